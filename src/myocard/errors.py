@@ -1,0 +1,8 @@
+"""The one error that users meet."""
+
+
+class InputError(ValueError):
+    """Something that came from outside is wrong.
+
+    The message names the file or setting and what would mend it. Programs print it as one line and exit with 2.
+    """

@@ -1,0 +1,54 @@
+"""Lead names, their canonical order, and the algebra of the limb leads.
+
+With one electrode each on right arm, left arm and left leg, the six limb leads span two dimensions:
+Einthoven's I + III = II, and Goldberger's augmented leads as half-differences of the standard ones.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myocard.errors import InputError
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+_BY_LOWER_CASE = {name.lower(): name for name in LEADS}
+# CODE and other Brazilian exports name the standard leads after the Portuguese "derivação".
+_BY_LOWER_CASE |= {"di": "I", "dii": "II", "diii": "III"}
+
+# Rows: III, aVR, aVL, aVF. Columns: I, II.
+_FROM_I_AND_II = {
+    "III": (-1.0, 1.0),
+    "aVR": (-0.5, -0.5),
+    "aVL": (1.0, -0.5),
+    "aVF": (-0.5, 1.0),
+}
+
+
+def canonical(name: str) -> str | None:
+    """The canonical spelling of a lead's name in any case, or None for a lead not of the twelve."""
+    return _BY_LOWER_CASE.get(name.strip().lower())
+
+
+def parse_leads(names: Sequence[str]) -> tuple[str, ...]:
+    """Canonical names of ``names``, in their order.
+
+    Raises:
+        InputError: For a name that is not one of the twelve, or one given twice.
+    """
+    found = tuple(canonical(name) for name in names)
+    unknown = [name for name, lead in zip(names, found, strict=True) if lead is None]
+    if unknown:
+        names_found = ", ".join(map(repr, unknown))
+        raise InputError(f"unknown lead {names_found}; the leads are {', '.join(LEADS)}")
+    if len(set(found)) < len(found):
+        raise InputError(f"a lead is named twice in {', '.join(names)}")
+    return tuple(lead for lead in found if lead is not None)
+
+
+def limb_leads(
+    lead_i: NDArray[np.floating], lead_ii: NDArray[np.floating]
+) -> dict[str, NDArray[np.floating]]:
+    """III, aVR, aVL and aVF (each like ``lead_i``) from leads I and II."""
+    return {name: a * lead_i + b * lead_ii for name, (a, b) in _FROM_I_AND_II.items()}

@@ -1,0 +1,87 @@
+"""One ECG in memory."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from myocard.errors import InputError
+from myocard.leads import parse_leads
+
+# Millivolts per unit. NU ("no unit") marks signals that were standardised before they reached us:
+# they carry shape but no voltage, and stay as they are.
+_MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nu": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One ECG: named leads sampled together.
+
+    Attributes:
+        signal: ``(leads, samples)``, float32, in ``unit``.
+        rate: Samples per second (Hz).
+        leads: Canonical names of the rows of ``signal``, in their order.
+        unit: ``"mV"``, or ``"NU"`` for a signal that was standardised and has no voltage any more.
+    """
+
+    signal: NDArray[np.float32]
+    rate: float
+    leads: tuple[str, ...]
+    unit: str = "mV"
+
+    @classmethod
+    def from_array(
+        cls, signal: ArrayLike, rate: float, leads: Sequence[str], unit: str = "mV"
+    ) -> "Record":
+        """Check an array at the border and convert it to millivolts.
+
+        Args:
+            signal: ``(leads, samples)`` in ``unit``.
+            rate: Samples per second (Hz).
+            leads: A name for each row, in any case and order.
+            unit: ``mV``, ``uV`` (or ``µV``), ``V`` or ``NU``, in any case.
+
+        Raises:
+            InputError: For a wrong shape, rate, unit or lead name. Values are not judged here: NaN
+                and flat leads are findings about a record, which ``preparation`` reports.
+        """
+        array = np.asarray(signal)
+        if array.ndim != 2 or array.shape[0] != len(leads):
+            raise InputError(
+                f"a signal of shape {array.shape} does not fit {len(leads)} leads; "
+                "give (leads, samples)"
+            )
+        if not (np.isfinite(rate) and rate > 0):
+            raise InputError(f"a rate of {rate} Hz; give the samples per second")
+        if unit.lower() not in _MILLIVOLTS:
+            raise InputError(f"unknown unit {unit!r}; the units are mV, uV, V and NU")
+        factor = _MILLIVOLTS[unit.lower()]
+        scaled = array.astype(np.float32) if factor == 1 else (array * factor).astype(np.float32)
+        return cls(scaled, float(rate), parse_leads(leads), "NU" if unit.lower() == "nu" else "mV")
+
+    @property
+    def seconds(self) -> float:
+        return self.signal.shape[1] / self.rate
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the waveform: its leads, rate and values rounded to float32, and nothing else."""
+        digest = hashlib.sha256(f"{','.join(self.leads)}@{self.rate:g}".encode())
+        digest.update(np.ascontiguousarray(self.signal, dtype="<f4").tobytes())
+        return digest.hexdigest()
+
+    def select(self, leads: Sequence[str]) -> "Record":
+        """The same record with ``leads`` only, in that order.
+
+        Raises:
+            InputError: When a lead is missing.
+        """
+        missing = [lead for lead in leads if lead not in self.leads]
+        if missing:
+            raise InputError(
+                f"the record has no lead {', '.join(missing)}; it has {', '.join(self.leads)}"
+            )
+        rows = [self.leads.index(lead) for lead in leads]
+        return Record(self.signal[rows], self.rate, tuple(leads), self.unit)
