@@ -10,6 +10,7 @@ of that resample is the mean over the classes that have one: ``RULE``.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -196,23 +197,39 @@ def paired_difference(
 ) -> dict[str, float]:
     """How much better ``scores_a`` are than ``scores_b`` on the same resamples of one test set.
 
-    Args:
-        targets: ``(records, classes)``.
-        scores_a: ``(records, classes)`` or ``(seeds, records, classes)``; seeds are averaged.
-        scores_b: The same; it may have another number of seeds.
-        metric: What the macro average is taken of.
-        groups: Each record's patient; None resamples single records.
-        resamples: Number of bootstrap resamples.
-        seed: Of the resamples.
+    Either may be ``(records, classes)`` or, of any number of seeds, ``(seeds, records, classes)``.
 
     Returns:
         ``difference``, its percentile interval ``low`` to ``high``, and the two-sided bootstrap
         ``p`` of no difference, which is at least 2 / (resamples + 1).
     """
+    values = partial(
+        macro_resamples, targets, metric=metric, groups=groups, resamples=resamples, seed=seed
+    )
+    return difference(values(scores_a), values(scores_b))
+
+
+def macro_resamples(
+    targets: Flags,
+    scores: Reals,
+    *,
+    metric: Metric = auroc,
+    groups: ArrayLike | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Reals:
+    """The macro average of the original records and then of each resample, ``(1 + resamples,)``.
+
+    The mean over seeds, where there are several. Resamples depend on ``groups`` and ``seed`` alone,
+    so that two models scored on the same records are paired.
+    """
     counts = _with_original(groups, len(targets), resamples, seed)
-    sides = [_resampled(metric, targets, _by_seed(s), counts) for s in (scores_a, scores_b)]
-    values = [macro(side).mean(axis=0) for side in sides]
-    observed, *drawn = values[0] - values[1]
+    return macro(_resampled(metric, targets, _by_seed(scores), counts)).mean(axis=0)
+
+
+def difference(values_a: Reals, values_b: Reals) -> dict[str, float]:
+    """What ``paired_difference`` returns, from the ``macro_resamples`` of both sides."""
+    observed, *drawn = values_a - values_b
     differences = np.array(drawn)[~np.isnan(drawn)]
     low, high = _interval(differences)
     rarer = min((differences <= 0).sum(), (differences >= 0).sum())
