@@ -1,0 +1,43 @@
+"""Atrial activity that has no beats: the waves of fibrillation and flutter."""
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def fibrillation(time: Array, rng: Generator) -> Array:
+    """``(3, samples)`` dipole (mV) of f waves, 4 to 9 a second, that wax, wane and wander.
+
+    Largest in V1 and the inferior leads, as in Stridh and Sörnmo 2001 (IEEE Trans Biomed Eng
+    48(1):105), whose model of a modulated wave with its harmonics this follows.
+    """
+    amplitude = np.exp(rng.normal(np.log(0.036), 0.45))
+    directions = [[-0.1, 0.55, -0.8], [0.3, 0.8, -0.3]]
+    total = np.zeros((3, len(time)))
+    for direction in directions:
+        frequency, drift, swell = rng.uniform([4.5, 0.1, 0.1], [8.5, 0.5, 0.6])
+        phase = rng.uniform(0, 2 * np.pi, 4)
+        angle = 2 * np.pi * frequency * time + phase[0]
+        angle += rng.uniform(0.5, 2.5) * np.sin(2 * np.pi * drift * time + phase[1])
+        envelope = 1 + 0.5 * np.sin(2 * np.pi * swell * time + phase[2])
+        wave = np.sin(angle) + 0.4 * np.sin(2 * angle + phase[3])
+        total += np.outer(direction, amplitude * envelope * wave)
+    return total
+
+
+def flutter(time: Array, frequency: float, rng: Generator) -> Array:
+    """``(3, samples)`` dipole (mV) of flutter waves: a sawtooth, negative in the inferior leads.
+
+    Args:
+        time: In seconds.
+        frequency: Flutter waves per second (Hz).
+        rng: Where chance comes from.
+    """
+    amplitude = np.exp(rng.normal(np.log(0.11), 0.35))
+    phase = rng.uniform(0, 2 * np.pi)
+    angle = 2 * np.pi * frequency * time + phase
+    saw = sum(np.sin(k * angle) * np.exp(-0.12 * k**2) / k for k in range(1, 5))
+    direction = np.array([0.05, -0.9, -0.35]) + rng.normal(0, 0.15, 3)
+    return np.outer(direction, amplitude * saw)

@@ -1,0 +1,16 @@
+"""Streams of random numbers, one for each thing that is drawn."""
+
+from numpy.random import Generator, SeedSequence, default_rng
+
+# New names go to the end: the position is the key, and moving one changes every record.
+_NAMES = ("patient", "anatomy", "return", "visit", "rhythm", "noise")
+
+
+def stream(seed: int, site: str, name: str, number: int) -> Generator:
+    """The random numbers of one purpose for one patient or record.
+
+    Streams are independent of each other, so what is drawn from one (more beats, a higher rate,
+    more records) never changes what another gives.
+    """
+    key = (*site.encode(), _NAMES.index(name), number)
+    return default_rng(SeedSequence(seed, spawn_key=key))
