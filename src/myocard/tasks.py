@@ -96,5 +96,21 @@ TASKS: Mapping[str, Task] = {
         _task("ptbxl-rhythm", _scp("rhythm")),
         # Records of one superclass only (ST-MEM, arXiv 2402.09450): 16,244 of PTB-XL 1.0.3.
         _task("stmem-single-label", _scp("diagnostic", "superclass"), exclusive=True),
+        # The groups of Zheng et al. 2020. AF is flutter here, and goes with fibrillation.
+        _task("chapman-rhythm", _column("chapman_rhythm.csv", "chapman", "group"), exclusive=True),
+        _task(
+            "chapman-rhythm-11",
+            _column("chapman_rhythm.csv", "chapman", "rhythm"),
+            exclusive=True,
+        ),
+        _task("chapman-condition", _column("chapman_condition.csv", "chapman-beat", "condition")),
+        # The Challenge of 2021 scores four pairs of codes as one class each.
+        _task("snomed-26", _column("snomed.csv", "snomed", "scored")),
+        _task(
+            "cinc2011-quality",
+            _column("cinc2011_quality.csv", "cinc2011", "quality"),
+            exclusive=True,
+        ),
+        _task("ludb-superdiagnostic", _column("ludb_superclass.csv", "ludb", "superclass")),
     )
 }

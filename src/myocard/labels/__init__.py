@@ -25,8 +25,8 @@ _TABLES = {
 @cache
 def table(name: str) -> tuple[Mapping[str, str], ...]:
     """The rows of the data file ``name``, such as ``ptbxl_scp.csv``."""
-    with files(__name__).joinpath(name).open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
+    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
 
 
 @cache

@@ -5,13 +5,30 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from myocard.data.sources import ptbxl
+from myocard.data.sources import (
+    challenge,
+    chapman,
+    cinc2011,
+    code15,
+    cpsc2018,
+    ludb,
+    ptbxl,
+)
+from myocard.data.sources import folder as own_folder
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
 
 SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "ptbxl-100": partial(ptbxl.entries, rate=100),
     "ptbxl-500": partial(ptbxl.entries, rate=500),
+    "chapman": chapman.entries,
+    "ecg-arrhythmia": partial(challenge.entries, below="WFDBRecords"),
+    "challenge": challenge.entries,
+    "ludb": ludb.entries,
+    "cinc2011": cinc2011.entries,
+    "cpsc2018": cpsc2018.entries,
+    "code15": code15.entries,
+    "folder": own_folder.entries,
 }
 
 

@@ -1,5 +1,6 @@
 """Tables that come with a data set: one row a record."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,7 +40,18 @@ def number(cell: str) -> float | None:
         value = float(cell)
     except ValueError:
         return None
-    return value if value == value else None
+    return value if math.isfinite(value) else None
+
+
+def age(cell: str) -> float | None:
+    """Years, or None where the cell holds no number or, as some sources write it, -1."""
+    value = number(cell)
+    return value if value is not None and value >= 0 else None
+
+
+def sex(cell: str) -> str | None:
+    """F or M from ``Female``, ``MALE``, ``f`` and the like."""
+    return {"f": "F", "female": "F", "m": "M", "male": "M"}.get(cell.strip().lower())
 
 
 def member(folder: Path, name: str) -> Path:

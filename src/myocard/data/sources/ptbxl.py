@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from myocard.data.sources.entry import Entry
-from myocard.data.sources.index import member, number, read_table
+from myocard.data.sources.index import age, member, number, read_table
 from myocard.data.wfdb_signals import read_wfdb
 from myocard.errors import InputError
 
@@ -40,7 +40,7 @@ def _entry(folder: Path, row: dict[Any, str], file: str) -> Entry:
             patient=str(int(float(row["patient_id"]))),
             fold=int(row["strat_fold"]),
             codes=tuple(f"scp:{code}" for code in dict(ast.literal_eval(row["scp_codes"]))),
-            age=number(row["age"]),
+            age=age(row["age"]),
             sex={"0": "M", "1": "F"}.get(row["sex"]),
             site=None if number(row["site"]) is None else str(int(float(row["site"]))),
             device=row["device"] or None,

@@ -1,0 +1,70 @@
+"""Chapman-Shaoxing in its figshare layout (Zheng et al. 2020): microvolts at 500 Hz."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from myocard.data.array_files import read_csv, read_mat
+from myocard.data.formats import joined
+from myocard.data.sources.entry import Entry
+from myocard.data.sources.index import age, read_table, sex
+from myocard.errors import InputError
+from myocard.leads import LEADS
+from myocard.record import Record
+
+_LOG = logging.getLogger(__name__)
+
+_INDEX = "Diagnostics.xlsx"
+_COLUMNS = ("FileName", "Rhythm", "Beat", "PatientAge", "Gender")
+# Raw before denoised: the encoder states its own filter.
+_FOLDERS = {"ECGData": ".csv", "ECGDataDenoised": ".csv", "ECGDataDenoisedMat": ".mat"}
+
+
+def entries(folder: Path) -> list[Entry]:
+    """The records of ``Diagnostics.xlsx`` that have a file in ``folder``.
+
+    The table covers all 10,646 records, a folder often only some of them: rows without a file are
+    left out, and their number is logged as a warning. Codes are ``chapman:`` with the rhythm and
+    ``chapman-beat:`` with each condition. Every record is a patient of its own.
+
+    Raises:
+        InputError: When the table, a column or all of the signal folders are missing.
+    """
+    name = next((name for name in _FOLDERS if (folder / name).is_dir()), None)
+    if name is None:
+        raise InputError(f"{folder}: none of {', '.join(_FOLDERS)} in it; unpack one of them there")
+    rows = read_table(folder / _INDEX, _COLUMNS)[list(_COLUMNS)].to_dict("records")
+    files = {path.stem: path for path in (folder / name).glob(f"*{_FOLDERS[name]}")}
+    found = [_entry(files[row["FileName"]], row) for row in rows if row["FileName"] in files]
+    if len(found) < len(rows):
+        _LOG.warning(
+            "%s: %d of %d records of %s have no file in %s and are left out",
+            folder, len(rows) - len(found), len(rows), _INDEX, name,
+        )  # fmt: skip
+    return found
+
+
+def _entry(path: Path, row: dict[Any, str]) -> Entry:
+    conditions = [code for code in row["Beat"].split() if code != "NONE"]
+    rhythm = row["Rhythm"].strip()
+    return Entry(
+        id=path.stem,
+        path=path,
+        read=partial(read, path),
+        patient=path.stem,
+        codes=(
+            *([f"chapman:{rhythm}"] if rhythm else []),
+            *(f"chapman-beat:{code}" for code in dict.fromkeys(conditions)),
+        ),
+        age=age(row["PatientAge"]),
+        sex=sex(row["Gender"]),
+    )
+
+
+def read(path: Path) -> Record:
+    """One record: the raw files name their leads, the denoised ones keep the canonical order."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    found = read_csv(path) if path.suffix == ".csv" else read_mat(path)
+    return joined(found, path, rate=500, leads=found.leads or LEADS, unit="uV")

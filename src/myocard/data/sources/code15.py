@@ -1,0 +1,59 @@
+"""CODE-15 % (Ribeiro et al. 2021) as single MATLAB files with a table of six labels."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from myocard.data.formats import read
+from myocard.data.sources.entry import Entry
+from myocard.data.sources.index import age, member, number, read_table
+from myocard.errors import InputError
+from myocard.labels import scheme
+from myocard.leads import LEADS
+from myocard.record import Record
+
+_INDEX = "meta.csv"
+
+
+def entries(folder: Path) -> list[Entry]:
+    """The records of ``meta.csv``, whose columns ``1dAVb`` … ``AF`` hold True or False.
+
+    Raises:
+        InputError: When the table or a column is missing, or a row has no rate.
+    """
+    classes = list(scheme("code15"))
+    columns = ["exam_id", "patient_id", "age", "is_male", "save_file", "sample_rate", *classes]
+    table = read_table(folder / _INDEX, columns)
+    return [_entry(folder, row, classes) for row in table.to_dict("records")]
+
+
+def _entry(folder: Path, row: dict[Any, str], classes: list[str]) -> Entry:
+    rate = number(row["sample_rate"])
+    if rate is None:
+        raise InputError(f"{folder / _INDEX}: exam {row['exam_id']} has no sample_rate")
+    path = member(folder, row["save_file"])
+    return Entry(
+        id=row["exam_id"],
+        path=path,
+        read=partial(read_without_padding, path, rate),
+        patient=row["patient_id"],
+        codes=tuple(f"code15:{name}" for name in classes if row[name] == "True"),
+        age=age(row["age"]),
+        sex={"False": "F", "True": "M"}.get(row["is_male"]),
+    )
+
+
+def read_without_padding(path: Path, rate: float) -> Record:
+    """One record of 7 or 10 s.
+
+    CODE centres its traces in windows of 4096 samples and fills up with zeros, so zeros in all
+    leads at either end are no signal and are cut off. A record of zeros only stays as it is.
+    """
+    record = read(path, rate=rate, leads=LEADS, unit="mV")
+    filled = np.flatnonzero(record.signal.any(axis=0))
+    if not filled.size:
+        return record
+    signal = np.ascontiguousarray(record.signal[:, filled[0] : filled[-1] + 1])
+    return Record(signal, record.rate, record.leads, record.unit)
