@@ -53,7 +53,7 @@ def read(
 
 
 def _is_wfdb(path: Path) -> bool:
-    has_header = path.with_suffix(".hea").is_file()
+    has_header = (path.parent / f"{path.stem}.hea").is_file()
     return path.suffix in {".hea", ".dat"} or (path.suffix in {"", ".mat"} and has_header)
 
 

@@ -62,7 +62,7 @@ def _read(header: Header, stem: Path) -> Record:
     if not _is_plain(header.signals):
         return _read_with_package(stem)
     first = header.signals[0]
-    content = (stem.parent / first.file).read_bytes()[first.offset :]
+    content = _content(stem.parent / first.file)[first.offset :]
     frames = _decode(content, first.format, samples * len(header.signals))
     return _scaled(frames.reshape(samples, len(header.signals)), header, invalid=_invalid(first))
 
@@ -88,13 +88,13 @@ def _check_files(header: Header, folder: Path) -> int:
     counts = set()
     for file in dict.fromkeys(signal.file for signal in header.signals):
         signals = [signal for signal in header.signals if signal.file == file]
-        size = _size(folder, file) - signals[0].offset
+        size = max(_size(folder, file) - signals[0].offset, 0)
         width = sum(signal.samples_per_frame for signal in signals) * _bytes_per_sample(signals)
         samples = header.samples if header.samples is not None else int(size / width)
         if not samples * width <= size <= ceil(samples * width) + _padding(signals[0]):
             raise WrongLength(
                 f"wrong length: the header promises {samples} samples of {len(signals)} signals, "
-                f"{file} holds {max(size, 0) / width:g}; fetch both files again"
+                f"{file} holds {size / width:g}; fetch both files again"
             )
         counts.add(samples)
     if len(counts) > 1 or 0 in counts:
@@ -141,8 +141,15 @@ def _size(folder: Path, file: str) -> int:
     return path.stat().st_size
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path.name}: {error.strerror}") from error
+
+
 def _inside(folder: Path, file: str) -> Path:
-    if "/" in file or "\\" in file or file in {".", ".."} or "\0" in file:
+    if Path(file).name != file or "\\" in file or "\0" in file or len(file.encode()) > 255:
         raise InputError(f"it names {file!r}, a file outside its own folder")
     return folder / file
 
@@ -186,7 +193,7 @@ def _read_with_package(stem: Path) -> Record:
 
     try:
         record = wfdb.rdrecord(str(stem))
-        # Format 8 and the like: the package knows errors of every kind, all mean a broken file.
+    # The package raises errors of every kind; with sizes checked, all mean a broken file.
     except Exception as error:
         raise InputError(f"wfdb cannot read it: {error}") from error
     rows = [row for row, name in enumerate(record.sig_name) if name and canonical(name)]

@@ -60,6 +60,7 @@ def member(folder: Path, name: str) -> Path:
     Raises:
         InputError: For a name that leads out of the folder.
     """
-    if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+    parts = Path(name).parts
+    if not name or "\0" in name or Path(name).is_absolute() or ".." in parts or len(name) > 1000:
         raise InputError(f"{folder}: a table names {name!r}, a file outside this folder")
     return folder / name
