@@ -41,7 +41,7 @@ def _density(frequency: Array, leads: int, site: Site, rng: Generator) -> Array:
     slow = 1 / (1 + (frequency / 0.2) ** 2) + 0.7 * np.exp(-(((frequency - breath) / 0.05) ** 2))
     # Surface electromyograms rise from a few Hz, peak around 30 to 50 Hz and fall slowly.
     fast = (frequency / 30) ** 2 / (1 + (frequency / 30) ** 4) + 0.05
-    # The divisors are the bands' effective widths (Hz), so that the levels are roots of mean squares.
+    # Divided by the bands' effective widths (Hz), so that the levels are roots of mean squares.
     density = (wander * each[0]) ** 2 * slow / 0.4 + (muscle * each[1]) ** 2 * fast / 50
     low, high = site.band
     passed = (frequency / low) ** 2 / (1 + (frequency / low) ** 2)
