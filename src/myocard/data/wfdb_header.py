@@ -7,6 +7,7 @@ nothing here opens another file or reserves memory for what it promises.
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from myocard.errors import InputError
 
@@ -175,7 +176,7 @@ def _signal_line(line: str) -> SignalLine:
     )
 
 
-def _fields(pattern: re.Pattern[str], line: str) -> tuple[str, ...]:
+def _fields(pattern: re.Pattern[str], line: str) -> tuple[Any, ...]:
     found = pattern.fullmatch(line)
     if found is None:
         raise InputError(f"not a line of a WFDB header: {_shown(line)}")

@@ -4,6 +4,7 @@ The formats that 12-lead ECGs come in, 16 and 212 in one file, are decoded here 
 (several files or segments, other formats, skew) goes to the ``wfdb`` package.
 """
 
+import warnings
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
@@ -20,7 +21,8 @@ _HEADER = ".hea"
 _SUFFIXES = (_HEADER, ".dat", ".mat")
 
 # Bytes per sample of the formats that do not compress (signal-5).
-_BYTES = {8: 1, 16: 2, 24: 3, 32: 4, 61: 2, 80: 1, 160: 2, 212: 1.5, 310: 4 / 3, 311: 4 / 3}
+_BYTES = {8: 1.0, 16: 2.0, 24: 3.0, 32: 4.0, 61: 2.0, 80: 1.0, 160: 2.0, 212: 1.5}
+_BYTES |= {310: 4 / 3, 311: 4 / 3}
 _DECODED_HERE = (16, 212)
 
 # ADC units per millivolt are the header's ADC units per unit times this.
@@ -149,7 +151,8 @@ def _content(path: Path) -> bytes:
 
 
 def _inside(folder: Path, file: str) -> Path:
-    if Path(file).name != file or "\\" in file or "\0" in file or len(file.encode()) > 255:
+    elsewhere = Path(file).name != file or file == ".." or "\\" in file or "\0" in file
+    if elsewhere or len(file.encode()) > 255:
         raise InputError(f"it names {file!r}, a file outside its own folder")
     return folder / file
 
@@ -189,8 +192,10 @@ def _scaled(frames: NDArray[np.int16], header: Header, *, invalid: int) -> Recor
 
 def _read_with_package(stem: Path) -> Record:
     """Read with ``wfdb``; the sizes have been checked."""
-    import wfdb
-
+    with warnings.catch_warnings():
+        # wfdb 4.3 uses what pandas 3 deprecates, which is no concern of ours or the user's.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import wfdb
     try:
         record = wfdb.rdrecord(str(stem))
     # The package raises errors of every kind; with sizes checked, all mean a broken file.
@@ -201,7 +206,8 @@ def _read_with_package(stem: Path) -> Record:
         [record.sig_name[row] for row in rows], [record.units[row] or "mV" for row in rows]
     )
     factors = np.array([[_UNITS_PER_MILLIVOLT[record.units[row].lower()]] for row in rows])
-    return _record((record.p_signal.T[rows] / factors).astype(np.float32), record.fs, leads, unit)
+    signal = (record.p_signal.T[rows] / factors).astype(np.float32)
+    return _record(signal, float(record.fs), leads, unit)
 
 
 def _leads_and_unit(names: Sequence[str], units: Sequence[str]) -> tuple[tuple[str, ...], str]:
@@ -219,4 +225,4 @@ def _leads_and_unit(names: Sequence[str], units: Sequence[str]) -> tuple[tuple[s
 def _record(signal: NDArray[np.float32], rate: float, leads: tuple[str, ...], unit: str) -> Record:
     if not 0 < rate < float("inf"):
         raise InputError(f"a rate of {rate} Hz")
-    return Record(signal, float(rate), leads, unit)
+    return Record(signal, rate, leads, unit)

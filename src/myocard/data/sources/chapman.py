@@ -67,4 +67,4 @@ def read(path: Path) -> Record:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     found = read_csv(path) if path.suffix == ".csv" else read_mat(path)
-    return joined(found, path, rate=500, leads=found.leads or LEADS, unit="uV")
+    return joined(found, path, rate=500.0, leads=found.leads or LEADS, unit="uV")

@@ -30,7 +30,7 @@ def _entry(folder: Path, row: dict[Any, str], classes: list[str]) -> Entry:
         id=row["filename"],
         path=path,
         # Millivolts, and the canonical order: III = II - I and Goldberger's identities hold.
-        read=partial(read, path, rate=500, leads=LEADS, unit="mV"),
+        read=partial(read, path, rate=500.0, leads=LEADS, unit="mV"),
         patient=row["patient_id"],
         codes=tuple(f"cpsc2018:{name}" for name in classes if row[name] == "1"),
         age=age(row["age"]),
