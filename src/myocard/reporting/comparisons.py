@@ -1,0 +1,236 @@
+"""Runs put side by side: by task, by encoder and head, and each against the last layer."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myocard.errors import InputError
+from myocard.metrics import difference, macro_resamples
+from myocard.reporting.runs import Metrics, Predictions, Run, Split
+
+READOUTS = {
+    "last": "last layer",
+    "ppa": "PPA: mean of the layers",
+    "scalar-mix": "scalar mix: learned weights",
+    "pma": "PMA: gated weights",
+    "pma-frozen-gate": "PMA, gate left at random",
+    "concat": "all layers concatenated",
+    "alf": "ALF: attention over layers",
+}
+"""Readouts in the order of the table; others follow by name."""
+
+BEST_LAYER = "best layer on validation"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference in macro AUROC, its 95 % interval and two-sided p."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One readout of one encoder.
+
+    Attributes:
+        label: What was read, in words.
+        run: The run.
+        against_last: Against the last layer of the same group; None for the last layer itself, and
+            where no such run was scored on the same records.
+    """
+
+    label: str
+    run: Run
+    against_last: Difference | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The readouts of one encoder under one kind of training and one head.
+
+    Attributes:
+        label: Encoder, training and head, in words.
+        runs: By readout; single layers are apart.
+        layers: The runs that read a single layer, by layer.
+        best_layer: Of ``layers``, the one with the highest macro AUROC on *validation*.
+        split: What the section is scored on.
+    """
+
+    label: str
+    runs: dict[str, Run]
+    layers: dict[int, Run]
+    split: Split
+
+    @property
+    def first(self) -> Run:
+        return next(iter([*self.runs.values(), *self.layers.values()]))
+
+    @property
+    def random(self) -> bool:
+        return self.first.states.encoder.random
+
+    @property
+    def head(self) -> str:
+        return self.first.states.head
+
+    @property
+    def best_layer(self) -> int | None:
+        known = {
+            layer: run.states.validation.auroc.macro.value for layer, run in self.layers.items()
+        }
+        scored = {layer: value for layer, value in known.items() if value is not None}
+        return max(scored, key=lambda layer: scored[layer]) if scored else None
+
+    def rows(self) -> list[Row]:
+        """The rows of the readouts' table: the best layer stands below the last."""
+        named = [(READOUTS.get(readout, readout), run) for readout, run in self.runs.items()]
+        if self.best_layer is not None:
+            best = (f"{BEST_LAYER} ({self.best_layer})", self.layers[self.best_layer])
+            named.insert(int("last" in self.runs), best)
+        last = self.runs.get("last")
+        return [
+            Row(label, run, compare(run, last, self.split) if last not in (None, run) else None)
+            for label, run in named
+        ]
+
+    def gate(self) -> Difference | None:
+        """PMA against the scalar mix: what the gate adds to fixed weights."""
+        return compare(self.runs.get("pma"), self.runs.get("scalar-mix"), self.split)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One task.
+
+    Attributes:
+        task: Its name.
+        split: "test" as soon as one run was scored on test, else "validation".
+        groups: Pretrained encoders first, then random ones, then rivals.
+    """
+
+    task: str
+    split: Split
+    groups: tuple[Group, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for g in self.groups for run in [*g.runs.values(), *g.layers.values()]]
+
+    @property
+    def metrics(self) -> Metrics | None:
+        """The metrics of the first run that was scored on the section's split."""
+        return next((m for run in self.runs if (m := run.states.metrics(self.split))), None)
+
+
+def sections(runs: Iterable[Run]) -> list[Section]:
+    """The runs by task.
+
+    Raises:
+        InputError: When two runs fill the same cell.
+    """
+    by_task = sorted(runs, key=lambda run: run.states.task)
+    return [_section(t, list(g)) for t, g in groupby(by_task, key=lambda run: run.states.task)]
+
+
+def compare(run: Run | None, reference: Run | None, split: Split) -> Difference | None:
+    """``run`` minus ``reference`` on the same resamples of patients.
+
+    None where one of them is missing, was not scored on ``split``, or on other records or classes.
+    """
+    if run is None or reference is None or not _alike(run, reference, split):
+        return None
+    return Difference(**difference(_resamples(run, split), _resamples(reference, split)))
+
+
+def describe_encoder(run: Run) -> str:
+    encoder = run.states.encoder
+    if run.states.kind == "rival":
+        return f"{encoder.name} (no encoder)" if encoder.layers is None else encoder.name
+    if encoder.random:
+        return f"{encoder.name}, random weights"
+    return f"{encoder.name}, {'IPASTMEM' if encoder.mixture == 'mean' else 'pretrained'}"
+
+
+def _section(task: str, runs: list[Run]) -> Section:
+    split: Split = "test" if any(run.states.test for run in runs) else "validation"
+    keyed = sorted(runs, key=_group_key)
+    groups = [_group(list(members), split) for _, members in groupby(keyed, key=_group_key)]
+    return Section(task, split, tuple(_tell_apart(groups)))
+
+
+def _group_key(run: Run) -> tuple[bool, bool, bool, str, str, str, str, int]:
+    states, encoder = run.states, run.states.encoder
+    return (
+        states.kind == "rival",
+        encoder.random,
+        encoder.mixture == "mean",
+        encoder.name,
+        encoder.hash or "",
+        states.kind,
+        states.head,
+        int(states.splits.get("train", {}).get("records", 0)),
+    )
+
+
+def _group(members: Sequence[Run], split: Split) -> Group:
+    cells: dict[str | int, Run] = {}
+    for run in sorted(members, key=_readout_order):
+        cell = run.states.readout if run.states.layer is None else run.states.layer
+        if cell in cells:
+            raise InputError(
+                f"{run.folder} and {cells[cell].folder} are the same readout of the same encoder "
+                "and head; leave one of them out"
+            )
+        cells[cell] = run
+    runs = {cell: run for cell, run in cells.items() if isinstance(cell, str)}
+    layers = {cell: run for cell, run in cells.items() if isinstance(cell, int)}
+    kind = {"probe": "frozen", "finetune": "fine-tuned", "rival": ""}[members[0].states.kind]
+    parts = (describe_encoder(members[0]), kind, f"{members[0].states.head} head")
+    return Group(" · ".join(filter(None, parts)), runs, layers, split)
+
+
+def _readout_order(run: Run) -> tuple[int, str, int]:
+    known = [*READOUTS]
+    readout = run.states.readout
+    place = known.index(readout) if readout in known else len(known)
+    return place, readout, run.states.layer or 0
+
+
+def _tell_apart(groups: list[Group]) -> list[Group]:
+    """Add the encoder's hash and the training records where a label stands for several groups."""
+    labels = [group.label for group in groups]
+    return [group if labels.count(group.label) == 1 else _with_detail(group) for group in groups]
+
+
+def _with_detail(group: Group) -> Group:
+    states = group.first.states
+    records = states.splits.get("train", {}).get("records", "?")
+    detail = f"{(states.encoder.hash or 'no hash')[:8]}, {records} training records"
+    return Group(f"{group.label} ({detail})", group.runs, group.layers, group.split)
+
+
+def _alike(run: Run, reference: Run, split: Split) -> bool:
+    sides = (run.states, reference.states)
+    if any(s.metrics(split) is None for s in sides) or sides[0].classes != sides[1].classes:
+        return False
+    a, b = _predictions(run, split), _predictions(reference, split)
+    return np.array_equal(a.ids, b.ids) and np.array_equal(a.targets, b.targets)
+
+
+@lru_cache(maxsize=4)
+def _predictions(run: Run, split: Split) -> Predictions:
+    return run.predictions(split)
+
+
+@lru_cache(maxsize=1000)
+def _resamples(run: Run, split: Split) -> NDArray[np.floating]:
+    found = _predictions(run, split)
+    return macro_resamples(found.targets, found.scores, groups=found.patients)

@@ -1,0 +1,61 @@
+"""How much of each layer a mixture used."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from myocard.reporting.comparisons import Group, Section
+from myocard.reporting.drawing import INK, Figure, style, to_svg
+
+_MIXTURES = {"scalar-mix": "scalar mix", "pma": "PMA, all records"}
+
+
+def layer_weights(section: Section) -> list[Figure]:
+    """A heat map for each group that has a PMA or a scalar mix with stored weights."""
+    tables = [(group, weights(group)) for group in section.groups]
+    return [_figure(section, group, table) for group, table in tables if len(table)]
+
+
+def weights(group: Group) -> pd.DataFrame:
+    """Rows: scalar mix, PMA, and PMA's records of each class. Columns: layers from 0."""
+    rows = {}
+    for readout, label in _MIXTURES.items():
+        run = group.runs.get(readout)
+        if run is not None and run.states.layer_weights is not None:
+            rows[label] = run.states.layer_weights.mean
+            if readout == "pma":
+                by_class = run.states.layer_weights.by_class
+                rows |= {name: each for name, each in by_class.items() if each is not None}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _figure(section: Section, group: Group, table: pd.DataFrame) -> Figure:
+    name = f"{section.task}-weights-{section.groups.index(group) + 1}"
+    layers = table.shape[1]
+    with style():
+        canvas = Canvas(figsize=(5.4, 0.27 * len(table) + 1.0), layout="constrained")
+        axes = canvas.subplots()
+        image = axes.pcolormesh(
+            np.arange(layers + 1) - 0.5, np.arange(len(table) + 1) - 0.5, table.to_numpy(),
+            cmap="cividis", vmin=0, edgecolor="white", lw=0.8,
+        )  # fmt: skip
+        axes.invert_yaxis()
+        axes.set_xticks(range(layers))
+        axes.set_yticks(range(len(table)), table.index)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_xlabel("Layer (0: embedding)")
+        axes.set_title(group.label)
+        if "pma" in group.runs and len(table) > 2:
+            axes.axhline(len(set(_MIXTURES.values()) & set(table.index)) - 0.5, color=INK, lw=1)
+        bar = canvas.colorbar(image, ax=axes, pad=0.02, fraction=0.05)
+        bar.set_label("Mean weight")
+        bar.outline.set_visible(False)
+        svg = to_svg(canvas, name, f"Mean weight of every layer, {group.label}")
+    caption = (
+        f"{group.label}: mean weight of every layer. The scalar mix has one weight a layer for all "
+        "records; PMA's gate gives each record its own, here averaged over all records and over "
+        "the records of each class. Weights weigh states of unequal length: a layer of larger norm "
+        "counts for more than its weight says."
+    )
+    return Figure(name, caption, svg, table.rename_axis("mixture").reset_index())

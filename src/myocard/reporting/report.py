@@ -1,0 +1,141 @@
+"""One page, its tables and its figures, from folders of results."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from myocard.errors import InputError
+from myocard.reporting import tables
+from myocard.reporting.comparisons import Difference, Group, Section, sections
+from myocard.reporting.curves import layer_curves, loss_curve
+from myocard.reporting.drawing import Figure
+from myocard.reporting.gains import gains
+from myocard.reporting.heatmaps import layer_weights
+from myocard.reporting.runs import Run, find_files, find_runs
+from myocard.reporting.tables import Table
+from myocard.reporting.traces import reconstruction
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section with everything drawn and tabulated."""
+
+    section: Section
+    findings: list[str]
+    gains: list[Figure]
+    curves: list[Figure]
+    weights: list[Figure]
+    readouts: Table
+    gates: Table
+    single_layers: Table
+    by_class: list[Table]
+
+    @property
+    def tables(self) -> list[Table]:
+        found = [self.readouts, self.gates, self.single_layers, *self.by_class]
+        return [table for table in found if len(table.shown)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [*self.gains, *self.curves, *self.weights]
+
+
+def write_report(paths: Sequence[Path], out: Path) -> None:
+    """Write ``report.html``, ``tables/`` and ``figures/`` into the folder ``out``.
+
+    Args:
+        paths: Folders that hold, at any depth, runs (``run.json`` and ``predictions.parquet``),
+            training logs (``log.jsonl``) and reconstructions (``reconstruction.npz``).
+        out: Files of the same name in it are overwritten.
+
+    Raises:
+        InputError: When nothing is found, or a file is not what its name says.
+    """
+    chapters = [chapter(section) for section in sections(find_runs(paths))]
+    losses = _from_files(paths, "log.jsonl", "loss", loss_curve)
+    traces = _from_files(paths, "reconstruction.npz", "reconstruction", reconstruction)
+    if not (chapters or losses or traces):
+        names = ", ".join(map(str, paths))
+        raise InputError(f"no run.json, log.jsonl or reconstruction.npz in or below {names}")
+    for name in ("figures", "tables"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    for figure in [*losses, *traces, *(f for each in chapters for f in each.figures)]:
+        figure.write(out / "figures")
+    for table in (table for each in chapters for table in each.tables):
+        table.write(out / "tables")
+    (out / "report.html").write_text(_page(chapters, losses, traces), encoding="utf-8")
+
+
+def chapter(section: Section) -> Chapter:
+    """Draw and tabulate one task."""
+    return Chapter(
+        section,
+        [finding(group) for group in section.groups if "last" in group.runs],
+        gains(section),
+        layer_curves(section),
+        layer_weights(section),
+        tables.readouts(section),
+        tables.gates(section),
+        tables.single_layers(section),
+        [tables.by_class(section, group) for group in section.groups],
+    )
+
+
+def finding(group: Group) -> str:
+    """Which readouts of one encoder beat its last layer, in a sentence."""
+    metrics = group.runs["last"].states.metrics(group.split)
+    last = tables.estimate(metrics.auroc.macro if metrics else None)
+    compared = [(row.label, verdict(row.against_last)) for row in group.rows() if row.against_last]
+    said = {
+        word: ", ".join(label for label, found in compared if found == word)
+        for word in ("higher", "lower", "not told apart from it")
+    }
+    parts = [f"{word}: {labels}" for word, labels in said.items() if labels]
+    return f"{group.label}: last layer {last}. {_sentence(parts)}"
+
+
+def _sentence(parts: list[str]) -> str:
+    text = "; ".join(parts) or "nothing to compare it with"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def verdict(found: Difference) -> str:
+    """Whether the interval of a difference leaves its sign open."""
+    if found.low > 0:
+        return "higher"
+    return "lower" if found.high < 0 else "not told apart from it"
+
+
+def _from_files(
+    paths: Sequence[Path], name: str, stem: str, draw: Callable[[Path, str, str], Figure]
+) -> list[Figure]:
+    files = find_files(paths, name)
+    return [draw(file, place, f"{stem}-{i}") for i, (file, place) in enumerate(files, start=1)]
+
+
+def _page(chapters: list[Chapter], losses: list[Figure], traces: list[Figure]) -> str:
+    environment = Environment(
+        loader=PackageLoader("myocard.reporting", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inline"] = lambda figure: Markup(figure.svg)
+    environment.filters["slug"] = lambda text: re.sub(r"[^a-z0-9]+", "-", text.lower())
+    environment.filters["provenance"] = _provenance
+    style = resources.files("myocard.reporting").joinpath("report.css").read_text()
+    return environment.get_template("report.html.jinja").render(
+        chapters=chapters, losses=losses, traces=traces, style=Markup(style)
+    )
+
+
+def _provenance(run: Run) -> str:
+    kept = {"command", "seconds", "seeds", "chosen", "splits", "versions", "hashes", "recipe"}
+    return json.dumps(run.states.model_dump(include=kept), indent=1, sort_keys=True, default=str)

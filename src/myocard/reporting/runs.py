@@ -1,0 +1,199 @@
+"""Runs on disk: what ``run.json`` must say, and the predictions beside it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from myocard.errors import InputError
+
+Split = Literal["validation", "test"]
+
+
+class Estimate(BaseModel):
+    """A score, its interval, and its spread over seeds; None where it is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    seed_sd: float | None = None
+
+
+class ClassEstimate(Estimate):
+    positives: int
+
+
+class Score(BaseModel):
+    macro: Estimate
+    by_class: dict[str, ClassEstimate]
+
+
+class Interval(BaseModel):
+    level: float
+    resamples: int
+    unit: Literal["record", "patient"]
+    rule: str
+    seed: int
+
+
+class Metrics(BaseModel):
+    """What ``myocard.metrics.summarise`` returns."""
+
+    records: int
+    patients: int | None
+    undefined: list[str] = []
+    auroc: Score
+    average_precision: Score
+    f1: Score
+    interval: Interval
+
+
+class EncoderStatement(BaseModel):
+    name: str
+    hash: str | None = None
+    random: bool = False
+    mixture: Literal["last", "mean"] | None = None
+    layers: int | None = None
+    width: int | None = None
+    input: Any = None
+
+
+class LayerWeights(BaseModel):
+    """Mean weight of every layer, the embedding first."""
+
+    mean: list[float]
+    by_class: dict[str, list[float] | None] = {}
+
+
+class Statement(BaseModel):
+    """A ``run.json`` of schema 1."""
+
+    version: Literal[1] = Field(alias="schema")
+    kind: Literal["probe", "finetune", "rival"]
+    name: str
+    encoder: EncoderStatement
+    readout: str
+    layer: int | None = None
+    head: str
+    task: str
+    classes: list[str]
+    classes_left_out: dict[str, str] = {}
+    splits: dict[str, dict[str, Any]]
+    seeds: list[int]
+    chosen: list[dict[str, Any]] = []
+    validation: Metrics
+    test: Metrics | None = None
+    layer_weights: LayerWeights | None = None
+    versions: dict[str, Any] = {}
+    hashes: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    command: str = ""
+    seconds: float | None = None
+
+    @model_validator(mode="after")
+    def _names_its_layer(self) -> "Statement":
+        if (self.readout == "layer") != (self.layer is not None):
+            raise ValueError('"layer" holds a number for the readout "layer" and null for others')
+        return self
+
+    def metrics(self, split: Split) -> Metrics | None:
+        return self.test if split == "test" else self.validation
+
+
+class Predictions(NamedTuple):
+    """What a run said of each record of one split.
+
+    Attributes:
+        ids: ``(records,)``, in rising order.
+        patients: ``(records,)``.
+        targets: ``(records, classes)``.
+        scores: ``(seeds, records, classes)``.
+    """
+
+    ids: NDArray[Any]
+    patients: NDArray[Any]
+    targets: NDArray[np.bool_]
+    scores: NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A folder with ``run.json`` and ``predictions.parquet``.
+
+    Attributes:
+        folder: Where it lies.
+        place: The folder as the report names it: below the path that was asked for.
+        states: What its ``run.json`` says.
+    """
+
+    folder: Path
+    place: str
+    states: Statement
+
+    def predictions(self, split: Split) -> Predictions:
+        """The predictions of one split.
+
+        Raises:
+            InputError: When the file is missing, or its seeds do not cover the same records.
+        """
+        rows = self._table().query("split == @split").sort_values(["seed", "id"])
+        first = rows[rows["seed"] == rows["seed"].min()]
+        seeds = rows["seed"].nunique()
+        if seeds == 0 or not np.array_equal(rows["id"], np.tile(first["id"], seeds)):
+            path = self.folder / "predictions.parquet"
+            raise InputError(f"{path}: the {split} records are not the same for every seed")
+        scores = rows[[f"score:{name}" for name in self.states.classes]].to_numpy(float)
+        targets = first[[f"target:{name}" for name in self.states.classes]].to_numpy(bool)
+        shape = (seeds, len(first), len(self.states.classes))
+        return Predictions(
+            first["id"].to_numpy(), first["patient"].to_numpy(), targets, scores.reshape(shape)
+        )
+
+    def _table(self) -> pd.DataFrame:
+        path = self.folder / "predictions.parquet"
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); run the program again") from error
+        needed = {"id", "patient", "split", "seed"}
+        needed |= {f"{kind}:{name}" for kind in ("score", "target") for name in self.states.classes}
+        if missing := sorted(needed - set(table.columns)):
+            raise InputError(f"{path}: lacks the column {missing[0]!r} that its run.json implies")
+        return table
+
+
+def find_runs(paths: Sequence[Path]) -> list[Run]:
+    """The runs in and below ``paths``, by place.
+
+    Raises:
+        InputError: For a path that does not exist, or a ``run.json`` that is not of schema 1.
+    """
+    return [read_run(file.parent, place) for file, place in find_files(paths, "run.json")]
+
+
+def find_files(paths: Iterable[Path], name: str) -> list[tuple[Path, str]]:
+    """The files called ``name`` in and below ``paths``, each once, and their folders' places."""
+    found: dict[Path, str] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise InputError(f"{path}: no such folder; give folders that hold runs")
+        for file in sorted(path.rglob(name)):
+            place = file.parent.relative_to(path.parent).as_posix()
+            found.setdefault(file.resolve(), place)
+    return sorted(found.items(), key=lambda item: item[1])
+
+
+def read_run(folder: Path, place: str) -> Run:
+    """The run in ``folder``."""
+    path = folder / "run.json"
+    try:
+        return Run(folder, place, Statement.model_validate_json(path.read_text()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(f"{path}: {where}: {first['msg']}; run the program again") from error
