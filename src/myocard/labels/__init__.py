@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-_TABLES = {
+SCHEMES = {
     "scp": "ptbxl_scp.csv",
     "snomed": "snomed.csv",
     "chapman": "chapman_rhythm.csv",
@@ -32,14 +32,14 @@ def table(name: str) -> tuple[Mapping[str, str], ...]:
 @cache
 def scheme(name: str) -> Mapping[str, Mapping[str, str]]:
     """The rows of scheme ``name`` by code; empty for a scheme without a table."""
-    rows = table(_TABLES[name]) if name in _TABLES else ()
+    rows = table(SCHEMES[name]) if name in SCHEMES else ()
     return {row["code"]: row for row in rows}
 
 
 def known(code: str) -> bool:
     """Whether ``code`` is in its scheme's table; every code of a scheme without a table is."""
     name, _, value = code.partition(":")
-    return name not in _TABLES or value in scheme(name)
+    return name not in SCHEMES or value in scheme(name)
 
 
 def describe(code: str) -> str:

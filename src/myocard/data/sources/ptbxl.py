@@ -31,8 +31,8 @@ def entries(folder: Path, *, rate: int) -> list[Entry]:
 
 
 def _entry(folder: Path, row: dict[Any, str], file: str) -> Entry:
-    path = member(folder, f"{file}.hea")
     try:
+        path = member(folder, f"{file}.hea")
         return Entry(
             id=str(int(row["ecg_id"])),
             path=path,
