@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from myocard.data.wfdb_signals import WrongLength, read_wfdb
 from myocard.errors import InputError
+from myocard.record import Record
 
 NAMES = ("I", "avf", "V1", "vx")
 SCALES = ("1000(0)/mV", "200(6)/mV", "204.8(-40)/mV", "100(0)/mV")
@@ -197,3 +200,48 @@ def test_a_rate_of_zero_is_refused(tmp_path: Path) -> None:
     replace(path, " 500 ", " 0 ")
     with pytest.raises(InputError, match="a rate of 0"):
         read_wfdb(path)
+
+
+def test_a_lag_longer_than_the_record_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, digital(), "16")
+    replace(path, "r.dat 16 1000", "r.dat 16:999999999 1000")
+    with pytest.raises(InputError, match="lags by more than its 101 samples"):
+        read_wfdb(path)
+
+
+_FIELDS = st.sampled_from(
+    [
+        "16",
+        "212",
+        "16x2",
+        "16:3",
+        "80",
+        "310",
+        "16+4",
+        "0",
+        "-1",
+        "2",
+        "7",
+        "r.dat",
+        "1/V",
+        "1e9",
+        "I",
+    ]
+)
+
+
+@given(st.integers(0, 31), _FIELDS)
+def test_a_record_with_any_field_changed_is_a_record_or_an_input_error(
+    tmp_path_factory: pytest.TempPathFactory, place: int, field: str
+) -> None:
+    path = write(tmp_path_factory.getbasetemp(), digital(samples=20), "16")
+    fields = path.with_suffix(".hea").read_text().split(" ")
+    fields[place % len(fields)] = field
+    path.with_suffix(".hea").write_text(" ".join(fields))
+    try:
+        record = read_wfdb(path)
+    except InputError:
+        return
+    assert isinstance(record, Record)
+    assert record.signal.shape[0] == len(record.leads) > 0
+    assert record.signal.dtype == np.float32

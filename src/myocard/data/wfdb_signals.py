@@ -98,6 +98,8 @@ def _check_files(header: Header, folder: Path) -> int:
                 f"wrong length: the header promises {samples} samples of {len(signals)} signals, "
                 f"{file} holds {size / width:g}; fetch both files again"
             )
+        if max(signal.skew for signal in signals) > samples:
+            raise InputError(f"a signal of {file} lags by more than its {samples} samples")
         counts.add(samples)
     if len(counts) > 1 or 0 in counts:
         raise WrongLength(f"wrong length: signals of {sorted(counts)} samples")
