@@ -46,12 +46,15 @@ def _entry(folder: Path, row: dict[Any, str], classes: list[str]) -> Entry:
 
 
 def read_without_padding(path: Path, rate: float) -> Record:
-    """One record of 7 or 10 s.
+    """One record of 7 or 10 s, without a unit.
+
+    The authors' code gives the scale as 1e-4 V, which makes the beats 0.2 mV high; read as
+    millivolts they are twice those of PTB-XL, CPSC and Georgia. So no voltage is claimed.
 
     CODE centres its traces in windows of 4096 samples and fills up with zeros, so zeros in all
     leads at either end are no signal and are cut off. A record of zeros only stays as it is.
     """
-    record = read(path, rate=rate, leads=LEADS, unit="mV")
+    record = read(path, rate=rate, leads=LEADS, unit="NU")
     filled = np.flatnonzero(record.signal.any(axis=0))
     if not filled.size:
         return record
