@@ -87,7 +87,7 @@ def write_runs(root: Path) -> Path:
         root / "mix", "scalar-mix", noise=0.8, layer_weights={"mean": [0, 0.1, 0.2, 0.3, 0.4]}
     )
     weights = {name: [0, 0.25, 0.25, 0.25, 0.25] for name in CLASSES}
-    weights = {"mean": [0, 0.4, 0.3, 0.2, 0.1], "by_class": weights}
+    weights = {"split": "test", "mean": [0, 0.4, 0.3, 0.2, 0.1], "by_class": weights}
     write_run(root / "pma", "pma", noise=0.6, layer_weights=weights)
     random = {"name": "small", "hash": "ffff", "random": True, "layers": LAYERS, "width": 192}
     write_run(root / "random-last", "last", noise=2.5, encoder=random)

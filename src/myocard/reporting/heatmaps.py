@@ -53,9 +53,15 @@ def _figure(section: Section, group: Group, table: pd.DataFrame) -> Figure:
         bar.outline.set_visible(False)
         svg = to_svg(canvas, name, f"Mean weight of every layer, {group.label}")
     caption = (
-        f"{group.label}: mean weight of every layer. The scalar mix has one weight a layer for all "
+        f"{group.label}: mean weight of every layer{_where(group)}. The scalar mix has one weight a layer for all "
         "records; PMA's gate gives each record its own, here averaged over all records and over "
         "the records of each class. Weights weigh states of unequal length: a layer of larger norm "
         "counts for more than its weight says."
     )
     return Figure(name, caption, svg, table.rename_axis("mixture").reset_index())
+
+
+def _where(group: Group) -> str:
+    stated = [group.runs[name].states.layer_weights for name in _MIXTURES if name in group.runs]
+    splits = sorted({found.split for found in stated if found and found.split})
+    return f", on {' and '.join(splits)}" if splits else ""

@@ -64,8 +64,9 @@ class EncoderStatement(BaseModel):
 
 
 class LayerWeights(BaseModel):
-    """Mean weight of every layer, the embedding first."""
+    """Mean weight of every layer on the records of ``split``, the embedding first."""
 
+    split: str | None = None
     mean: list[float]
     by_class: dict[str, list[float] | None] = {}
 
