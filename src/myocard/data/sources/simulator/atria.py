@@ -13,7 +13,7 @@ def fibrillation(time: Array, rng: Generator) -> Array:
     Largest in V1 and the inferior leads, as in Stridh and Sörnmo 2001 (IEEE Trans Biomed Eng
     48(1):105), whose model of a modulated wave with its harmonics this follows.
     """
-    amplitude = np.exp(rng.normal(np.log(0.036), 0.45))
+    amplitude = np.exp(rng.normal(np.log(0.03), 0.6))
     directions = [[-0.1, 0.55, -0.8], [0.3, 0.8, -0.3]]
     total = np.zeros((3, len(time)))
     for direction in directions:
@@ -35,7 +35,7 @@ def flutter(time: Array, frequency: float, rng: Generator) -> Array:
         frequency: Flutter waves per second (Hz).
         rng: Where chance comes from.
     """
-    amplitude = np.exp(rng.normal(np.log(0.11), 0.35))
+    amplitude = np.exp(rng.normal(np.log(0.085), 0.45))
     phase = rng.uniform(0, 2 * np.pi)
     angle = 2 * np.pi * frequency * time + phase
     saw = sum(np.sin(k * angle) * np.exp(-0.12 * k**2) / k for k in range(1, 5))

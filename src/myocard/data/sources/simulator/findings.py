@@ -19,7 +19,7 @@ class Finding:
         snomed: SNOMED CT code of ecg-arrhythmia and Challenge 2021, or None where they have none.
         chapman: Acronym in the columns Rhythm (for a rhythm) or Beat of Chapman's Diagnostics.xlsx.
         ludb: Sentence in a header of LUDB, without its full stop.
-        excludes: Findings that cannot be told, or do not occur, beside it.
+        excludes: Findings beside which it cannot be told or does not occur.
     """
 
     name: str
@@ -42,7 +42,7 @@ RHYTHMS = {
     )
 }
 
-# In the order in which they are drawn: each excludes rhythms and conditions drawn before it.
+# In the order in which they are drawn: each names what it excludes among those before it.
 CONDITIONS = {
     finding.scp: finding
     for finding in (
@@ -137,7 +137,9 @@ FINDINGS = RHYTHMS | CONDITIONS | {"NORM": NORMAL}
 
 def possible(code: str, present: tuple[str, ...]) -> bool:
     """Whether the condition ``code`` can be told in a record that shows ``present``."""
-    return CONDITIONS[code].excludes.isdisjoint(present)
+    others = [CONDITIONS[other] for other in present if other in CONDITIONS]
+    excluded = any(code in other.excludes for other in others)
+    return not excluded and CONDITIONS[code].excludes.isdisjoint(present)
 
 
 def with_normal(present: tuple[str, ...]) -> tuple[str, ...]:

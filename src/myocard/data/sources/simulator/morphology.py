@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 from myocard.data.sources.simulator.dipole import DOWER, Array, Waves, joined, rotation
+from myocard.data.sources.simulator.findings import possible
 
 # Times from the main deflection of the QRS complex: septum, free wall, base.
 _NORMAL_QRS = Waves.of(
@@ -28,6 +29,10 @@ _LEFT_BUNDLE_BRANCH_BLOCK = Waves.of(
 _NORMAL_P = Waves.of((38, 16, (0.035, 0.075, -0.045)), (68, 17, (0.05, 0.05, 0.03)))
 # Times from the peak of the T wave, along a unit vector that the shape fills in.
 _T_TIMES = Waves.of((-45, 50, (0.5, 0, 0)), (0, 34, (0.66, 0, 0)))
+
+
+# Chance of a condition that nobody has called yet.
+_BORDERLINE = 0.15
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,8 @@ def heart(findings: tuple[str, ...], sex: str, rng: Generator) -> Heart:
     """Draw the heart of a patient."""
     shape = _normal(sex, rng)
     for code, change in _CHANGES.items():
-        # Drawn for everybody, so that what a patient has does not move what is drawn after it.
-        severity = rng.uniform(0.35, 1.25)
-        if code in findings:
+        severity = _severity(code, findings, rng)
+        if severity > 0:
             shape = change(shape, severity)
     turn = rotation(rng.normal(0, 18), rng.normal(0, 9))
     turn_t = rotation(rng.normal(0, 10), rng.normal(0, 10)) @ turn
@@ -109,6 +113,18 @@ def heart(findings: tuple[str, ...], sex: str, rng: Generator) -> Heart:
     p = _NORMAL_P._replace(vector=size * _NORMAL_P.vector @ turn.T)
     ectopic_p = p._replace(vector=p.vector @ rotation(rng.uniform(-140, -50), 20.0).T)
     return Heart(shape, p, ectopic_p, _ectopic(rng))
+
+
+def _severity(code: str, findings: tuple[str, ...], rng: Generator) -> float:
+    """How far a condition has gone; 0 for most who are not said to have it.
+
+    Some of them are on their way, and some who have it are barely there: readers draw a line
+    through a continuum, and nobody can tell the two sides apart without fail.
+    """
+    present, borderline, chance = rng.uniform(0.25, 1.2), rng.uniform(0.05, 0.55), rng.random()
+    if code in findings:
+        return present
+    return borderline if chance < _BORDERLINE and possible(code, findings) else 0.0
 
 
 def lead_vectors(rng: Generator) -> Array:
@@ -137,21 +153,25 @@ def _normal(sex: str, rng: Generator) -> Shape:
 def _left_bundle_branch_block(shape: Shape, severity: float) -> Shape:
     """Slow activation from the septum to the left and back; repolarisation opposes it."""
     size = np.linalg.norm(shape.qrs.vector[1]) / np.linalg.norm(_NORMAL_QRS.vector[1])
-    stretch = 0.85 + 0.17 * severity
+    stretch = 0.8 + 0.2 * severity
+    # Below a half the left bundle still conducts some of the beat.
+    share = min(1.0, 2 * severity)
     block = _LEFT_BUNDLE_BRANCH_BLOCK
+    slow = Waves(stretch * block.at, stretch * block.width, share * size * block.vector)
+    fast = shape.qrs._replace(vector=(1 - share) * shape.qrs.vector)
     return replace(
         shape,
-        qrs=Waves(stretch * block.at, stretch * block.width, size * block.vector),
+        qrs=joined([fast, slow]) if share < 1 else slow,
         st=shape.st + severity * size * np.array([-0.09, -0.02, -0.12]),
-        t=0.4 * shape.t + size * np.array([-0.22, -0.05, -0.26]),
-        qt_corrected=shape.qt_corrected + 0.035,
+        t=(1 - 0.6 * share) * shape.t + share * size * np.array([-0.22, -0.05, -0.26]),
+        qt_corrected=shape.qt_corrected + 0.035 * share,
     )
 
 
 def _right_bundle_branch_block(shape: Shape, severity: float) -> Shape:
     """A late wave to the right and front; T in V1 opposes it."""
-    late = Waves.of((50 + 8 * severity, 16, (-0.5, -0.03, -0.62)))
-    late = late._replace(vector=late.vector * (0.45 + 0.55 * severity))
+    late = Waves.of((46 + 12 * severity, 15, (-0.5, -0.03, -0.62)))
+    late = late._replace(vector=late.vector * (0.2 + 0.75 * severity))
     return replace(
         shape,
         qrs=joined([shape.qrs, late]),
@@ -213,11 +233,11 @@ def _low_voltage(shape: Shape, severity: float) -> Shape:
 
 
 def _first_degree_block(shape: Shape, severity: float) -> Shape:
-    return replace(shape, pr=0.185 + 0.09 * severity)
+    return replace(shape, pr=max(shape.pr, 0.185 + 0.09 * severity))
 
 
 def _long_qt(shape: Shape, severity: float) -> Shape:
-    return replace(shape, qt_corrected=0.44 + 0.085 * severity)
+    return replace(shape, qt_corrected=max(shape.qt_corrected, 0.435 + 0.085 * severity))
 
 
 _CHANGES: dict[str, Callable[[Shape, float], Shape]] = {
@@ -237,7 +257,7 @@ def _ectopic(rng: Generator) -> Waves:
     from_left = np.array([[-0.45, 0.5, -0.9], [-0.55, 0.2, -0.75]])
     from_right = np.array([[0.7, 0.75, 0.35], [0.6, 0.55, 0.8]])
     first, second = from_left if rng.random() < 0.4 else from_right
-    size = np.exp(rng.normal(0.15, 0.2))
+    size = np.exp(rng.normal(0.0, 0.3))
     turn = rotation(rng.normal(0, 35), rng.normal(0, 15))
     waves = Waves.of((-24, 21, first), (28, 25, second), (270, 62, -0.3 * (first + second)))
     return waves._replace(vector=size * waves.vector @ turn.T)

@@ -35,10 +35,10 @@ def noise(shape: tuple[int, int], rate: float, site: Site, rng: Generator) -> Ar
 
 def _density(frequency: Array, leads: int, site: Site, rng: Generator) -> Array:
     """``(leads, frequencies)`` power of wander and muscle noise behind the device (mV² per Hz)."""
-    wander, muscle = np.exp(rng.normal(np.log([site.wander, site.muscle]), 0.5))
+    wander, muscle = np.exp(rng.normal(np.log([site.wander, site.muscle]), 0.65))
     each = np.exp(rng.normal(0, 0.35, (2, leads, 1)))
     breath = rng.uniform(0.15, 0.35)
-    slow = 1 / (1 + (frequency / 0.2) ** 2) + 0.7 * np.exp(-(((frequency - breath) / 0.05) ** 2))
+    slow = 1 / (1 + (frequency / 0.25) ** 3) + 0.7 * np.exp(-(((frequency - breath) / 0.05) ** 2))
     # Surface electromyograms rise from a few Hz, peak around 30 to 50 Hz and fall slowly.
     fast = (frequency / 30) ** 2 / (1 + (frequency / 30) ** 4) + 0.05
     # Divided by the bands' effective widths (Hz), so that the levels are roots of mean squares.

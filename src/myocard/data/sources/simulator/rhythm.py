@@ -19,10 +19,10 @@ _RANGES = {
 # Breathing lengthens and shortens the cycles of the sinus node by this fraction (low, high);
 # sinus arrhythmia means cycles that differ by some 120 ms and more.
 _BREATHING = {
-    "SR": (0.005, 0.05),
-    "SBRAD": (0.005, 0.05),
+    "SR": (0.005, 0.065),
+    "SBRAD": (0.005, 0.065),
     "STACH": (0.002, 0.015),
-    "SARRH": (0.08, 0.24),
+    "SARRH": (0.06, 0.2),
 }
 _REFRACTORY = 0.3
 # Beats are made from before the record's start until after its end, so that no wave is cut off.
@@ -96,7 +96,7 @@ def _breathing(count: int, cycle: float, depths: tuple[float, float], rng: Gener
 
 def _fibrillating(count: int, rng: Generator) -> Array:
     """Cycles of fibrillation, as fractions of the mean one: independent of each other."""
-    spread = rng.uniform(0.13, 0.3)
+    spread = rng.uniform(0.1, 0.28)
     return np.exp(spread * rng.standard_normal(count) - spread**2 / 2)
 
 
@@ -132,7 +132,7 @@ def _ventricular(at: Array, chosen: NDArray[np.int64], rng: Generator) -> Array:
 def _atrial(at: Array, chosen: NDArray[np.int64], rng: Generator) -> Array:
     """Beats come early and reset the sinus node: those behind follow almost a cycle later."""
     intervals = np.diff(at, prepend=at[0])
-    lost = (1 - rng.uniform(0.58, 0.8, len(chosen))) * intervals[chosen]
+    lost = (1 - rng.uniform(0.62, 0.88, len(chosen))) * intervals[chosen]
     intervals[chosen] -= lost
     intervals[chosen + 1] += 0.2 * lost
     return at[0] + np.cumsum(intervals)
