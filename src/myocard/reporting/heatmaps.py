@@ -53,8 +53,9 @@ def _figure(section: Section, group: Group, table: pd.DataFrame) -> Figure:
         bar.outline.set_visible(False)
         svg = to_svg(canvas, name, f"Mean weight of every layer, {group.label}")
     caption = (
-        f"{group.label}: mean weight of every layer{_where(group)}. The scalar mix has one weight a layer for all "
-        "records; PMA's gate gives each record its own, here averaged over all records and over "
+        f"{group.label}: mean weight of every layer{_where(group)}. The scalar mix "
+        "has one weight a layer for all records; PMA's gate gives each record its own, "
+        "here averaged over all records and over "
         "the records of each class. Weights weigh states of unequal length: a layer of larger norm "
         "counts for more than its weight says."
     )
