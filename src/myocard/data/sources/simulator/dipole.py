@@ -48,10 +48,10 @@ class Waves(NamedTuple):
     vector: Array
 
     @classmethod
-    def of(cls, *rows: tuple[float, float, tuple[float, float, float]]) -> "Waves":
+    def of(cls, *rows: tuple[int, int, tuple[float, float, float]]) -> "Waves":
         """Waves from rows of (peak in ms, width in ms, dipole in mV)."""
         at, width, vector = zip(*rows, strict=True)
-        return cls(np.array(at) / 1000, np.array(width) / 1000, np.array(vector, dtype=float))
+        return cls(np.array(at) / 1000, np.array(width) / 1000, np.array(vector))
 
     def repeated(self, times: Array, sizes: Array) -> "Waves":
         """These waves once for every one of ``times`` (s), each time with its own size."""

@@ -28,7 +28,7 @@ _LEFT_BUNDLE_BRANCH_BLOCK = Waves.of(
 # Times from the onset of the P wave: right atrium, left atrium.
 _NORMAL_P = Waves.of((38, 16, (0.035, 0.075, -0.045)), (68, 17, (0.05, 0.05, 0.03)))
 # Times from the peak of the T wave, along a unit vector that the shape fills in.
-_T_TIMES = Waves.of((-45, 50, (0.5, 0, 0)), (0, 34, (0.66, 0, 0)))
+_T_TIMES = Waves.of((-45, 50, (0.5, 0.0, 0.0)), (0, 34, (0.66, 0.0, 0.0)))
 
 
 # Chance of a condition that nobody has called yet.
@@ -170,8 +170,9 @@ def _left_bundle_branch_block(shape: Shape, severity: float) -> Shape:
 
 def _right_bundle_branch_block(shape: Shape, severity: float) -> Shape:
     """A late wave to the right and front; T in V1 opposes it."""
-    late = Waves.of((46 + 12 * severity, 15, (-0.5, -0.03, -0.62)))
-    late = late._replace(vector=late.vector * (0.2 + 0.75 * severity))
+    late = Waves.of((46, 15, (-0.5, -0.03, -0.62)))
+    size = 0.2 + 0.75 * severity
+    late = late._replace(at=late.at + 0.012 * severity, vector=size * late.vector)
     return replace(
         shape,
         qrs=joined([shape.qrs, late]),
@@ -259,5 +260,6 @@ def _ectopic(rng: Generator) -> Waves:
     first, second = from_left if rng.random() < 0.4 else from_right
     size = np.exp(rng.normal(0.0, 0.3))
     turn = rotation(rng.normal(0, 35), rng.normal(0, 15))
-    waves = Waves.of((-24, 21, first), (28, 25, second), (270, 62, -0.3 * (first + second)))
-    return waves._replace(vector=size * waves.vector @ turn.T)
+    vector = np.stack([first, second, -0.3 * (first + second)])
+    at, width = np.array([-0.024, 0.028, 0.27]), np.array([0.021, 0.025, 0.062])
+    return Waves(at, width, size * vector @ turn.T)

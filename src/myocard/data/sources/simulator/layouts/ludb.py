@@ -60,8 +60,8 @@ def write_ludb(folder: Path, draws: Iterable[Callable[..., Simulated]]) -> None:
 def _write(stem: Path, simulated: Simulated) -> None:
     record = simulated.record
     low, high = record.signal.min(axis=1), record.signal.max(axis=1)
-    gains = np.rint(_UNITS / (high - low)).astype(int)
-    baselines = np.rint(-gains * (low + high) / 2).astype(int)
+    gains = np.rint(_UNITS / (high - low)).astype(np.int64)
+    baselines = np.rint(-gains * (low + high) / 2).astype(np.int64)
     sentences = [FINDINGS[code].ludb for code in simulated.findings]
     rhythm, *others = [sentence for sentence in sentences if sentence is not None]
     write_wfdb(

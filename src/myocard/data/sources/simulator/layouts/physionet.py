@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from myocard.data.sources.simulator.findings import CONDITIONS, FINDINGS, RHYTHMS
-from myocard.data.sources.simulator.layouts.waveforms import Style, digitise, write_wfdb
+from myocard.data.sources.simulator.layouts.waveforms import Style, microvolts, write_wfdb
 from myocard.data.sources.simulator.simulation import Simulated
 
 _SEXES = {"F": "Female", "M": "Male"}
@@ -58,7 +58,7 @@ def _write(stem: Path, simulated: Simulated, style: Style, gain: str, comments: 
     record = simulated.record
     write_wfdb(
         stem,
-        digitise(record, 1000.0),
+        microvolts(record),
         record.rate,
         leads=record.leads,
         gains=[gain] * len(record.leads),

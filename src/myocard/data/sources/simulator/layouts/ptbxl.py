@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from myocard.data.sources.simulator.findings import FINDINGS
-from myocard.data.sources.simulator.layouts.waveforms import Style, digitise, write_wfdb
+from myocard.data.sources.simulator.layouts.waveforms import Style, microvolts, write_wfdb
 from myocard.data.sources.simulator.simulation import Simulated
 from myocard.data.sources.simulator.sites import SITES
 from myocard.data.sources.simulator.source import fold_of
@@ -41,7 +41,7 @@ def _write_signal(stem: Path, simulated: Simulated) -> None:
     record = simulated.record
     write_wfdb(
         stem,
-        digitise(record, 1000.0),
+        microvolts(record),
         record.rate,
         leads=[lead.upper() for lead in record.leads],
         gains=["1000.0(0)/mV"] * len(record.leads),

@@ -29,19 +29,23 @@ class Style:
 
 
 def digitise(
-    record: Record, gains: float | Sequence[float], baselines: int | Sequence[int] = 0
+    record: Record, gains: NDArray[np.int64], baselines: NDArray[np.int64]
 ) -> NDArray[np.int16]:
     """``(leads, samples)`` of a record in units of the converter.
 
     Args:
         record: In mV.
-        gains: Units per mV, for all leads or each.
-        baselines: Unit that stands for 0 mV, for all leads or each.
+        gains: ``(leads,)`` units per mV.
+        baselines: ``(leads,)`` units that stand for 0 mV.
     """
-    gain = np.broadcast_to(np.asarray(gains, dtype=float), len(record.leads))
-    zero = np.broadcast_to(np.asarray(baselines), len(record.leads))
-    units = np.rint(record.signal * gain[:, None]) + zero[:, None]
+    units = np.rint(record.signal * gains[:, None]) + baselines[:, None]
     return np.clip(units, -_MOST, _MOST).astype(np.int16)
+
+
+def microvolts(record: Record) -> NDArray[np.int16]:
+    """``(leads, samples)`` of a record in units of 1 µV, the usual gain of 1000 per mV."""
+    leads = len(record.leads)
+    return digitise(record, np.full(leads, 1000), np.zeros(leads, dtype=np.int64))
 
 
 def write_wfdb(

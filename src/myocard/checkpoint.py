@@ -1,0 +1,195 @@
+"""A model on disk: one folder that holds all it takes to use it and to know where it came from.
+
+``model.safetensors`` (weights), ``config.json`` (shapes, names, recipe), ``preprocessing.json``
+(the input it states), ``corpus.parquet`` (ids and waveform hashes of the records it was trained on)
+and ``README.md`` (the model card).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from myocard.data.signal import Band, Preprocessing
+from myocard.errors import InputError
+from myocard.nn.encoder import Encoder, EncoderShape
+
+FORMAT = 1
+CORPUS_COLUMNS = ("source", "id", "patient", "sha256")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """An encoder, what it expects, and what it has seen.
+
+    Attributes:
+        name: What to call it in tables.
+        encoder: In evaluation mode.
+        preprocessing: The input it states.
+        corpus: The records it was trained on: source, id, patient, sha256 of the waveform.
+        about: Recipe, steps, mixture, seed: whatever made it.
+        rest: Weights of other modules by prefix (``decoder.``, ``readout.``, ``head.``).
+    """
+
+    name: str
+    encoder: Encoder
+    preprocessing: Preprocessing
+    corpus: pd.DataFrame
+    about: dict[str, Any] = field(default_factory=dict)
+    rest: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A hash of the encoder's weights and stated input."""
+        digest = hashlib.sha256(json.dumps(asdict(self.preprocessing), sort_keys=True).encode())
+        digest.update(json.dumps(asdict(self.encoder.shape), sort_keys=True).encode())
+        for name, value in sorted(self.encoder.state_dict().items()):
+            digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the folder; it appears whole, or the one that was there stays."""
+        replace_folder(folder, self._write)
+
+    def _write(self, folder: Path) -> None:
+        weights = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()} | self.rest
+        weights = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
+        save_file(weights, folder / "model.safetensors")
+        config = {
+            "format": FORMAT,
+            "name": self.name,
+            "encoder": asdict(self.encoder.shape),
+            "weights_sha256": _sha256(folder / "model.safetensors"),
+            "key": self.key,
+            "myocard": version("myocard"),
+            "about": self.about,
+        }
+        _write_json(folder / "config.json", config)
+        _write_json(folder / "preprocessing.json", asdict(self.preprocessing))
+        self.corpus.loc[:, list(CORPUS_COLUMNS)].to_parquet(folder / "corpus.parquet", index=False)
+        (folder / "README.md").write_text(model_card(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Checkpoint":
+        """Read a checkpoint's folder.
+
+        Raises:
+            InputError: When a file is missing, altered, or does not fit the others.
+        """
+        preprocessing = read_preprocessing(folder)
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            found = _sha256(folder / "model.safetensors")
+            corpus = pd.read_parquet(folder / "corpus.parquet")
+            if config["weights_sha256"] != found:
+                raise InputError(
+                    f"{folder / 'model.safetensors'}: not the file that config.json describes; "
+                    "fetch the checkpoint again"
+                )
+            weights = load_file(folder / "model.safetensors")
+            shape = EncoderShape(**config["encoder"])
+            name, about = config["name"], config["about"]
+        except (OSError, KeyError, TypeError, SafetensorError, json.JSONDecodeError) as error:
+            raise InputError(f"{folder}: not a readable checkpoint ({error!r})") from error
+        encoder = Encoder(shape)
+        load_weights(encoder, weights, "encoder.", folder)
+        rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
+        return cls(name, encoder.eval(), preprocessing, corpus, about, rest)
+
+    def randomised(self, seed: int) -> "Checkpoint":
+        """The same encoder before any training: the baseline of every claim about pretraining."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            encoder = Encoder(self.encoder.shape).eval()
+        about = {"random": True, "seed": seed, "input": self.about.get("input")}
+        name = f"random-{self.name}-{seed}"
+        return Checkpoint(name, encoder, self.preprocessing, self.corpus.iloc[:0], about)
+
+
+def load_weights(module: nn.Module, weights: dict[str, Tensor], prefix: str, folder: Path) -> None:
+    """Load the weights below ``prefix`` into ``module``: every one, and no other.
+
+    Raises:
+        InputError: When a weight is missing, left over, or of another shape.
+    """
+    mine = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+    try:
+        module.load_state_dict(mine, strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise InputError(
+            f"{folder / 'model.safetensors'}: the weights do not fit config.json ({first})"
+        ) from error
+
+
+def read_preprocessing(folder: Path) -> Preprocessing:
+    """The input that the checkpoint in ``folder`` states."""
+    path = folder / "preprocessing.json"
+    try:
+        stated = json.loads(path.read_text())
+        stated |= {"band": Band(**stated["band"]), "leads": tuple(stated["leads"])}
+        return Preprocessing(**stated)
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{path}: not a readable statement of an encoder's input ({error!r}); "
+            "give the folder of a checkpoint"
+        ) from error
+
+
+def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let ``folder`` be what ``write`` puts into an empty one, all of it or nothing."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    write(fresh)
+    if folder.exists():
+        stale = folder.with_name(f".{folder.name}.{os.getpid()}.stale")
+        folder.rename(stale)
+        fresh.rename(folder)
+        shutil.rmtree(stale)
+    else:
+        fresh.rename(folder)
+
+
+def model_card(checkpoint: Checkpoint) -> str:
+    """A page that tells a stranger what the checkpoint is."""
+    stated, shape = checkpoint.preprocessing, checkpoint.encoder.shape
+    seen = checkpoint.corpus.groupby("source").size()
+    sources = "\n".join(f"- {source}: {count:,} records" for source, count in seen.items())
+    band = f"{stated.band.highpass or 0:g}–{stated.band.lowpass or stated.rate / 2:g} Hz"
+    return (
+        f"# {checkpoint.name}\n\n"
+        f"A 12-lead ECG Transformer encoder made with myocard {version('myocard')}: "
+        f"{shape.depth} blocks, width {shape.width}, {shape.heads} heads, "
+        f"patches of {shape.patch} samples.\n\n"
+        "## Input\n\n"
+        f"{stated.samples} samples at {stated.rate} Hz, {band}, leads {', '.join(stated.leads)}, "
+        f"z-scored per {stated.standardise}.\n\n"
+        "## Trained on\n\n"
+        f"{sources or 'Nothing: the weights are random.'}\n\n"
+        "Ids and waveform hashes are in `corpus.parquet`. Do not test on these records.\n\n"
+        "## Use\n\n"
+        "For research. Not a medical device, not evaluated for clinical decisions.\n\n"
+        f"## Made by\n\n```json\n{json.dumps(checkpoint.about, indent=2, default=str)}\n```\n"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, default=str) + "\n")

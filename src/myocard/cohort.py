@@ -1,0 +1,131 @@
+"""Which records a task is trained, chosen and tested on, and what is true of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from myocard.errors import InputError
+from myocard.recipe import Split
+from myocard.tasks import Task
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """The records of a task, split.
+
+    Attributes:
+        task: Its name.
+        classes: The classes that are kept.
+        left_out: The others, each with the reason.
+        exclusive: Whether a record has exactly one class.
+        targets: ``(records, classes)``, for all records of the table.
+        rows: Positions in the table of each split's records.
+        ids: Of all records of the table.
+        patients: Of all records of the table.
+        folds: Of each split.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    left_out: dict[str, str]
+    exclusive: bool
+    targets: NDArray[np.bool_]
+    rows: dict[str, NDArray[np.int64]]
+    ids: NDArray[np.object_]
+    patients: NDArray[np.object_]
+    folds: dict[str, tuple[int, ...]]
+
+    def groups(self, split: str) -> NDArray[np.object_] | None:
+        """Each record's patient, where some patient of the split has several records."""
+        patients = self.patients[self.rows[split]]
+        return patients if len(set(patients)) < len(patients) else None
+
+    def sizes(self) -> dict[str, dict[str, object]]:
+        return {
+            split: {
+                "folds": list(self.folds[split]),
+                "records": len(rows),
+                "patients": len(set(self.patients[rows])),
+            }
+            for split, rows in self.rows.items()
+        }
+
+
+def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int = 1) -> Cohort:
+    """The cohort of ``task`` among ``records`` (columns id, patient, fold, codes, perhaps seen).
+
+    A class with fewer than ``min_positives`` positives, or without a negative, in any of the splits
+    is left out: it could not be trained, chosen or scored. That looks at labels of the test folds,
+    never at scores.
+
+    Raises:
+        InputError: When a patient is in two splits, no class is left, or the encoder was trained on
+            a record of the validation or test folds.
+    """
+    targets, keep = task.targets(records["codes"])
+    fold = records["fold"].to_numpy()
+    folds = {name: getattr(split, name) for name in SPLITS}
+    rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
+    patients = records["patient"].to_numpy(dtype=object)
+    _refuse_shared_patients(patients, rows)
+    if "seen" in records:
+        _refuse_seen(records, rows)
+    left_out = _too_rare(targets, rows, task.classes, min_positives)
+    kept = [name not in left_out for name in task.classes]
+    if not any(kept):
+        sizes = ", ".join(f"{name} {len(which)} records" for name, which in rows.items())
+        raise InputError(
+            f"task {task.name}: no class has {min_positives} positives and a negative in each of "
+            f"{sizes}; lower min_positives or choose other folds"
+        )
+    targets = targets[:, kept]
+    if task.exclusive:
+        rows = {name: which[targets[which].any(axis=1)] for name, which in rows.items()}
+    classes = tuple(np.array(task.classes)[kept].tolist())
+    ids = records["id"].to_numpy(dtype=object)
+    return Cohort(task.name, classes, left_out, task.exclusive, targets, rows, ids, patients, folds)
+
+
+def _refuse_shared_patients(
+    patients: NDArray[np.object_], rows: dict[str, NDArray[np.int64]]
+) -> None:
+    found = {name: set(patients[which]) for name, which in rows.items()}
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        shared = found[one] & found[other]
+        if shared:
+            raise InputError(
+                f"patient {min(shared)} is in {one} and in {other} ({len(shared)} such patients); "
+                "split by patient"
+            )
+
+
+def _refuse_seen(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:
+    for name in ("validation", "test"):
+        leaked = records.iloc[rows[name]].query("seen")["id"]
+        if len(leaked):
+            shown = ", ".join(map(str, leaked[:5]))
+            raise InputError(
+                f"leak: the encoder was trained on {len(leaked)} records of {name} ({shown}, …); "
+                "pretrain without those folds"
+            )
+
+
+def _too_rare(
+    targets: NDArray[np.bool_],
+    rows: dict[str, NDArray[np.int64]],
+    classes: tuple[str, ...],
+    min_positives: int,
+) -> dict[str, str]:
+    reasons = {}
+    for split, which in rows.items():
+        positives = targets[which].sum(axis=0)
+        for name, count in zip(classes, positives.tolist(), strict=True):
+            if count < max(min_positives, 1) and name not in reasons:
+                reasons[name] = f"{count} positives in {split}"
+            elif count == len(which) and name not in reasons:
+                reasons[name] = f"no negative in {split}"
+    return reasons

@@ -1,0 +1,98 @@
+"""Which records come next, and their windows as tensors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from myocard.data.signal import Preprocessing
+from myocard.data.store import Store
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some records of one store."""
+
+    store: Store
+    rows: NDArray[np.int64]
+
+
+class Windows(Dataset[Tensor]):
+    """Standardised windows of the records of several stores.
+
+    An index is ``(position, draw)``: the record's place in the corpus, and a number from [0, 1)
+    that places the window in the record; None takes the middle. Whole batches are read at once.
+    """
+
+    def __init__(self, parts: Sequence[Part], preprocessing: Preprocessing) -> None:
+        for part in parts:
+            part.store.require(preprocessing)
+        self.parts = parts
+        self.preprocessing = preprocessing
+        self.ends = np.cumsum([len(part.rows) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, index: tuple[int, float | None]) -> Tensor:
+        position, draw = index
+        which = int(np.searchsorted(self.ends, position, side="right"))
+        part = self.parts[which]
+        row = part.rows[position - (self.ends[which - 1] if which else 0)]
+        spare = part.store.made.samples - self.preprocessing.samples
+        start = None if draw is None else int(draw * (spare + 1))
+        return torch.from_numpy(part.store.windows([row], self.preprocessing, start)[0])
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """Batches of ``batch`` indices into ``count`` records, without end, the same for the same seed.
+
+    Each epoch is a new permutation; what does not fill a batch waits for the next epoch's. A stream
+    that starts at step k goes on exactly as one that came there from step 0.
+    """
+
+    count: int
+    batch: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, self.count // self.batch)
+
+    def stream(self, start: int) -> Iterator[list[tuple[int, float]]]:
+        step = start
+        while True:
+            epoch, place = divmod(step, self.steps_per_epoch)
+            rng = np.random.default_rng((self.seed, epoch))
+            order, draws = rng.permutation(self.count), rng.random(self.count)
+            for first in range(place * self.batch, self.steps_per_epoch * self.batch, self.batch):
+                chosen = order[first : first + self.batch]
+                yield [(int(i), float(draws[i])) for i in chosen]
+                step += 1
+
+
+def shuffled(windows: Windows, order: Shuffled, start: int, workers: int = 0) -> Iterator[Tensor]:
+    """Random windows for training, from step ``start`` on."""
+    return iter(DataLoader(windows, batch_sampler=_Stream(order, start), num_workers=workers))
+
+
+def in_order(
+    windows: Windows, batch: int, draw: float | None = None, workers: int = 0
+) -> Iterator[Tensor]:
+    """Every record once, in order; its middle window, or the one at ``draw`` of [0, 1)."""
+    indices: list[tuple[int, float | None]] = [(i, draw) for i in range(len(windows))]
+    return iter(DataLoader(windows, batch_size=batch, sampler=indices, num_workers=workers))
+
+
+@dataclass(frozen=True)
+class _Stream:
+    order: Shuffled
+    start: int
+
+    def __iter__(self) -> Iterator[list[tuple[int, float]]]:
+        return self.order.stream(self.start)

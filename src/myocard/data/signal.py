@@ -1,0 +1,102 @@
+"""What a model is fed: resampled, filtered, cropped, standardised, always in that order.
+
+Filtering before cropping keeps the filter's edge transients out of the window.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, resample_poly, sosfiltfilt
+
+from myocard.errors import InputError
+from myocard.leads import LEADS
+
+Signal = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A zero-phase Butterworth band, run forwards and backwards over the whole record.
+
+    Attributes:
+        highpass: Cut-off in Hz, or None.
+        lowpass: Cut-off in Hz, or None.
+        order: Order of each of the two filters.
+    """
+
+    highpass: float | None = None
+    lowpass: float | None = None
+    order: int = 5
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The statement of what an encoder expects; it travels in the checkpoint.
+
+    Attributes:
+        rate: Samples per second (Hz).
+        samples: Length of the window.
+        leads: Rows, in this order.
+        band: Applied to the whole record, after resampling and before cropping.
+        standardise: z-score over the whole window, all leads jointly (``"record"``), or lead by
+            lead (``"lead"``).
+    """
+
+    rate: int
+    samples: int
+    leads: tuple[str, ...] = LEADS
+    band: Band = Band()
+    standardise: Literal["record", "lead"] = "lead"
+
+    def __post_init__(self) -> None:
+        if self.band.lowpass is not None and self.band.lowpass >= self.rate / 2:
+            raise InputError(
+                f"a low-pass at {self.band.lowpass:g} Hz needs more than {self.rate} Hz; "
+                f"set it below {self.rate / 2:g} Hz"
+            )
+
+
+def conform(signal: Signal, rate: float, to: int, band: Band) -> Signal:
+    """``(leads, samples)`` at ``rate`` Hz, resampled to ``to`` Hz and filtered as a whole."""
+    return filter_band(resample(signal, rate, to), to, band)
+
+
+def resample(signal: Signal, rate: float, to: float) -> Signal:
+    """``(leads, samples)`` at ``rate`` Hz to ``to`` Hz, by a polyphase anti-aliasing filter.
+
+    The result has round(samples · to / rate) samples.
+    """
+    if rate == to:
+        return signal
+    length = round(signal.shape[-1] * to / rate)
+    ratio = (Fraction(to) / Fraction(rate)).limit_denominator(10_000)
+    # Padding along a line: a lead with an offset must not start and end with a step to zero.
+    resampled = resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+    return resampled[..., :length].astype(np.float32)
+
+
+def filter_band(signal: Signal, rate: float, band: Band) -> Signal:
+    """High-pass, then low-pass, each forwards and backwards (zero phase)."""
+    for cutoff, kind in ((band.highpass, "highpass"), (band.lowpass, "lowpass")):
+        if cutoff is not None:
+            sections = butter(band.order, cutoff, btype=kind, fs=rate, output="sos")
+            signal = sosfiltfilt(sections, signal, axis=-1)
+    return signal.astype(np.float32)
+
+
+def crop(signal: Signal, samples: int, start: int | None = None) -> Signal:
+    """``samples`` consecutive samples from ``start`` on, or from the middle."""
+    if start is None:
+        start = (signal.shape[-1] - samples) // 2
+    return signal[..., start : start + samples]
+
+
+def standardise(signal: Signal, over: Literal["record", "lead"]) -> Signal:
+    """z-score ``(…, leads, samples)`` over each record or lead; what is constant becomes zero."""
+    axes = (-2, -1) if over == "record" else (-1,)
+    mean = signal.mean(axis=axes, keepdims=True, dtype=np.float64)
+    deviation = signal.std(axis=axes, keepdims=True, dtype=np.float64)
+    return ((signal - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)

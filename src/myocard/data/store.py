@@ -1,0 +1,144 @@
+"""A prepared corpus on disk: one array of signals and one table of records.
+
+``signals.npy`` is int16, ``(records, leads, samples)``, memory-mapped; each record has its own
+scale, so that its largest value is 32767 and nothing clips. ``records.parquet`` has a row a record;
+``store.json`` says how it was made.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from myocard.data.signal import Band, Preprocessing, Signal, crop, standardise
+from myocard.errors import InputError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StoreInput:
+    """How the signals of a store were made: all that cannot be changed after preparing it.
+
+    Attributes:
+        rate: Samples per second (Hz).
+        samples: Samples a record.
+        leads: Rows of a record.
+        band: The filter that was run over each whole record.
+        unit: ``mV``, or ``NU`` for signals without a voltage.
+    """
+
+    rate: int
+    samples: int
+    leads: tuple[str, ...]
+    band: Band
+    unit: str = "mV"
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """An open store.
+
+    Attributes:
+        folder: Where it lies.
+        made: How its signals were made.
+        records: One row a record: id, patient, fold, codes, age, sex, site, device, source, sha256,
+            scale, flags.
+        signals: ``(records, leads, samples)`` int16; times ``records.scale`` gives ``made.unit``.
+        info: What ``store.json`` holds besides.
+    """
+
+    folder: Path
+    made: StoreInput
+    records: pd.DataFrame
+    signals: NDArray[np.int16]
+    info: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """Open the store in ``folder``.
+
+        Raises:
+            InputError: When it is no store, of another format, or its parts do not fit each other.
+        """
+        try:
+            info = json.loads((folder / "store.json").read_text())
+            records = pd.read_parquet(folder / "records.parquet")
+            signals = np.load(folder / "signals.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{folder}: not a readable store ({error}); make one with `myocard prepare`"
+            ) from error
+        if info.get("format") != FORMAT:
+            raise InputError(f"{folder}: store format {info.get('format')}; prepare it again")
+        stated = info.pop("made")
+        stated |= {"leads": tuple(stated["leads"]), "band": Band(**stated["band"])}
+        made = StoreInput(**stated)
+        if signals.shape != (len(records), len(made.leads), made.samples):
+            raise InputError(
+                f"{folder}: signals of shape {signals.shape} do not fit {len(records)} records of "
+                f"{len(made.leads)} leads × {made.samples} samples; prepare it again"
+            )
+        return cls(folder, made, records, signals, info)
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of its settings and of each record's id, waveform hash and scale."""
+        digest = hashlib.sha256(json.dumps(asdict(self.made), sort_keys=True).encode())
+        for row in self.records[["id", "sha256", "scale"]].itertuples(index=False):
+            digest.update(f"{row.id}\t{row.sha256}\t{row.scale!r}\n".encode())
+        return digest.hexdigest()
+
+    def require(self, preprocessing: Preprocessing) -> None:
+        """Refuse a store that cannot give what an encoder states as its input.
+
+        Raises:
+            InputError: Naming what differs and the command that mends it.
+        """
+        made, wanted = self.made, preprocessing
+        differences = [
+            f"{name} is {have}, not {want}"
+            for name, have, want in (
+                ("the rate", f"{made.rate} Hz", f"{wanted.rate} Hz"),
+                ("the filter", made.band, wanted.band),
+            )
+            if have != want
+        ]
+        if made.samples < wanted.samples:
+            differences.append(f"records have {made.samples} samples, not {wanted.samples} or more")
+        missing = [lead for lead in wanted.leads if lead not in made.leads]
+        if missing:
+            differences.append(f"leads {', '.join(missing)} are missing")
+        if differences:
+            raise InputError(
+                f"{self.folder}: this store does not meet the encoder's input: "
+                f"{'; '.join(differences)}. "
+                "Prepare the source again with `myocard prepare --like CHECKPOINT`"
+            )
+
+    def windows(
+        self,
+        rows: Sequence[int] | NDArray[np.integer],
+        wanted: Preprocessing,
+        start: int | None = None,
+    ) -> Signal:
+        """Standardised ``(rows, leads, samples)`` windows, from ``start`` on or from the middle."""
+        leads = [self.made.leads.index(lead) for lead in wanted.leads]
+        integers = self.signals[np.asarray(rows)][:, leads]
+        # The scale cancels in the z-score, except that a standardised window needs floats.
+        return standardise(
+            crop(integers, wanted.samples, start).astype(np.float32), wanted.standardise
+        )
+
+
+def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:
+    """A record as int16 and the scale that undoes it, to half of max|signal| / 32767."""
+    scale = float(np.abs(signal).max()) / 32767 or 1.0
+    return np.rint(signal / scale).astype(np.int16), scale

@@ -1,0 +1,110 @@
+"""The ECG Transformer encoder (ST-MEM, arXiv 2402.09450), opened at every layer.
+
+Tokens are patches of single leads. A learned separator stands at both ends of each lead, positions
+tell time within a lead, and lead embeddings tell leads apart; attention runs over the tokens of all
+leads together.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from myocard.leads import LEADS
+from myocard.nn.patches import PatchEmbedding, patchify, sincos_positions
+from myocard.nn.shapes import Layers, LeadStates, LeadTokens, Signals, States, Tokens
+from myocard.nn.transformer import Block, initialise
+
+
+@dataclass(frozen=True)
+class EncoderShape:
+    """The numbers that fix an encoder's parameters; they travel in its checkpoint.
+
+    Attributes:
+        samples: Samples of one lead in the input window.
+        patch: Samples in a patch; divides ``samples``.
+        width: Width of a token, D.
+        depth: Number of blocks, L.
+        heads: Attention heads; divides ``width``.
+        mlp_ratio: Hidden width of a block's perceptron over ``width``.
+    """
+
+    samples: int
+    patch: int
+    width: int
+    depth: int
+    heads: int
+    mlp_ratio: int = 4
+
+    def __post_init__(self) -> None:
+        if self.samples % self.patch:
+            raise ValueError(f"a patch of {self.patch} samples does not divide {self.samples}")
+        if self.width % self.heads or self.width % 2:
+            raise ValueError(f"{self.heads} heads do not divide an even width ({self.width})")
+
+
+class Encoder(nn.Module):
+    """Signals in, the residual stream after every block out.
+
+    Every method takes ``leads``, the names of the rows of ``signals``: any subset of the twelve, in
+    any order.
+    """
+
+    positions: Tensor
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.patch_embedding = PatchEmbedding(shape.patch, shape.width)
+        self.separator = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
+        self.lead_embedding = nn.Parameter(torch.empty(len(LEADS), shape.width).normal_(std=0.02))
+        self.blocks = nn.ModuleList(
+            Block(shape.width, shape.heads, shape.mlp_ratio) for _ in range(shape.depth)
+        )
+        self.norm = nn.LayerNorm(shape.width)
+        # Position 0 and N+1 belong to the separators, which carry none.
+        positions = sincos_positions(shape.samples // shape.patch + 1, shape.width)[1:]
+        self.register_buffer("positions", positions, persistent=False)
+        self.apply(initialise)
+
+    def forward(self, signals: Signals, leads: Sequence[str] = LEADS) -> Layers:
+        """The states of all tokens after every layer, from the embedding to the last block."""
+        return torch.stack(list(self.layers(self.tokens(signals, leads))))
+
+    def pooled(self, signals: Signals, leads: Sequence[str] = LEADS) -> States:
+        """Each layer's mean over all patches of all leads, h_0 … h_L."""
+        return self.pooled_by_lead(signals, leads).mean(dim=2)
+
+    def pooled_by_lead(self, signals: Signals, leads: Sequence[str] = LEADS) -> LeadStates:
+        """Each layer's mean over the patches of each lead; no layer outlives its pooling."""
+        layers = self.layers(self.tokens(signals, leads))
+        return torch.stack([patch_tokens(x, len(leads)).mean(dim=2) for x in layers], dim=1)
+
+    def tokens(self, signals: Signals, leads: Sequence[str]) -> Tokens:
+        """Embed every patch of ``signals``: the sequence that enters the first block."""
+        return self.assemble(self.embed(signals), leads)
+
+    def embed(self, signals: Signals) -> LeadTokens:
+        """Patch embeddings with their positions, before separators and lead embeddings."""
+        return self.patch_embedding(patchify(signals, self.shape.patch)) + self.positions
+
+    def assemble(self, patches: LeadTokens, leads: Sequence[str]) -> Tokens:
+        """Put separators around each lead's patches, add lead embeddings, and join the leads."""
+        separators = self.separator.expand(*patches.shape[:2], 1, -1)
+        tokens = torch.cat([separators, patches, separators], dim=2)
+        rows = [LEADS.index(lead) for lead in leads]
+        return (tokens + self.lead_embedding[rows, None]).flatten(1, 2)
+
+    def layers(self, tokens: Tokens) -> Iterator[Tokens]:
+        """The residual stream X_0 … X_L, one layer at a time, without any norm."""
+        yield tokens
+        for block in self.blocks:
+            tokens = block(tokens)
+            yield tokens
+
+
+def patch_tokens(tokens: Tokens, leads: int) -> Float[Tensor, "batch {leads} patches width"]:
+    """The tokens of each lead without its separators."""
+    return tokens.unflatten(1, (leads, -1))[:, :, 1:-1]

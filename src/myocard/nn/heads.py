@@ -1,0 +1,30 @@
+"""From a representation to one score per class."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+
+def linear(features: int, classes: int) -> nn.Module:
+    """The linear probe: standardise each feature over the batch, then one linear layer.
+
+    The norm has no parameters and folds into the linear layer once trained. Without it, one penalty
+    would mean another thing for every layer, since their features differ in spread.
+    """
+    return nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, classes))
+
+
+def mlp(features: int, classes: int) -> nn.Module:
+    """The head of ECG-Soup: two layers with batch norm and dropout."""
+    return nn.Sequential(
+        nn.BatchNorm1d(features),
+        nn.Dropout(0.25),
+        nn.Linear(features, 256),
+        nn.ReLU(),
+        nn.BatchNorm1d(256),
+        nn.Dropout(0.5),
+        nn.Linear(256, classes),
+    )
+
+
+HEADS: dict[str, Callable[[int, int], nn.Module]] = {"linear": linear, "mlp": mlp}

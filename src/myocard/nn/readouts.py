@@ -1,0 +1,210 @@
+"""What to read from an encoder: mixtures of its layers' pooled states (ECG-Soup, arXiv 2509.00102).
+
+Every readout takes the states h_0 … h_L of a record, returns the features that a head reads, and
+tells by ``weights`` how much of each layer went into them. Pooling and mixing are both linear, so
+the same modules serve cached states (probing) and live ones (fine-tuning).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from myocard.nn.shapes import LayerWeights, Representation, States
+
+
+class Readout(nn.Module, ABC):
+    """States in, features out.
+
+    Attributes:
+        features: Width of what ``forward`` returns.
+    """
+
+    features: int
+
+    @abstractmethod
+    def forward(self, states: States) -> Representation: ...
+
+    @abstractmethod
+    def weights(self, states: States) -> LayerWeights:
+        """The share of each layer in the features of each record; rows sum to one."""
+
+
+class LayerMixture(Readout, ABC):
+    """z = LN(Σ_l g_l h_l) with one weight per layer and record; LN is the encoder's final norm."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.norm = norm
+        self.features = norm.normalized_shape[0]
+
+    def forward(self, states: States) -> Representation:
+        return self.norm(torch.einsum("bl,bld->bd", self.weights(states), states))
+
+
+class FixedMixture(LayerMixture):
+    """The same given weights for every record: a single layer, or PPA's average (Scheme I)."""
+
+    shares: Tensor
+
+    def __init__(self, norm: nn.LayerNorm, shares: Tensor) -> None:
+        super().__init__(norm)
+        self.register_buffer("shares", shares)
+
+    def weights(self, states: States) -> LayerWeights:
+        return self.shares.to(states).expand(states.shape[0], -1)
+
+
+class ScalarMixture(LayerMixture):
+    """One learned weight per layer and one scale for all records (ELMo, Peters et al. 2018, eq. 1).
+
+    The weights start equal. The scale stands behind the norm, where it can act. The embedding h_0
+    is not mixed in.
+    """
+
+    def __init__(self, norm: nn.LayerNorm, depth: int) -> None:
+        super().__init__(norm)
+        self.scores = nn.Parameter(torch.zeros(depth))
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, states: States) -> Representation:
+        return self.scale * super().forward(states)
+
+    def weights(self, states: States) -> LayerWeights:
+        shares = torch.cat([self.scores.new_zeros(1), self.scores.softmax(dim=0)])
+        return shares.expand(states.shape[0], -1)
+
+
+class GatedMixture(LayerMixture):
+    """PMA (Scheme II): a gate looks at a record's embedding h_0 and weighs layers 1 … L for it."""
+
+    def __init__(self, norm: nn.LayerNorm, gate: nn.Module) -> None:
+        super().__init__(norm)
+        self.gate = gate
+
+    def weights(self, states: States) -> LayerWeights:
+        shares = self.gate(states[:, 0]).softmax(dim=1)
+        return torch.cat([torch.zeros_like(shares[:, :1]), shares], dim=1)
+
+
+class Concatenation(Readout):
+    """All blocks' states side by side, each normalised; weighing them is left to the head."""
+
+    def __init__(self, norm: nn.LayerNorm, depth: int) -> None:
+        super().__init__()
+        self.norm = norm
+        self.features = depth * norm.normalized_shape[0]
+
+    def forward(self, states: States) -> Representation:
+        return self.norm(states[:, 1:]).flatten(1)
+
+    def weights(self, states: States) -> LayerWeights:
+        shares = torch.full_like(states[:, :, 0], 1 / (states.shape[1] - 1))
+        return torch.cat([torch.zeros_like(shares[:, :1]), shares[:, 1:]], dim=1)
+
+
+class AttentiveFusion(Readout):
+    """Learned queries attend over the blocks' normalised states (after ALF, arXiv 2601.09322).
+
+    Each head has one query and weighs its own slice of the width. Values are the states themselves:
+    a linear map of them would only repeat what the head that follows can do.
+    """
+
+    def __init__(self, norm: nn.LayerNorm, heads: int = 4) -> None:
+        super().__init__()
+        width = norm.normalized_shape[0]
+        self.norm = norm
+        self.features = width
+        self.keys = nn.Linear(width, width)
+        self.queries = nn.Parameter(torch.empty(heads, width // heads).normal_(std=0.02))
+
+    def forward(self, states: States) -> Representation:
+        normed = self.norm(states[:, 1:])
+        values = normed.unflatten(-1, self.queries.shape)
+        return torch.einsum("blh,blhd->bhd", self.attention(normed), values).flatten(1)
+
+    def attention(self, normed: States) -> Tensor:
+        keys = self.keys(normed).unflatten(-1, self.queries.shape)
+        scores = torch.einsum("blhd,hd->blh", keys, self.queries)
+        return (scores / self.queries.shape[1] ** 0.5).softmax(dim=1)
+
+    def weights(self, states: States) -> LayerWeights:
+        shares = self.attention(self.norm(states[:, 1:])).mean(dim=2)
+        return torch.cat([torch.zeros_like(shares[:, :1]), shares], dim=1)
+
+
+def single_layer(norm: nn.LayerNorm, depth: int, layer: int) -> Readout:
+    """Z = LN(h_layer)."""
+    shares = torch.zeros(depth + 1)
+    shares[layer] = 1
+    return FixedMixture(norm, shares)
+
+
+def last_layer(norm: nn.LayerNorm, depth: int) -> Readout:
+    """Z = LN(h_L): what everybody reads."""
+    return single_layer(norm, depth, depth)
+
+
+def average(norm: nn.LayerNorm, depth: int) -> Readout:
+    """PPA: z = LN((1/L) Σ_{l=1..L} h_l)."""
+    shares = torch.full((depth + 1,), 1 / depth)
+    shares[0] = 0
+    return FixedMixture(norm, shares)
+
+
+def scalar_mix(norm: nn.LayerNorm, depth: int) -> Readout:
+    return ScalarMixture(norm, depth)
+
+
+def gate(width: int, depth: int) -> nn.Module:
+    """The gate of PMA: LayerNorm, D–256–128–L with GELU and dropout .1 (ECG-Soup)."""
+    return nn.Sequential(
+        nn.LayerNorm(width),
+        nn.Linear(width, 256),
+        nn.GELU(),
+        nn.Dropout(0.1),
+        nn.Linear(256, 128),
+        nn.GELU(),
+        nn.Dropout(0.1),
+        nn.Linear(128, depth),
+    )
+
+
+def gated(norm: nn.LayerNorm, depth: int) -> Readout:
+    """PMA with a trained gate."""
+    return GatedMixture(norm, gate(norm.normalized_shape[0], depth))
+
+
+def gated_at_random(norm: nn.LayerNorm, depth: int) -> Readout:
+    """PMA whose gate stays as it was drawn: the ablation that a gate has to beat."""
+    readout = gated(norm, depth)
+    return readout.requires_grad_(requires_grad=False)
+
+
+def concatenation(norm: nn.LayerNorm, depth: int) -> Readout:
+    return Concatenation(norm, depth)
+
+
+def attentive(norm: nn.LayerNorm, depth: int) -> Readout:
+    return AttentiveFusion(norm)
+
+
+Builder = Callable[[nn.LayerNorm, int], Readout]
+
+READOUTS: dict[str, Builder] = {
+    "last": last_layer,
+    "ppa": average,
+    "pma": gated,
+    "pma-frozen-gate": gated_at_random,
+    "scalar-mix": scalar_mix,
+    "concat": concatenation,
+    "alf": attentive,
+}
+
+
+def build_readout(name: str, norm: nn.LayerNorm, depth: int, layer: int | None = None) -> Readout:
+    """A readout by name, with a copy of ``norm`` of its own; ``layer`` reads that one alone."""
+    norm = deepcopy(norm)
+    return READOUTS[name](norm, depth) if layer is None else single_layer(norm, depth, layer)

@@ -1,0 +1,74 @@
+"""Many small models of one architecture, trained as one."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+
+class Stack(nn.Module):
+    """Models of one architecture whose parameters carry three leading dimensions.
+
+    Seeds, which see their own records in their own order; cells, which see the same records through
+    their own inputs; and variants, which see the same inputs (under other penalties, say).
+    Gradients of one do not reach another, so that the sum of their losses trains each as if it were
+    alone.
+
+    Args:
+        models: ``models[seed][cell][variant]``.
+    """
+
+    def __init__(self, models: Sequence[Sequence[Sequence[nn.Module]]]) -> None:
+        super().__init__()
+        self.shape = (len(models), len(models[0]), len(models[0][0]))
+        flat = [model for cells in models for variants in cells for model in variants]
+        parameters, buffers = stack_module_state(flat)
+        # In a list, so that it is no submodule: it lends its code, not its values.
+        self.template = [flat[0]]
+        for name, value in parameters.items():
+            spread = value.detach().unflatten(0, self.shape)
+            self.register_parameter(_flat(name), nn.Parameter(spread, value.requires_grad))
+        for name, value in buffers.items():
+            self.register_buffer(_flat(name), value.unflatten(0, self.shape))
+        self.names = (list(parameters), list(buffers))
+
+    def train(self, mode: bool = True) -> "Stack":
+        self.template[0].train(mode)
+        return super().train(mode)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """From ``(seeds, cells, records, …)`` to ``(seeds, cells, variants, records, classes)``."""
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+            return functional_call(self.template[0], (parameters, buffers), (x,))
+
+        variants = vmap(one, in_dims=(0, 0, None), randomness="different")
+        cells = vmap(variants, in_dims=(0, 0, 0), randomness="different")
+        return vmap(cells, in_dims=(0, 0, 0), randomness="different")(*self.values(), inputs)
+
+    def values(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Parameters and buffers by their names in one model."""
+        parameters, buffers = self.names
+        return (
+            {name: self.get_parameter(_flat(name)) for name in parameters},
+            {name: self.get_buffer(_flat(name)) for name in buffers},
+        )
+
+    def half_squares(self) -> Tensor:
+        """Half the squares of each model's trained matrices, ``(seeds, cells, variants)``."""
+        matrices = [p for p in self.parameters() if p.requires_grad and p.ndim > 4]
+        return torch.stack([p.square().flatten(3).sum(dim=3) for p in matrices]).sum(dim=0) / 2
+
+    def member(self, seed: int, cell: int, variant: int) -> nn.Module:
+        """A copy of one of the models, on the CPU and in evaluation mode."""
+        parameters, buffers = self.values()
+        model = deepcopy(self.template[0]).cpu().eval()
+        own = {k: v[seed, cell, variant].detach().cpu() for k, v in (parameters | buffers).items()}
+        model.load_state_dict(own)
+        return model
+
+
+def _flat(name: str) -> str:
+    return name.replace(".", ":")

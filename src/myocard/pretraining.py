@@ -1,0 +1,138 @@
+"""Masked pretraining: a recipe in, a checkpoint folder out."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.data.batches import Part, Shuffled, Windows, in_order, shuffled
+from myocard.data.signal import Preprocessing
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.nn.encoder import Encoder
+from myocard.nn.masked import MIXTURES, Decoder, MaskedAutoencoder
+from myocard.nn.patches import patchify, unpatchify
+from myocard.recipe import CorpusPart, PretrainRecipe
+from myocard.training import Progress, fit
+from myocard.zoo import DECODERS, encoder_shape
+
+
+def pretrain(
+    recipe: PretrainRecipe,
+    out: Path,
+    *,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Checkpoint:
+    """Pretrain by ``recipe`` into the checkpoint folder ``out``, or take up a run that was stopped.
+
+    The run's state lies beside it, in ``out``.run, until the checkpoint is written.
+
+    Raises:
+        InputError: When ``out`` exists, or a store does not meet the encoder's input.
+    """
+    if out.exists():
+        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    settings = recipe.optimisation
+    preprocessing = recipe.input.preprocessing()
+    windows = Windows([select(part) for part in recipe.corpus], preprocessing)
+    model = build(recipe, preprocessing)
+    order = Shuffled(len(windows), settings.batch, settings.seed)
+    run = out.with_name(f"{out.name}.run")
+    fit(
+        model,
+        loss=lambda module, signals: module(signals, preprocessing.leads).loss,
+        batches=partial(_stream, windows, order, settings.workers),
+        steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
+        settings=settings,
+        folder=run,
+        report=report,
+    )
+    checkpoint = describe(recipe, model, preprocessing, windows)
+    checkpoint.save(out)
+    (run / "log.jsonl").rename(out / "log.jsonl")
+    (run / "training.safetensors").unlink()
+    run.rmdir()
+    shown = Windows([select(recipe.watch)], preprocessing) if recipe.watch else windows
+    drawn = reconstruct(model, shown, preprocessing)
+    np.savez(out / "reconstruction.npz", allow_pickle=False, **drawn)
+    return checkpoint
+
+
+def _stream(windows: Windows, order: Shuffled, workers: int, start: int) -> Iterator[Tensor]:
+    return shuffled(windows, order, start, workers)
+
+
+def select(part: CorpusPart) -> Part:
+    """The records of a store that a recipe asks for.
+
+    Raises:
+        InputError: When there are none.
+    """
+    store = Store.open(part.store)
+    chosen = np.ones(len(store.records), dtype=bool)
+    if part.folds is not None:
+        chosen &= store.records["fold"].isin(part.folds).to_numpy()
+    if part.code is not None:
+        chosen &= store.records["codes"].map(lambda codes: part.code in codes).to_numpy()
+    if not chosen.any():
+        raise InputError(f"{part.store}: no record has folds {part.folds} and code {part.code}")
+    return Part(store, np.flatnonzero(chosen))
+
+
+def build(recipe: PretrainRecipe, preprocessing: Preprocessing) -> MaskedAutoencoder:
+    """The masked autoencoder of a recipe, its weights drawn with the recipe's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.optimisation.seed)
+        shape = encoder_shape(recipe.size, samples=preprocessing.samples, patch=recipe.input.patch)
+        encoder = Encoder(shape)
+        decoder = Decoder(encoder, DECODERS[recipe.size])
+        mixture = MIXTURES[recipe.mixture]
+        return MaskedAutoencoder(encoder, decoder, mixture=mixture, mask_ratio=recipe.mask_ratio)
+
+
+def describe(
+    recipe: PretrainRecipe, model: MaskedAutoencoder, preprocessing: Preprocessing, windows: Windows
+) -> Checkpoint:
+    """The checkpoint of a trained autoencoder."""
+    corpus = pd.concat([p.store.records.iloc[p.rows] for p in windows.parts])
+    about = {
+        "input": recipe.input.preset,
+        "mixture": recipe.mixture,
+        "seed": recipe.optimisation.seed,
+        "stores": {str(p.store.folder): p.store.key for p in windows.parts},
+        "recipe": recipe.model_dump(mode="json"),
+    }
+    rest = {f"decoder.{k}": v for k, v in model.decoder.state_dict().items()}
+    columns = corpus.loc[:, list(CORPUS_COLUMNS)]
+    return Checkpoint(recipe.name, model.encoder.eval(), preprocessing, columns, about, rest)
+
+
+@torch.inference_mode()
+def reconstruct(
+    model: MaskedAutoencoder, windows: Windows, preprocessing: Preprocessing
+) -> dict[str, np.ndarray]:
+    """The first record as it was, as it was shown to the encoder, and as the decoder completed it.
+
+    Predicted patches come in units of each hidden patch's own mean and deviation; they are put back
+    to its scale, so that the drawing shows shape, and not how well the level was guessed.
+    """
+    signals = next(in_order(windows, batch=1))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = model.eval()(signals, preprocessing.leads)
+    patches = patchify(signals, model.encoder.shape.patch)
+    variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
+    completed = made.patches.float() * (variance + 1e-6).sqrt() + mean
+    hidden = made.hidden[..., None]
+    return {
+        "original": signals[0].numpy(),
+        "masked": unpatchify(patches.masked_fill(hidden, float("nan")))[0].numpy(),
+        "reconstruction": unpatchify(torch.where(hidden, completed, patches))[0].numpy(),
+        "rate": np.array(preprocessing.rate),
+        "leads": np.array(preprocessing.leads),
+    }

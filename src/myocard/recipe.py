@@ -1,0 +1,195 @@
+"""Settings: TOML in, validated and frozen models out; an unknown key is an error."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from myocard.data.signal import Band, Preprocessing
+from myocard.errors import InputError
+from myocard.leads import LEADS, parse_leads
+
+SizeName = Literal["nano", "tiny", "small", "base"]
+PresetName = Literal["stmem", "ecgsoup"]
+ReadoutName = Literal[
+    "last", "layers", "ppa", "pma", "pma-frozen-gate", "scalar-mix", "concat", "alf"
+]
+
+# ST-MEM (arXiv 2402.09450) and ECG-Soup (arXiv 2509.00102) feed the same encoder differently.
+PRESETS: dict[str, tuple[Preprocessing, int]] = {
+    "stmem": (
+        Preprocessing(250, 2250, LEADS, Band(highpass=0.67, lowpass=40.0), standardise="record"),
+        75,
+    ),
+    "ecgsoup": (
+        Preprocessing(
+            100,
+            1000,
+            ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6", "III", "aVR", "aVL", "aVF"),
+            standardise="lead",
+        ),
+        50,
+    ),
+}
+
+
+class Settings(BaseModel):
+    """Frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSettings(Settings):
+    """What the encoder is fed: a preset, and what differs from it."""
+
+    preset: PresetName = "ecgsoup"
+    highpass: float | None = Field(default=None, gt=0, description="Hz")
+    lowpass: float | None = Field(default=None, gt=0, description="Hz")
+    leads: tuple[str, ...] | None = None
+
+    def preprocessing(self) -> Preprocessing:
+        preset, _ = PRESETS[self.preset]
+        band = Band(self.highpass or preset.band.highpass, self.lowpass or preset.band.lowpass)
+        leads = preset.leads if self.leads is None else parse_leads(self.leads)
+        return Preprocessing(preset.rate, preset.samples, leads, band, preset.standardise)
+
+    @property
+    def patch(self) -> int:
+        return PRESETS[self.preset][1]
+
+
+class CorpusPart(Settings):
+    """Some records of a store: those of ``folds`` (or all) that carry ``code`` (if given)."""
+
+    store: Path
+    folds: tuple[int, ...] | None = None
+    code: str | None = None
+
+
+class Optimisation(Settings):
+    """AdamW with a linear warm-up, then a cosine to zero or a constant rate.
+
+    The learning rate is ``base_learning_rate`` × records per step / 256 (Goyal et al. 2017), as in
+    the published code of both methods.
+    """
+
+    epochs: float = Field(gt=0)
+    warmup_epochs: float = Field(default=0, ge=0)
+    batch: int = Field(default=64, gt=0, description="records in one forward pass")
+    accumulate: int = Field(default=1, gt=0, description="forward passes in one step")
+    base_learning_rate: float = Field(gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: float = Field(ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    seed: int = 0
+    checkpoint_every: int = Field(default=200, gt=0, description="steps")
+    workers: int = Field(default=0, ge=0, description="processes that read batches")
+
+    @property
+    def learning_rate(self) -> float:
+        return self.base_learning_rate * self.batch * self.accumulate / 256
+
+
+class PretrainRecipe(Settings):
+    """Masked pretraining of an encoder."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    corpus: tuple[CorpusPart, ...] = Field(min_length=1)
+    watch: CorpusPart | None = Field(
+        default=None, description="records whose masked loss is logged; nothing is chosen by it"
+    )
+    input: InputSettings = InputSettings()
+    size: SizeName = "tiny"
+    mixture: Literal["last", "mean"] = "last"
+    mask_ratio: float = Field(default=0.75, gt=0, lt=1)
+    optimisation: Optimisation = Optimisation(
+        epochs=800,
+        warmup_epochs=40,
+        base_learning_rate=1.5e-4,
+        weight_decay=0.01,
+        betas=(0.9, 0.95),
+    )
+
+
+class Split(Settings):
+    """Which folds are for what. PTB-XL's authors recommend 9 for validation and 10 for testing."""
+
+    train: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
+    validation: tuple[int, ...] = (9,)
+    test: tuple[int, ...] = (10,)
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> "Split":
+        folds = [*self.train, *self.validation, *self.test]
+        if len(set(folds)) < len(folds):
+            raise ValueError("a fold may serve one purpose only")
+        return self
+
+
+class ProbeRecipe(Settings):
+    """Readouts and heads trained on cached states.
+
+    Each is trained once for every seed and penalty; the penalty (of the squared weights of all its
+    matrices) is chosen on validation, for each seed on its own.
+    """
+
+    task: str
+    readouts: tuple[ReadoutName, ...] = (
+        "last",
+        "layers",
+        "ppa",
+        "scalar-mix",
+        "pma",
+        "pma-frozen-gate",
+        "concat",
+        "alf",
+    )
+    heads: tuple[Literal["linear", "mlp"], ...] = ("linear", "mlp")
+    split: Split = Split()
+    seeds: tuple[int, ...] = (0, 1, 2)
+    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
+    min_positives: int = Field(
+        default=1, ge=1, description="in each of train, validation and test, to keep a class"
+    )
+    resamples: int = Field(default=1000, gt=0)
+    optimisation: Optimisation = Optimisation(
+        epochs=50, base_learning_rate=8e-3, weight_decay=0.0, precision="fp32"
+    )
+
+
+Recipe = TypeVar("Recipe", bound=Settings)
+
+
+def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
+    """Read and check the recipe in a TOML file.
+
+    Raises:
+        InputError: For a file that is missing or no TOML, an unknown or missing key, or a wrong
+            value.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error, kind)}") from error
+
+
+def _explain(error: ValidationError, kind: type[Settings]) -> str:
+    problems = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            owner: type[BaseModel] = kind
+            for part in problem["loc"][:-1]:
+                inner = owner.model_fields.get(str(part))
+                if inner is not None and isinstance(inner.annotation, type):
+                    owner = inner.annotation
+            problems.append(f"unknown key {key!r}; the keys are {', '.join(owner.model_fields)}")
+        else:
+            problems.append(f"{key}: {problem['msg'].lower()}")
+    return "; ".join(problems)

@@ -1,0 +1,102 @@
+"""A run on disk: ``run.json`` (what was done and how good it is) and ``predictions.parquet``."""
+
+import json
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from myocard import metrics
+from myocard.cohort import Cohort
+
+SCHEMA = 1
+
+Scores = Mapping[str, NDArray[np.floating]]
+"""By split (validation, and test once it may be touched): ``(seeds, records, classes)``."""
+
+
+def score(cohort: Cohort, scores: Scores, resamples: int) -> dict[str, Any]:
+    """The metrics of each split that has scores; F1 at thresholds chosen on validation."""
+    targets = {split: cohort.targets[cohort.rows[split]] for split in scores}
+    thresholds = np.stack(
+        [metrics.best_thresholds(targets["validation"], s) for s in scores["validation"]]
+    )
+    return {
+        split: metrics.summarise(
+            targets[split],
+            values,
+            cohort.classes,
+            thresholds=thresholds,
+            groups=cohort.groups(split),
+            resamples=resamples,
+        )
+        for split, values in scores.items()
+    }
+
+
+def write_run(
+    folder: Path,
+    cohort: Cohort,
+    scores: Scores,
+    seeds: Sequence[int],
+    *,
+    resamples: int,
+    about: Mapping[str, Any],
+) -> None:
+    """Score a run and write its two files.
+
+    Args:
+        folder: Where; it exists.
+        cohort: What was predicted.
+        scores: As ``Scores``.
+        seeds: Of the trainings, in the order of ``scores``.
+        resamples: Of the bootstrap.
+        about: Further entries of ``run.json``: kind, name, encoder, readout, head, recipe …
+    """
+    measured = score(cohort, scores, resamples)
+    run = {
+        "schema": SCHEMA,
+        **about,
+        "task": cohort.task,
+        "classes": list(cohort.classes),
+        "classes_left_out": cohort.left_out,
+        "splits": cohort.sizes(),
+        "seeds": list(seeds),
+        "validation": measured["validation"],
+        "test": measured.get("test"),
+        "versions": versions(),
+        "command": shlex.join(["myocard", *sys.argv[1:]]),
+    }
+    tables = [
+        _table(cohort, split, seed, values)
+        for split, by_seed in scores.items()
+        for seed, values in zip(seeds, by_seed, strict=True)
+    ]
+    pd.concat(tables, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
+    (folder / "run.json").write_text(json.dumps(run, indent=2, default=str) + "\n")
+
+
+def _table(cohort: Cohort, split: str, seed: int, scores: NDArray[np.floating]) -> pd.DataFrame:
+    rows = cohort.rows[split]
+    columns: dict[str, Any] = {
+        "id": cohort.ids[rows],
+        "patient": cohort.patients[rows],
+        "split": split,
+        "seed": seed,
+    }
+    columns |= {f"score:{name}": scores[:, k] for k, name in enumerate(cohort.classes)}
+    columns |= {f"target:{name}": cohort.targets[rows, k] for k, name in enumerate(cohort.classes)}
+    return pd.DataFrame(columns)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of what the numbers depend on."""
+    packages = ("myocard", "torch", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}

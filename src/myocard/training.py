@@ -1,0 +1,221 @@
+"""The one training loop: pretraining, probing and fine-tuning hand it a model, a loss and batches.
+
+Everything random in a step is seeded by the recipe's seed and the step's number, so a run that was
+stopped goes on bit for bit as if it had not been.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from myocard.errors import InputError
+from myocard.recipe import Optimisation
+
+Loss = Callable[[nn.Module, Any], Tensor]
+Batches = Callable[[int], Iterator[Any]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one step did."""
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+class Diverged(RuntimeError):
+    """The loss stopped being a number."""
+
+
+def precision(wanted: str) -> str:
+    """The precision that ``auto`` stands for on this machine: bf16 where the hardware has it."""
+    if wanted != "auto":
+        return wanted
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+
+
+def learning_rate(settings: Optimisation, step: int, steps: int, steps_per_epoch: int) -> float:
+    """The rate of step ``step`` (from 0): linear warm-up, then cosine to zero, or constant."""
+    warmup = settings.warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / max(warmup, 1)
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    done = (step - warmup) / max(steps - warmup, 1)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; biases, norms and single vectors do not."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def fit(
+    model: nn.Module,
+    *,
+    loss: Loss,
+    batches: Batches,
+    steps_per_epoch: int,
+    settings: Optimisation,
+    folder: Path | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """Train ``model`` in place.
+
+    Args:
+        model: Its parameters with ``requires_grad`` are trained.
+        loss: Maps the model and a batch to a mean over the batch.
+        batches: ``batches(k)`` yields the batches from the k-th on, without end.
+        steps_per_epoch: Steps that see every record once.
+        settings: How to optimise.
+        folder: Where ``training.safetensors`` and ``log.jsonl`` go. A run found there is taken up
+            again.
+        report: Called after every step.
+
+    Raises:
+        InputError: When the run in ``folder`` is of another model or other settings.
+        Diverged: When the loss is not finite; the last state that was saved stays.
+    """
+    steps = max(1, round(settings.epochs * steps_per_epoch))
+    fabric = Fabric(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed" if precision(settings.precision) == "bf16" else "32-true",
+    )
+    optimiser = torch.optim.AdamW(
+        decay_groups(model, settings.weight_decay), betas=settings.betas, fused=True
+    )
+    wrapped, optimiser = fabric.setup(model, optimiser)
+    state = TrainingState(folder, model, optimiser, settings)
+    first = state.resume()
+    stream = batches(first * settings.accumulate)
+    wrapped.train()
+    for step in range(first, steps):
+        began = time.perf_counter()
+        # One number a step: the same draws whether or not the run was stopped before it.
+        torch.manual_seed(settings.seed * 1_000_003 + step)
+        rate = learning_rate(settings, step, steps, steps_per_epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        total = torch.zeros((), device=fabric.device)
+        for part in range(settings.accumulate):
+            with fabric.no_backward_sync(wrapped, enabled=part < settings.accumulate - 1):
+                value = loss(wrapped, fabric.to_device(next(stream))) / settings.accumulate
+                fabric.backward(value)
+                total += value.detach()
+        mean = float(total)
+        if not math.isfinite(mean):
+            raise Diverged(f"the loss is {mean} at step {step + 1}; lower base_learning_rate")
+        optimiser.step()
+        optimiser.zero_grad()
+        progress = Progress(step + 1, steps, mean, rate, time.perf_counter() - began)
+        state.note(progress)
+        if progress.step % settings.checkpoint_every == 0 or progress.step == steps:
+            state.save(progress.step)
+        report(progress)
+    model.eval()
+
+
+class TrainingState:
+    """A run on disk: weights, moments and step in one file that is replaced whole, and a log."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        settings: Optimisation,
+    ) -> None:
+        self.folder = folder
+        self.model = model
+        self.optimiser = optimiser
+        self.settings = settings.model_dump_json(exclude={"checkpoint_every", "workers"})
+        self.lines: list[str] = []
+
+    def save(self, step: int) -> None:
+        if self.folder is None:
+            return
+        tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
+        for index, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+        path = self.folder / "training.safetensors"
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        save_file(tensors, partial, metadata={"step": str(step), "settings": self.settings})
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.writelines(self.lines)
+        self.lines.clear()
+        partial.replace(path)
+
+    def note(self, progress: Progress) -> None:
+        line = {
+            "step": progress.step,
+            "loss": round(progress.loss, 6),
+            "learning_rate": progress.learning_rate,
+            "seconds": round(progress.seconds, 3),
+        }
+        self.lines.append(json.dumps(line) + "\n")
+
+    def resume(self) -> int:
+        """Load the state in the folder, if there is one, and tell how many steps it has done."""
+        if self.folder is None:
+            return 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "training.safetensors"
+        if not path.exists():
+            self._keep_log(0)
+            return 0
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error}); remove it to start anew"
+            ) from error
+        if metadata["settings"] != self.settings:
+            raise InputError(f"{path}: a run with other settings; choose another folder")
+        try:
+            self.model.load_state_dict(
+                {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+            )
+        except RuntimeError as error:
+            raise InputError(f"{path}: a run of another model; choose another folder") from error
+        self.optimiser.load_state_dict(_moments(tensors, self.optimiser))
+        self._keep_log(int(metadata["step"]))
+        return int(metadata["step"])
+
+    def _keep_log(self, step: int) -> None:
+        assert self.folder is not None
+        path = self.folder / "log.jsonl"
+        if path.exists():
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(x for x in lines if json.loads(x)["step"] <= step))
+
+
+def _moments(tensors: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, moment = name.split(".")
+            state.setdefault(int(index), {})[moment] = value
+    return optimiser.state_dict() | {"state": state}
