@@ -7,7 +7,7 @@ from itertools import count, islice
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
+from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from myocard.data.sources.simulator import Simulated, simulate
 from myocard.data.sources.simulator.people import visit
@@ -19,7 +19,7 @@ ECTOPY = ("PVC", "PAC")
 
 @cache
 def find(*wanted: str, without: tuple[str, ...] = ECTOPY) -> list[Simulated]:
-    """The first 16 records of seed 7 that show ``wanted``."""
+    """The first 30 records of seed 7 that show ``wanted``."""
 
     def indices() -> Iterator[int]:
         for index in count():
@@ -27,7 +27,7 @@ def find(*wanted: str, without: tuple[str, ...] = ECTOPY) -> list[Simulated]:
             if findings.issuperset(wanted) and findings.isdisjoint(without):
                 yield index
 
-    return [simulate(7, index, rate=float(RATE)) for index in islice(indices(), 16)]
+    return [simulate(7, index, rate=float(RATE)) for index in islice(indices(), 30)]
 
 
 @cache
@@ -56,8 +56,8 @@ def steepness(simulated: Simulated) -> NDArray[np.float32]:
 
 
 def qrs_width(simulated: Simulated) -> float:
-    """Time for which the beat is steeper than a tenth of its steepest (s)."""
-    steep = np.flatnonzero(steepness(simulated) > 0.1 * steepness(simulated).max())
+    """Time for which the beat is steeper than a sixth of its steepest (s)."""
+    steep = np.flatnonzero(steepness(simulated) > steepness(simulated).max() / 6)
     return float(np.ptp(steep)) / RATE
 
 
@@ -74,10 +74,12 @@ def bottom(lead: str, start: float, end: float) -> Callable[[Simulated], float]:
 
 
 def r_peaks(simulated: Simulated) -> NDArray[np.int64]:
-    slope = np.abs(np.diff(simulated.record.signal)).sum(axis=0)
-    slope = np.convolve(slope, np.ones(12) / 12, "same")
-    threshold = 0.5 * np.median([piece.max() for piece in np.array_split(slope, 5)])
-    return find_peaks(slope, height=threshold, distance=0.28 * RATE)[0]
+    """Peaks of the energy between 6 and 30 Hz, as Pan and Tompkins' detector has them."""
+    band = butter(2, (6, 30), "bandpass", fs=RATE, output="sos")
+    energy = (sosfiltfilt(band, simulated.record.signal) ** 2).sum(axis=0)
+    energy = np.convolve(energy, np.ones(30) / 30, "same")
+    threshold = 0.3 * np.median([piece.max() for piece in np.array_split(energy, 5)])
+    return find_peaks(energy, height=threshold, distance=0.28 * RATE)[0]
 
 
 def rate_found(simulated: Simulated) -> float:
@@ -193,7 +195,7 @@ def test_hypertrophy_and_low_voltage_are_apart_from_normal() -> None:
 
     assert typical(sokolow_lyon, "LVH") > 1.3 * typical(sokolow_lyon, "NORM")
     assert typical(sokolow_lyon, "LVH") > 2.5
-    assert typical(largest_limb_lead, "LVOLT") < 0.65 * typical(largest_limb_lead, "NORM")
+    assert typical(largest_limb_lead, "LVOLT") < 0.75 * typical(largest_limb_lead, "NORM")
 
 
 def test_long_qt_delays_the_t_wave() -> None:
@@ -208,7 +210,7 @@ def test_premature_beats_come_early_and_ventricular_ones_are_broad() -> None:
     for ectopy in ECTOPY:
         for simulated in find("SR", ectopy, without=("CLBBB", "CRBBB")):
             cycles = np.diff(simulated.beats)
-            assert cycles.min() < 0.92 * np.median(cycles)
+            assert cycles.min() < 0.95 * np.median(cycles)
     broadest = {
         ectopy: np.median([_broadest(one) for one in find("SR", ectopy, without=())])
         for ectopy in ECTOPY

@@ -85,7 +85,7 @@ def vectorcardiogram(waves: Waves, samples: int, rate: float) -> Array:
     inside = (place >= 0) & (place < samples)
     where = place[inside]
     axes = [np.bincount(where, (size * part[:, None])[inside], samples) for part in waves.vector.T]
-    return np.stack(axes)
+    return np.stack(axes, dtype=np.float64)
 
 
 def rotation(frontal: float, transverse: float) -> Array:

@@ -109,8 +109,9 @@ def _flutter(seconds: float, rng: Generator) -> tuple[Array, float]:
 
 
 def _some(at: Array, seconds: float, rng: Generator) -> NDArray[np.int64]:
-    """Indices of one to three beats inside the record, none next to another."""
-    inside = np.flatnonzero((at > 0.6) & (at < seconds - 0.5))
+    """Indices of one to three beats, none next to another, in the record as are those before."""
+    before = np.roll(at, 1)
+    inside = np.flatnonzero((before > 0.1) & (before < at) & (at < seconds - 0.3))
     order = rng.permutation(inside if len(inside) else [int(np.abs(at - seconds / 2).argmin())])
     wanted = 1 + min(2, int(rng.poisson(0.7)), len(inside) // 6)
     chosen: list[int] = []
@@ -132,7 +133,7 @@ def _ventricular(at: Array, chosen: NDArray[np.int64], rng: Generator) -> Array:
 def _atrial(at: Array, chosen: NDArray[np.int64], rng: Generator) -> Array:
     """Beats come early and reset the sinus node: those behind follow almost a cycle later."""
     intervals = np.diff(at, prepend=at[0])
-    lost = (1 - rng.uniform(0.62, 0.88, len(chosen))) * intervals[chosen]
+    lost = (1 - rng.uniform(0.6, 0.85, len(chosen))) * intervals[chosen]
     intervals[chosen] -= lost
     intervals[chosen + 1] += 0.2 * lost
     return at[0] + np.cumsum(intervals)

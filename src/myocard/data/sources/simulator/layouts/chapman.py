@@ -36,7 +36,8 @@ def write_chapman(folder: Path, draws: Iterable[Callable[..., Simulated]]) -> No
     for number, draw in enumerate(draws):
         simulated = draw(rate=500.0)
         name = f"MUSE_{_START + timedelta(seconds=39 * number):%Y%m%d_%H%M%S}_{number % 100:02d}000"
-        units = np.rint(simulated.record.signal.T * 1000 / _UNIT) * _UNIT
+        signal = simulated.record.signal.T.astype(np.float64)
+        units = np.rint(signal * 1000 / _UNIT) * _UNIT
         header = ",".join(simulated.record.leads) + "\n"
         _write_csv(raw / f"{name}.csv", header, units, "%.2f")
         _write_csv(denoised / f"{name}.csv", "", _denoised(units), "%.5g")
