@@ -84,7 +84,11 @@ class Decoder(nn.Module):
         self.register_buffer("positions", positions, persistent=False)
         self.apply(initialise)
 
-    def forward(self, visible: LeadTokens, kept: Int[Tensor, "batch leads visible"]) -> Patches:
+    def forward(
+        self,
+        visible: Float[Tensor, "batch leads visible width"],
+        kept: Int[Tensor, "batch leads visible"],
+    ) -> Patches:
         batch, leads = kept.shape[:2]
         entered = self.enter(visible)
         width, patches = entered.shape[-1], self.positions.shape[0]
