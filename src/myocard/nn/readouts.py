@@ -179,8 +179,9 @@ def gated(norm: nn.LayerNorm, depth: int) -> Readout:
 
 def gated_at_random(norm: nn.LayerNorm, depth: int) -> Readout:
     """PMA whose gate stays as it was drawn: the ablation that a gate has to beat."""
-    readout = gated(norm, depth)
-    return readout.requires_grad_(requires_grad=False)
+    # The gate alone is frozen: the norm is the encoder's and may be trained with it.
+    frozen = gate(norm.normalized_shape[0], depth).requires_grad_(requires_grad=False)
+    return GatedMixture(norm, frozen)
 
 
 def concatenation(norm: nn.LayerNorm, depth: int) -> Readout:
