@@ -117,7 +117,8 @@ class AttentiveFusion(Readout):
         width = norm.normalized_shape[0]
         self.norm = norm
         self.features = width
-        self.keys = nn.Linear(width, width)
+        # Without bias: it would add the same to every layer's score, which the softmax takes away.
+        self.keys = nn.Linear(width, width, bias=False)
         self.queries = nn.Parameter(torch.empty(heads, width // heads).normal_(std=0.02))
 
     def forward(self, states: States) -> Representation:
