@@ -58,19 +58,15 @@ class FixedMixture(LayerMixture):
 
 
 class ScalarMixture(LayerMixture):
-    """One learned weight per layer and one scale for all records (ELMo, Peters et al. 2018, eq. 1).
+    """One learned weight per layer for all records (ELMo, Peters et al. 2018, eq. 1).
 
-    The weights start equal. The scale stands behind the norm, where it can act. The embedding h_0
-    is not mixed in.
+    The weights start equal. ELMo's global scale is left out: every head begins with a batch norm,
+    which undoes it. The embedding h_0 is not mixed in.
     """
 
     def __init__(self, norm: nn.LayerNorm, depth: int) -> None:
         super().__init__(norm)
         self.scores = nn.Parameter(torch.zeros(depth))
-        self.scale = nn.Parameter(torch.ones(()))
-
-    def forward(self, states: States) -> Representation:
-        return self.scale * super().forward(states)
 
     def weights(self, states: States) -> LayerWeights:
         shares = torch.cat([self.scores.new_zeros(1), self.scores.softmax(dim=0)])
