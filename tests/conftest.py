@@ -4,6 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.data.signal import Preprocessing
+from myocard.data.sources.simulator import entries
+from myocard.data.store import Store
+from myocard.leads import LEADS
+from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.preparation import Wanted, prepare
+
+# Tiny shapes are fastest on one thread, and pytest-xdist fills the cores.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +24,35 @@ def real_data() -> Path:
     if "MYOCARD_DATA" not in os.environ:
         pytest.skip("MYOCARD_DATA is not set: no real ECGs to read")
     return Path(os.environ["MYOCARD_DATA"])
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(20260714)
+
+
+@pytest.fixture
+def signals(generator) -> torch.Tensor:
+    """Four records of twelve leads, 100 samples each."""
+    return torch.randn(4, 12, 100, generator=generator)
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    """Three blocks of width 12 on ten patches of ten samples."""
+    torch.manual_seed(1)
+    return Encoder(EncoderShape(samples=100, patch=10, width=12, depth=3, heads=3)).eval()
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Store:
+    """Sixty simulated records, 10 s at 100 Hz, in folds 1 to 10."""
+    out = tmp_path_factory.mktemp("stores") / "simulated"
+    return prepare(entries(60, 0, rate=100.0), out, Wanted(100, 10.0, LEADS), source="sim", jobs=1)
+
+
+@pytest.fixture
+def checkpoint(encoder, store) -> Checkpoint:
+    """The tiny encoder, said to be trained on the first ten records of the store."""
+    corpus = store.records.loc[:9, list(CORPUS_COLUMNS)]
+    return Checkpoint("tiny", encoder, Preprocessing(100, 100), corpus, {"input": "test"})
