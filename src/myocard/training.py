@@ -52,9 +52,9 @@ def precision(wanted: str) -> str:
 
 def learning_rate(settings: Optimisation, step: int, steps: int, steps_per_epoch: int) -> float:
     """The rate of step ``step`` (from 0): linear warm-up, then cosine to zero, or constant."""
-    warmup = settings.warmup_epochs * steps_per_epoch
+    warmup = round(settings.warmup_epochs * steps_per_epoch)
     if step < warmup:
-        return settings.learning_rate * (step + 1) / max(warmup, 1)
+        return settings.learning_rate * (step + 1) / warmup
     if settings.schedule == "constant":
         return settings.learning_rate
     done = (step - warmup) / max(steps - warmup, 1)
