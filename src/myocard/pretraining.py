@@ -1,5 +1,6 @@
 """Masked pretraining: a recipe in, a checkpoint folder out."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ def pretrain(
     settings = recipe.optimisation
     preprocessing = recipe.input.preprocessing()
     windows = Windows([select(part) for part in recipe.corpus], preprocessing)
+    shown = Windows([select(recipe.watch)], preprocessing) if recipe.watch else windows
     model = build(recipe, preprocessing)
     order = Shuffled(len(windows), settings.batch, settings.seed)
     run = out.with_name(f"{out.name}.run")
@@ -50,15 +52,17 @@ def pretrain(
         steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
         settings=settings,
         folder=run,
+        about={
+            "recipe": recipe.model_dump(mode="json", exclude={"optimisation", "watch"}),
+            "stores": [part.store.key for part in windows.parts],
+        },
         report=report,
     )
     checkpoint = describe(recipe, model, preprocessing, windows)
     checkpoint.save(out)
     (run / "log.jsonl").rename(out / "log.jsonl")
-    (run / "training.safetensors").unlink()
-    run.rmdir()
-    shown = Windows([select(recipe.watch)], preprocessing) if recipe.watch else windows
-    drawn = reconstruct(model, shown, preprocessing)
+    shutil.rmtree(run)
+    drawn = reconstruct(model.cpu(), shown, preprocessing)
     np.savez(out / "reconstruction.npz", allow_pickle=False, **drawn)
     return checkpoint
 

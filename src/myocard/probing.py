@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from myocard import metrics
 from myocard.checkpoint import replace_folder
+from myocard.classifiers import WEIGHTS
 from myocard.cohort import Cohort, assemble
 from myocard.data.batches import Shuffled
 from myocard.errors import InputError
@@ -292,6 +293,6 @@ def _write(
     def write(fresh: Path) -> None:
         write_run(fresh, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=about)
         weights = {k: v.contiguous() for k, v in classifier.state_dict().items()}
-        save_file(weights, fresh / "classifier.safetensors")
+        save_file(weights, fresh / WEIGHTS)
 
     replace_folder(folder, write)

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,9 +12,7 @@ from myocard.leads import LEADS, parse_leads
 
 SizeName = Literal["nano", "tiny", "small", "base"]
 PresetName = Literal["stmem", "ecgsoup"]
-ReadoutName = Literal[
-    "last", "layers", "ppa", "pma", "pma-frozen-gate", "scalar-mix", "concat", "alf"
-]
+ReadoutName = Literal["last", "ppa", "pma", "pma-frozen-gate", "scalar-mix", "concat", "alf"]
 
 # ST-MEM (arXiv 2402.09450) and ECG-Soup (arXiv 2509.00102) feed the same encoder differently.
 PRESETS: dict[str, tuple[Preprocessing, int]] = {
@@ -136,7 +134,7 @@ class ProbeRecipe(Settings):
     """
 
     task: str
-    readouts: tuple[ReadoutName, ...] = (
+    readouts: tuple[ReadoutName | Literal["layers"], ...] = (
         "last",
         "layers",
         "ppa",
@@ -159,6 +157,38 @@ class ProbeRecipe(Settings):
     )
 
 
+class YardstickRecipe(Settings):
+    """Ridge regression on MiniRocket features, its penalty chosen on validation."""
+
+    task: str
+    features: int = Field(default=9996, ge=84)
+    split: Split = Split()
+    seeds: tuple[int, ...] = (0, 1, 2)
+    penalties: tuple[float, ...] = (1e1, 1e2, 1e3, 1e4, 1e5)
+    min_positives: int = Field(default=1, ge=1)
+    resamples: int = Field(default=1000, gt=0)
+
+
+class FinetuneRecipe(Settings):
+    """Encoder, readout and head trained together, on random windows of each record.
+
+    A record's scores are the mean over ``crops`` windows spread evenly over it.
+    """
+
+    task: str
+    start: Literal["checkpoint", "scratch"] = "checkpoint"
+    readout: ReadoutName = "pma"
+    head: Literal["linear", "mlp"] = "mlp"
+    split: Split = Split()
+    seeds: tuple[int, ...] = (0,)
+    crops: int = Field(default=1, gt=0)
+    min_positives: int = Field(default=1, ge=1)
+    resamples: int = Field(default=1000, gt=0)
+    optimisation: Optimisation = Optimisation(
+        epochs=100, warmup_epochs=5, batch=16, base_learning_rate=1e-3, weight_decay=0.05
+    )
+
+
 Recipe = TypeVar("Recipe", bound=Settings)
 
 
@@ -173,10 +203,19 @@ def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
+    return check(kind, content, str(path))
+
+
+def check(kind: type[Recipe], content: dict[str, Any], where: str) -> Recipe:
+    """Settings of a kind from outside values.
+
+    Raises:
+        InputError: Naming ``where`` they came from, the key and what it may be.
+    """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{path}: {_explain(error, kind)}") from error
+        raise InputError(f"{where}: {_explain(error, kind)}") from error
 
 
 def _explain(error: ValidationError, kind: type[Settings]) -> str:

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def fit(
     steps_per_epoch: int,
     settings: Optimisation,
     folder: Path | None = None,
+    about: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
     """Train ``model`` in place.
@@ -88,8 +89,9 @@ def fit(
         batches: ``batches(k)`` yields the batches from the k-th on, without end.
         steps_per_epoch: Steps that see every record once.
         settings: How to optimise.
-        folder: Where ``training.safetensors`` and ``log.jsonl`` go. A run found there is taken up
-            again.
+        folder: Where ``training.safetensors``, ``settings.json`` and ``log.jsonl`` go. A run found
+            there is taken up again.
+        about: What else makes the run what it is (data, recipe); a run of other things is refused.
         report: Called after every step.
 
     Raises:
@@ -106,7 +108,7 @@ def fit(
         decay_groups(model, settings.weight_decay), betas=settings.betas, fused=True
     )
     wrapped, optimiser = fabric.setup(model, optimiser)
-    state = TrainingState(folder, model, optimiser, settings)
+    state = TrainingState(folder, model, optimiser, settings, about or {})
     first = state.resume()
     stream = batches(first * settings.accumulate)
     wrapped.train()
@@ -145,22 +147,25 @@ class TrainingState:
         model: nn.Module,
         optimiser: torch.optim.Optimizer,
         settings: Optimisation,
+        about: Mapping[str, Any],
     ) -> None:
         self.folder = folder
         self.model = model
         self.optimiser = optimiser
-        self.settings = settings.model_dump_json(exclude={"checkpoint_every", "workers"})
+        chosen = settings.model_dump(mode="json", exclude={"checkpoint_every", "workers"})
+        self.settings = json.loads(json.dumps({"optimisation": chosen, **about}))
         self.lines: list[str] = []
 
     def save(self, step: int) -> None:
         if self.folder is None:
             return
-        tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
+        # Copies: modules may share a tensor, which safetensors refuses to write twice.
+        tensors = {f"model.{k}": v.clone() for k, v in self.model.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
         path = self.folder / "training.safetensors"
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        save_file(tensors, partial, metadata={"step": str(step), "settings": self.settings})
+        save_file(tensors, partial, metadata={"step": str(step)})
         with (self.folder / "log.jsonl").open("a") as log:
             log.writelines(self.lines)
         self.lines.clear()
@@ -180,20 +185,19 @@ class TrainingState:
         if self.folder is None:
             return 0
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._claim(self.folder / "settings.json")
         path = self.folder / "training.safetensors"
         if not path.exists():
             self._keep_log(0)
             return 0
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata()
+                step = int(file.metadata()["step"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
+        except (SafetensorError, TypeError, KeyError) as error:
             raise InputError(
                 f"{path}: cannot be read ({error}); remove it to start anew"
             ) from error
-        if metadata["settings"] != self.settings:
-            raise InputError(f"{path}: a run with other settings; choose another folder")
         try:
             self.model.load_state_dict(
                 {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
@@ -201,8 +205,14 @@ class TrainingState:
         except RuntimeError as error:
             raise InputError(f"{path}: a run of another model; choose another folder") from error
         self.optimiser.load_state_dict(_moments(tensors, self.optimiser))
-        self._keep_log(int(metadata["step"]))
-        return int(metadata["step"])
+        self._keep_log(step)
+        return step
+
+    def _claim(self, path: Path) -> None:
+        if not path.exists():
+            path.write_text(json.dumps(self.settings, indent=2) + "\n")
+        elif json.loads(path.read_text()) != self.settings:
+            raise InputError(f"{path}: a run with other settings; choose another folder")
 
     def _keep_log(self, step: int) -> None:
         assert self.folder is not None

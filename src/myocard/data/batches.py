@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,8 +77,21 @@ class Shuffled:
                 step += 1
 
 
-def shuffled(windows: Windows, order: Shuffled, start: int, workers: int = 0) -> Iterator[Tensor]:
-    """Random windows for training, from step ``start`` on."""
+class Labelled(Dataset[tuple[Tensor, Tensor]]):
+    """Windows and what is true of their records, ``targets`` having a row for each."""
+
+    def __init__(self, windows: Windows, targets: Tensor) -> None:
+        self.windows = windows
+        self.targets = targets
+
+    def __getitem__(self, index: tuple[int, float | None]) -> tuple[Tensor, Tensor]:
+        return self.windows[index], self.targets[index[0]]
+
+
+def shuffled(
+    windows: Windows | Labelled, order: Shuffled, start: int, workers: int = 0
+) -> Iterator[Any]:
+    """Random windows for training, with their targets if they have any, from step ``start`` on."""
     return iter(DataLoader(windows, batch_sampler=_Stream(order, start), num_workers=workers))
 
 

@@ -7,7 +7,6 @@ the same modules serve cached states (probing) and live ones (fine-tuning).
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -203,6 +202,5 @@ READOUTS: dict[str, Builder] = {
 
 
 def build_readout(name: str, norm: nn.LayerNorm, depth: int, layer: int | None = None) -> Readout:
-    """A readout by name, with a copy of ``norm`` of its own; ``layer`` reads that one alone."""
-    norm = deepcopy(norm)
+    """A readout by name over ``norm``, the encoder's own; ``layer`` reads that layer alone."""
     return READOUTS[name](norm, depth) if layer is None else single_layer(norm, depth, layer)

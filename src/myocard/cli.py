@@ -1,0 +1,313 @@
+"""The command line: parse, call, print. Programs live in modules of their own names."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from myocard.errors import InputError
+
+# Programs are imported where they are called: `myocard --help` should not wait for torch.
+if TYPE_CHECKING:
+    from myocard import training
+
+app = typer.Typer(
+    help="Which layer of an ECG foundation model should you read, and what is a mixture worth?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+audit = typer.Typer(help="Check a store against what is published.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+console = Console(stderr=True)
+
+RecipeFile = Annotated[Path, typer.Argument(help="Recipe, a TOML file")]
+StoreFolder = Annotated[Path, typer.Argument(help="Folder that `myocard prepare` made")]
+CheckpointFolder = Annotated[Path, typer.Argument(help="Folder that `myocard pretrain` made")]
+Out = Annotated[Path, typer.Argument(help="Folder to write; it must not exist")]
+Test = Annotated[
+    bool, typer.Option("--test", help="Score the test folds too: once, when all is chosen")
+]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder to write")] = Path("demo"),
+) -> None:
+    """Simulate, prepare, pretrain, extract, probe and report: the main job in minutes."""
+    from myocard.demo import run
+
+    with _bar() as advance:
+        page = run(out, advance)
+    print(page)
+
+
+@app.command()
+def simulate(
+    out: Out,
+    layout: Annotated[
+        str, typer.Option(help="ptbxl, chapman, ecg-arrhythmia, challenge or ludb")
+    ] = "ptbxl",
+    records: Annotated[int, typer.Option(min=1)] = 1000,
+    site: Annotated[str, typer.Option(help="A or B: another device and population")] = "A",
+    seed: int = 0,
+) -> None:
+    """Write simulated 12-lead ECGs with labels, laid out as a vendor would."""
+    from myocard.data.sources import simulator
+
+    if out.exists():
+        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    with _bar() as advance:
+        simulator.write(
+            out,
+            layout,
+            count=records,
+            seed=seed,
+            site=site,
+            progress=lambda done: advance("simulate", done, records),
+        )
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="What the folder is: ptbxl-500, chapman, folder …")],
+    folder: Annotated[Path, typer.Argument(help="The vendor's folder, as downloaded")],
+    out: Out,
+    preset: Annotated[
+        str, typer.Option(help="Rate, filter and leads of an encoder: stmem or ecgsoup")
+    ] = "ecgsoup",
+    like: Annotated[
+        Path | None, typer.Option(help="Take them from this checkpoint instead")
+    ] = None,
+    highpass: Annotated[float | None, typer.Option(help="Hz, over the preset's")] = None,
+    lowpass: Annotated[float | None, typer.Option(help="Hz, over the preset's")] = None,
+    leads: Annotated[str | None, typer.Option(help="Such as I,II,V2; all by default")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a record")] = 10.0,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Keep, flagged: flat_lead, unknown_code, duplicate")
+    ] = None,
+    split_seed: Annotated[int, typer.Option(help="For sources without published folds")] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for one a core")] = -1,
+) -> None:
+    """Read a vendor's folder into a store; what cannot be used is listed in quarantine.csv."""
+    from myocard.data.sources import entries
+    from myocard.preparation import Wanted
+    from myocard.preparation import prepare as make
+    from myocard.recipe import InputSettings, check
+
+    if like is None:
+        chosen = {"preset": preset, "highpass": highpass, "lowpass": lowpass}
+        chosen |= {"leads": leads.split(",") if leads else None}
+        stated = check(InputSettings, chosen, "prepare").preprocessing()
+    else:
+        from myocard.checkpoint import read_preprocessing
+
+        stated = read_preprocessing(like)
+    wanted = Wanted(stated.rate, seconds, stated.leads, stated.band, tuple(allow or ()))
+    found = entries(source, folder)
+    done = 0
+
+    with _bar() as advance:
+
+        def progress(count: int) -> None:
+            nonlocal done
+            done += count
+            advance("prepare", done, len(found))
+
+        store = make(
+            found, out, wanted, source=source, split_seed=split_seed, jobs=jobs, progress=progress
+        )
+    barred = store.info["quarantined"]
+    print(f"{out}: {len(store.records):,} records, {barred:,} in {out / 'quarantine.csv'}")
+
+
+@audit.command()
+def labels(
+    store: StoreFolder,
+    dataset: Annotated[str, typer.Option(help="Whose published counts")] = "ptbxl-1.0.3",
+) -> None:
+    """Compare a store's label counts with the published ones; exit with 1 where they differ."""
+    from myocard.auditing import compare
+    from myocard.data.store import Store
+
+    records = Store.open(store).records
+    findings = compare(records["codes"].tolist(), records["fold"].tolist(), dataset)
+    for finding in findings:
+        print(finding)
+    if findings:
+        raise typer.Exit(1)
+    print(f"{store}: every count is as published for {dataset}")
+
+
+@app.command()
+def pretrain(recipe: RecipeFile, out: Out) -> None:
+    """Pretrain an encoder by masked autoencoding; a run that was stopped is taken up again."""
+    from myocard.pretraining import pretrain as make
+    from myocard.recipe import PretrainRecipe, read_recipe
+    from myocard.training import precision
+
+    settings = read_recipe(recipe, PretrainRecipe)
+    console.print(f"precision: {precision(settings.optimisation.precision)}")
+    with _bar() as advance:
+        make(settings, out, report=_steps("pretrain", advance))
+    print(out)
+
+
+@app.command()
+def extract(
+    checkpoint: CheckpointFolder,
+    store: StoreFolder,
+    out: Annotated[Path, typer.Argument(help="Folder to write")],
+    random: Annotated[
+        int | None, typer.Option(help="Seed: the same encoder with random weights instead")
+    ] = None,
+    by_lead: Annotated[bool, typer.Option("--by-lead", help="Pool each lead on its own")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Records in one forward pass")] = 64,
+) -> None:
+    """Run a frozen encoder once over a store and keep the pooled states of every layer."""
+    from myocard.checkpoint import Checkpoint
+    from myocard.data.store import Store
+    from myocard.features import extract as make
+
+    encoder, opened = Checkpoint.load(checkpoint), Store.open(store)
+    if random is not None:
+        encoder = encoder.randomised(random)
+    done = 0
+    with _bar() as advance:
+
+        def progress(count: int) -> None:
+            nonlocal done
+            done += count
+            advance("extract", done, len(opened.records))
+
+        make(encoder, opened, out, by_lead=by_lead, batch=batch, report=progress)
+    print(out)
+
+
+@app.command()
+def probe(
+    recipe: RecipeFile,
+    features: Annotated[list[Path], typer.Argument(help="Folders that `myocard extract` made")],
+    out: Annotated[Path, typer.Option(help="Results; runs that are there are kept")],
+    test: Test = False,
+) -> None:
+    """Train every readout and head of the recipe on cached states."""
+    from myocard.features import Features
+    from myocard.probing import probe as make
+    from myocard.recipe import ProbeRecipe, read_recipe
+
+    settings = read_recipe(recipe, ProbeRecipe)
+    opened = [Features.open(folder) for folder in features]
+    with console.status("probe") as status:
+        for each in opened:
+            make(each, settings, out, test=test, report=status.update)
+    print(out)
+
+
+@app.command()
+def finetune(
+    recipe: RecipeFile,
+    checkpoint: CheckpointFolder,
+    store: StoreFolder,
+    out: Out,
+    probe: Annotated[
+        Path | None, typer.Option(help="Start readout and head from this probe's run")
+    ] = None,
+    test: Test = False,
+) -> None:
+    """Train encoder, readout and head together, from a checkpoint or from scratch."""
+    from myocard.checkpoint import Checkpoint
+    from myocard.data.store import Store
+    from myocard.finetuning import finetune as make
+    from myocard.recipe import FinetuneRecipe, read_recipe
+
+    settings = read_recipe(recipe, FinetuneRecipe)
+    encoder, opened = Checkpoint.load(checkpoint), Store.open(store)
+    with _bar() as advance:
+        report = _steps("fine-tune", advance)
+        make(settings, encoder, opened, out, probe=probe, test=test, report=report)
+    print(out)
+
+
+@app.command()
+def yardstick(recipe: RecipeFile, store: StoreFolder, out: Out, test: Test = False) -> None:
+    """Score ridge regression on MiniRocket features, which an encoder should beat."""
+    from myocard.data.store import Store
+    from myocard.recipe import YardstickRecipe, read_recipe
+    from myocard.yardstick import measure
+
+    settings = read_recipe(recipe, YardstickRecipe)
+    with console.status("yardstick") as status:
+        measure(Store.open(store), settings, out, test=test, report=status.update)
+    print(out)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Folders that hold runs, at any depth")],
+    out: Annotated[Path, typer.Option(help="Folder to write")] = Path("report"),
+) -> None:
+    """Draw the report from result files alone: HTML, CSV, LaTeX and SVG."""
+    from myocard.reporting import write_report
+
+    write_report(results, out)
+    print(out / "report.html")
+
+
+Advance = Callable[[str, int, int], None]
+
+
+@contextmanager
+def _bar() -> Iterator[Advance]:
+    """A progress bar with a line for each piece of work, drawn on standard error."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        lines = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            name = what.split(",")[0]
+            if name not in lines:
+                lines[name] = bar.add_task(name, total=total)
+            bar.update(lines[name], completed=done, total=total, description=what)
+
+        yield advance
+
+
+def _steps(verb: str, advance: Advance) -> "Callable[[training.Progress], None]":
+    def step(progress: "training.Progress") -> None:
+        advance(f"{verb}, loss {progress.loss:.4f}", progress.step, progress.steps)
+
+    return step
+
+
+def main() -> None:
+    """Run the command line; a fault of the user's is one line and exit code 2."""
+    # Fabric tells its precision and devices at INFO on a handler of its own.
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    try:
+        app()
+    except InputError as error:
+        console.print(f"myocard: {error}", style="bold red", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("myocard: stopped; the same command goes on from the last saved state")
+        sys.exit(130)

@@ -1,0 +1,203 @@
+"""Fine-tuning: encoder, readout and head trained together, from a checkpoint or from scratch.
+
+The readouts are the modules that probing trains on cached states. Handing over a probe's run starts
+readout and head where probing left them (linear probing, then fine-tuning: Kumar et al. 2022).
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from myocard.checkpoint import Checkpoint, load_weights, replace_folder
+from myocard.classifiers import WEIGHTS, ClassifierShape, read_probe
+from myocard.cohort import Cohort, assemble
+from myocard.data.batches import Labelled, Part, Shuffled, Windows, in_order, shuffled
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.features import seen
+from myocard.nn.classifier import SignalClassifier, classification_loss, probabilities
+from myocard.recipe import FinetuneRecipe
+from myocard.results import write_run
+from myocard.tasks import task
+from myocard.training import Progress, fit
+
+
+def finetune(
+    recipe: FinetuneRecipe,
+    checkpoint: Checkpoint,
+    store: Store,
+    out: Path,
+    *,
+    probe: Path | None = None,
+    test: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """Fine-tune by ``recipe`` into the run folder ``out``, or take up a run that was stopped.
+
+    The folder holds ``run.json``, ``predictions.parquet`` and, of the first seed, the model: a
+    checkpoint.
+
+    Args:
+        probe: The run folder of a probe of the same readout, head and classes to start from.
+        test: Score the test folds too; until then they are not touched.
+
+    Raises:
+        InputError: When ``out`` exists, the store does not meet the encoder's input, or for a leak.
+    """
+    if out.exists():
+        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    began = time.perf_counter()
+    known = seen(checkpoint, store) if recipe.start == "checkpoint" else False
+    records = store.records.assign(seen=known)
+    cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
+    shape = ClassifierShape(recipe.task, cohort.classes, recipe.readout, None, recipe.head)
+    work = out.with_name(f"{out.name}.run")
+    splits = ("validation", "test") if test else ("validation",)
+    scores: dict[str, list[NDArray[np.float32]]] = {split: [] for split in splits}
+    models = []
+    for seed in recipe.seeds:
+        model = _build(recipe, checkpoint, shape, probe, seed)
+        _fit(model, recipe, checkpoint, store, cohort, seed, work / f"seed-{seed}", report)
+        models.append(model)
+        for split in splits:
+            windows = Windows([Part(store, cohort.rows[split])], checkpoint.preprocessing)
+            scores[split].append(predict(model, windows, recipe, exclusive=cohort.exclusive))
+    about = _about(recipe, checkpoint, store) | {"seconds": round(time.perf_counter() - began, 1)}
+
+    def write(folder: Path) -> None:
+        stacked = {split: np.stack(values) for split, values in scores.items()}
+        write_run(folder, cohort, stacked, recipe.seeds, resamples=recipe.resamples, about=about)
+        _describe(models[0], shape, recipe, checkpoint, store, cohort).save(folder / "model")
+
+    replace_folder(out, write)
+    shutil.rmtree(work)
+
+
+def _build(
+    recipe: FinetuneRecipe,
+    checkpoint: Checkpoint,
+    shape: ClassifierShape,
+    probe: Path | None,
+    seed: int,
+) -> SignalClassifier:
+    source = checkpoint if recipe.start == "checkpoint" else checkpoint.randomised(seed)
+    encoder = type(checkpoint.encoder)(checkpoint.encoder.shape)
+    encoder.load_state_dict(source.encoder.state_dict())
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        classifier = shape.build(encoder.norm, encoder.shape.depth)
+    if probe is not None:
+        found = read_probe(probe, checkpoint)
+        if found != shape:
+            raise InputError(f"{probe}: a probe of {asdict(found)}, but {asdict(shape)} is wanted")
+        load_weights(classifier, load_file(probe / WEIGHTS), "", probe)
+    return SignalClassifier(encoder, classifier)
+
+
+def _fit(
+    model: SignalClassifier,
+    recipe: FinetuneRecipe,
+    checkpoint: Checkpoint,
+    store: Store,
+    cohort: Cohort,
+    seed: int,
+    folder: Path,
+    report: Callable[[Progress], None],
+) -> None:
+    rows = cohort.rows["train"]
+    windows = Windows([Part(store, rows)], checkpoint.preprocessing)
+    labelled = Labelled(windows, torch.from_numpy(cohort.targets[rows]).float())
+    settings = recipe.optimisation.model_copy(update={"seed": seed})
+    order = Shuffled(len(rows), min(settings.batch, len(rows)), seed)
+
+    def batches(start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        return shuffled(labelled, order, start, settings.workers)
+
+    def loss(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        logits = module(batch[0], checkpoint.preprocessing.leads)
+        return classification_loss(logits, batch[1], exclusive=cohort.exclusive).mean()
+
+    fit(
+        model,
+        loss=loss,
+        batches=batches,
+        steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
+        settings=settings,
+        folder=folder,
+        report=report,
+    )
+
+
+@torch.inference_mode()
+def predict(
+    model: SignalClassifier, windows: Windows, recipe: FinetuneRecipe, *, exclusive: bool
+) -> NDArray[np.float32]:
+    """Each record's probabilities, ``(records, classes)``: the mean over evenly spread windows."""
+    device = next(model.parameters()).device
+    draws = (np.arange(recipe.crops) + 0.5) / recipe.crops
+    total: Any = 0
+    for draw in draws:
+        parts = [
+            probabilities(model(x.to(device), windows.preprocessing.leads), exclusive=exclusive)
+            for x in in_order(windows, recipe.optimisation.batch, float(draw))
+        ]
+        total = total + torch.cat(parts).float().cpu()
+    return (total / len(draws)).numpy()
+
+
+def _describe(
+    model: SignalClassifier,
+    shape: ClassifierShape,
+    recipe: FinetuneRecipe,
+    checkpoint: Checkpoint,
+    store: Store,
+    cohort: Cohort,
+) -> Checkpoint:
+    trained_on = store.records.iloc[cohort.rows["train"]]
+    corpus = (
+        pd.concat([checkpoint.corpus, trained_on]) if recipe.start == "checkpoint" else trained_on
+    )
+    about = {
+        "classifier": asdict(shape),
+        "start": recipe.start,
+        "from": checkpoint.name,
+        "recipe": recipe.model_dump(mode="json"),
+        "input": checkpoint.about.get("input"),
+    }
+    rest = {k: v.clone() for k, v in model.classifier.state_dict().items()}
+    name = f"{checkpoint.name}-{recipe.task}"
+    return Checkpoint(
+        name, model.encoder.cpu().eval(), checkpoint.preprocessing, corpus, about, rest
+    )
+
+
+def _about(recipe: FinetuneRecipe, checkpoint: Checkpoint, store: Store) -> dict[str, Any]:
+    scratch = recipe.start == "scratch"
+    return {
+        "kind": "finetune",
+        "name": f"{checkpoint.name}/{recipe.task}/finetune-{recipe.readout}-{recipe.head}",
+        "encoder": {
+            "name": f"scratch-{checkpoint.name}" if scratch else checkpoint.name,
+            "hash": checkpoint.key,
+            "random": scratch,
+            "mixture": None if scratch else checkpoint.about.get("mixture"),
+            "layers": checkpoint.encoder.shape.depth + 1,
+            "width": checkpoint.encoder.shape.width,
+            "input": checkpoint.about.get("input"),
+        },
+        "readout": recipe.readout,
+        "layer": None,
+        "head": recipe.head,
+        "hashes": {"encoder": checkpoint.key, "store": store.key},
+        "recipe": recipe.model_dump(mode="json"),
+    }

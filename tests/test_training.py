@@ -1,0 +1,266 @@
+"""The loop: it learns, goes on bit for bit, adds up batches, and refuses what is not its own."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from myocard.errors import InputError
+from myocard.nn.classifier import Classifier
+from myocard.nn.heads import HEADS
+from myocard.nn.masked import MIXTURES, Decoder, DecoderShape, MaskedAutoencoder
+from myocard.nn.readouts import READOUTS, build_readout
+from myocard.recipe import Optimisation
+from myocard.training import Diverged, decay_groups, fit, learning_rate
+
+STATE = "training.safetensors"
+
+
+class Stopped(Exception):
+    """As if the power had failed."""
+
+
+def settings(**changes) -> Optimisation:
+    given = {"epochs": 10, "batch": 4, "base_learning_rate": 0.6, "weight_decay": 0.01}
+    return Optimisation(**given | {"precision": "fp32", "checkpoint_every": 5} | changes)
+
+
+def small_model(width: int = 6) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(width, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
+
+
+def squared_error(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    return (model(batch[0])[:, 0] - batch[1]).square().mean()
+
+
+def drawn(start: int, records: int = 4):
+    """Batches that depend on their number only."""
+    step = start
+    while True:
+        generator = torch.Generator().manual_seed(step)
+        x = torch.randn(records, 6, generator=generator)
+        yield x, x.sum(dim=1)
+        step += 1
+
+
+def run(model: nn.Module, folder: Path | None = None, *, stop: int | None = None, **changes):
+    seen = []
+
+    def report(progress):
+        seen.append(progress)
+        if progress.step == stop:
+            raise Stopped
+
+    how = settings(**changes)
+    given = {"loss": squared_error, "batches": drawn, "steps_per_epoch": 1}
+    try:
+        fit(model, settings=how, folder=folder, report=report, **given)
+    except Stopped:
+        pass
+    return seen
+
+
+def autoencoder(encoder, mixture: str = "last") -> MaskedAutoencoder:
+    torch.manual_seed(2)
+    decoder = Decoder(encoder, DecoderShape(width=8, depth=1, heads=2))
+    return MaskedAutoencoder(encoder, decoder, mixture=MIXTURES[mixture])
+
+
+def reconstruction_loss(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+    return model(batch).loss
+
+
+def log_of(folder: Path) -> list[tuple]:
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [(line["step"], line["loss"], line["learning_rate"]) for line in lines]
+
+
+def test_it_overfits_eight_records(encoder):
+    torch.manual_seed(0)
+    states = encoder.pooled(torch.randn(8, 12, 100)).detach()
+    targets = torch.tensor([0.0, 1.0] * 4)
+    model = Classifier(build_readout("pma", encoder.norm, 3), HEADS["linear"](12, 1))
+    losses = []
+    fit(
+        model,
+        loss=lambda model, x: nn.functional.binary_cross_entropy_with_logits(
+            model(x)[:, 0], targets
+        ),
+        batches=lambda start: iter(lambda: states, None),
+        steps_per_epoch=1,
+        settings=settings(epochs=150, batch=8, base_learning_rate=0.6, weight_decay=0.0),
+        report=lambda progress: losses.append(progress.loss),
+    )
+    assert losses[0] > 0.5
+    assert losses[-1] < 0.01
+    assert not model.training
+
+
+@pytest.mark.parametrize("stop", [5, 7])
+def test_ten_steps_equal_five_and_resuming_for_five_bit_for_bit(tmp_path, stop):
+    whole, halves = small_model(), small_model()
+    run(whole, tmp_path / "whole")
+    run(halves, tmp_path / "halves", stop=stop)
+    halves = small_model(6)
+    with torch.no_grad():
+        halves[0].weight.zero_()  # whatever it was, the state on disk replaces it
+    second = run(halves, tmp_path / "halves")
+    assert [progress.step for progress in second] == [6, 7, 8, 9, 10]
+    one, other = load_file(tmp_path / "whole" / STATE), load_file(tmp_path / "halves" / STATE)
+    assert one.keys() == other.keys()
+    assert any(name.endswith("exp_avg_sq") for name in one)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert all(torch.equal(whole.state_dict()[k], v) for k, v in halves.state_dict().items())
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "halves")
+    assert [step for step, _, _ in log_of(tmp_path / "whole")] == list(range(1, 11))
+
+
+def test_random_masks_go_on_bit_for_bit(encoder, signals, tmp_path):
+    start = {k: v.clone() for k, v in encoder.state_dict().items()}
+
+    def trained(folder: Path, stops: list[int | None]) -> dict[str, torch.Tensor]:
+        for stop in stops:
+            encoder.load_state_dict(start)
+
+            def report(progress, stop=stop):
+                if progress.step == stop:
+                    raise Stopped
+
+            try:
+                fit(
+                    autoencoder(encoder),
+                    loss=reconstruction_loss,
+                    batches=lambda start: iter(lambda: signals, None),
+                    steps_per_epoch=1,
+                    settings=settings(epochs=4, checkpoint_every=2),
+                    folder=folder,
+                    report=report,
+                )
+            except Stopped:
+                torch.rand(7)  # draws in between change nothing
+        return load_file(folder / STATE)
+
+    whole, halves = trained(tmp_path / "a", [None]), trained(tmp_path / "b", [2, None])
+    assert all(torch.equal(whole[name], halves[name]) for name in whole)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    run(small_model(), tmp_path)
+    before = (tmp_path / STATE).read_bytes()
+    again = small_model(6)
+    assert run(again, tmp_path) == []
+    assert (tmp_path / STATE).read_bytes() == before
+    assert torch.equal(again[0].weight, load_file(tmp_path / STATE)["model.0.weight"])
+
+
+def test_accumulated_batches_equal_the_large_batch():
+    def model() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 1))
+
+    def parts(start):
+        for x, y in drawn(start // 3, 12):
+            yield from zip(x.split(4), y.split(4), strict=True)
+
+    large, small = model(), model()
+    given = {"loss": squared_error, "steps_per_epoch": 1}
+    fit(large, batches=lambda k: drawn(k, 12), settings=settings(batch=12), **given)
+    fit(small, batches=parts, settings=settings(batch=4, accumulate=3), **given)
+    for one, other in zip(large.parameters(), small.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("mixture", list(MIXTURES))
+def test_every_weight_of_the_autoencoder_moves_in_one_step(encoder, signals, mixture):
+    model = autoencoder(encoder, mixture)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    fit(
+        model,
+        loss=reconstruction_loss,
+        batches=lambda start: iter(lambda: signals, None),
+        steps_per_epoch=1,
+        settings=settings(epochs=1),
+    )
+    still = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
+    assert still == []
+
+
+@pytest.mark.parametrize("head", list(HEADS))
+@pytest.mark.parametrize("readout", list(READOUTS))
+def test_every_trained_weight_of_readout_and_head_moves_and_no_other(encoder, readout, head):
+    torch.manual_seed(3)
+    norm = encoder.norm.requires_grad_(requires_grad=False)
+    model = Classifier(
+        build_readout(readout, norm, 3),
+        HEADS[head](48 // 4 * 1, 5) if readout != "concat" else HEADS[head](36, 5),
+    )
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    states = torch.randn(16, 4, 12)
+    fit(
+        model,
+        loss=lambda model, batch: (model(batch) - 1).square().mean(),
+        batches=lambda start: iter(lambda: states, None),
+        steps_per_epoch=1,
+        settings=settings(epochs=1),
+    )
+    moved = {
+        name for name, value in model.named_parameters() if not torch.equal(value, before[name])
+    }
+    frozen = {name for name in before if "norm" in name}
+    if readout == "pma-frozen-gate":
+        frozen |= {name for name in before if "gate" in name}
+    assert moved == before.keys() - frozen
+    assert (readout == "pma") == any("gate" in name for name in moved)
+
+
+def test_the_rate_rises_linearly_and_falls_as_a_cosine_to_zero():
+    how = settings(epochs=10, warmup_epochs=2, batch=64, accumulate=2, base_learning_rate=0.1)
+    peak = 0.1 * 64 * 2 / 256
+    rates = [learning_rate(how, step, 100, 10) for step in range(101)]
+    assert how.learning_rate == pytest.approx(peak)
+    assert rates[:20] == pytest.approx([peak * (k + 1) / 20 for k in range(20)])
+    cosine = [peak / 2 * (1 + math.cos(math.pi * k / 80)) for k in range(81)]
+    assert rates[20:] == pytest.approx(cosine)
+    assert rates[100] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("warmup", [0, 0.04, 0.25, 1 / 3, 1.17, 20])
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_the_rate_never_exceeds_the_one_that_is_set(warmup, schedule):
+    how = settings(warmup_epochs=warmup, schedule=schedule)
+    rates = [learning_rate(how, step, 100, 10) for step in range(100)]
+    assert 0 < min(rates)
+    assert max(rates) <= how.learning_rate
+    if schedule == "constant" and warmup < 10:
+        assert rates[-1] == how.learning_rate
+
+
+def test_only_matrices_decay():
+    decayed, spared = decay_groups(small_model(), 0.3)
+    assert [p.ndim for p in decayed["params"]] == [2, 2]
+    assert [p.ndim for p in spared["params"]] == [1, 1, 1, 1]
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.3, 0.0)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_state(tmp_path):
+    def loss(model, batch):
+        value = squared_error(model, batch)
+        return value * float("nan") if torch.equal(batch[0], next(drawn(7))[0]) else value
+
+    with pytest.raises(Diverged, match="at step 8; lower base_learning_rate"):
+        fit(
+            small_model(),
+            loss=loss,
+            batches=drawn,
+            steps_per_epoch=1,
+            settings=settings(),
+            folder=tmp_path,
+        )
+    state = load_file(tmp_path / STATE)
+    assert all(value.isfinite().all() for value in state.values())
+    assert [step for step, _, _ in log_of(tmp_path)] == [1, 2, 3, 4, 5]
