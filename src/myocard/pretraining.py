@@ -41,6 +41,7 @@ def pretrain(
     settings = recipe.optimisation
     preprocessing = recipe.input.preprocessing()
     windows = Windows([select(part) for part in recipe.corpus], preprocessing)
+    shown = Windows([select(recipe.watch)], preprocessing) if recipe.watch else windows
     model = build(recipe, preprocessing)
     order = Shuffled(len(windows), settings.batch, settings.seed)
     run = out.with_name(f"{out.name}.run")
@@ -61,7 +62,6 @@ def pretrain(
     checkpoint.save(out)
     (run / "log.jsonl").rename(out / "log.jsonl")
     shutil.rmtree(run)
-    shown = Windows([select(recipe.watch)], preprocessing) if recipe.watch else windows
     drawn = reconstruct(model, shown, preprocessing)
     np.savez(out / "reconstruction.npz", allow_pickle=False, **drawn)
     return checkpoint
