@@ -62,7 +62,7 @@ def pretrain(
     checkpoint.save(out)
     (run / "log.jsonl").rename(out / "log.jsonl")
     shutil.rmtree(run)
-    drawn = reconstruct(model, shown, preprocessing)
+    drawn = reconstruct(model.cpu(), shown, preprocessing)
     np.savez(out / "reconstruction.npz", allow_pickle=False, **drawn)
     return checkpoint
 
