@@ -17,7 +17,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -90,18 +89,22 @@ class Checkpoint:
         preprocessing = read_preprocessing(folder)
         try:
             config = json.loads((folder / "config.json").read_text())
-            found = _sha256(folder / "model.safetensors")
+            known = config["format"] == FORMAT
+            intact = config["weights_sha256"] == _sha256(folder / "model.safetensors")
             corpus = pd.read_parquet(folder / "corpus.parquet")
-            if config["weights_sha256"] != found:
-                raise InputError(
-                    f"{folder / 'model.safetensors'}: not the file that config.json describes; "
-                    "fetch the checkpoint again"
-                )
-            weights = load_file(folder / "model.safetensors")
             shape = EncoderShape(**config["encoder"])
             name, about = config["name"], config["about"]
-        except (OSError, KeyError, TypeError, SafetensorError, json.JSONDecodeError) as error:
-            raise InputError(f"{folder}: not a readable checkpoint ({error!r})") from error
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise InputError(f"{folder}: not a readable checkpoint ({what})") from error
+        if not known:
+            raise InputError(f"{folder}: a checkpoint of another format than {FORMAT}")
+        if not intact:
+            raise InputError(
+                f"{folder / 'model.safetensors'}: not the file that config.json describes; "
+                "fetch the checkpoint again"
+            )
+        weights = load_file(folder / "model.safetensors")
         encoder = Encoder(shape)
         load_weights(encoder, weights, "encoder.", folder)
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
@@ -140,7 +143,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
         stated = json.loads(path.read_text())
         stated |= {"band": Band(**stated["band"]), "leads": tuple(stated["leads"])}
         return Preprocessing(**stated)
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a readable statement of an encoder's input ({error!r}); "
             "give the folder of a checkpoint"
