@@ -156,7 +156,11 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    write(fresh)
+    try:
+        write(fresh)
+    except BaseException:
+        shutil.rmtree(fresh)
+        raise
     if folder.exists():
         stale = folder.with_name(f".{folder.name}.{os.getpid()}.stale")
         folder.rename(stale)
