@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -134,7 +134,7 @@ class ProbeRecipe(Settings):
     """
 
     task: str
-    readouts: tuple[ReadoutName | Literal["layers"], ...] = (
+    readouts: tuple[Literal[ReadoutName, "layers"], ...] = (
         "last",
         "layers",
         "ppa",
@@ -223,12 +223,19 @@ def _explain(error: ValidationError, kind: type[Settings]) -> str:
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            owner: type[BaseModel] = kind
-            for part in problem["loc"][:-1]:
-                inner = owner.model_fields.get(str(part))
-                if inner is not None and isinstance(inner.annotation, type):
-                    owner = inner.annotation
-            problems.append(f"unknown key {key!r}; the keys are {', '.join(owner.model_fields)}")
+            choices = ", ".join(_settings_at(problem["loc"], kind).model_fields)
+            problems.append(f"unknown key {key!r}; the keys are {choices}")
         else:
-            problems.append(f"{key}: {problem['msg'].lower()}")
+            message = problem["msg"].removeprefix("Value error, ")
+            problems.append(f"{key}: {message[0].lower()}{message[1:]}")
     return "; ".join(problems)
+
+
+def _settings_at(place: tuple[int | str, ...], kind: type[Settings]) -> type[Settings]:
+    """The settings that a key lies in, also within a tuple or an optional field."""
+    for part in place:
+        if part in kind.model_fields:
+            annotation = kind.model_fields[str(part)].annotation
+            inner = [annotation, *get_args(annotation)]
+            kind = next((t for t in inner if isinstance(t, type) and issubclass(t, Settings)), kind)
+    return kind
