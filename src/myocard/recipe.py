@@ -33,9 +33,25 @@ PRESETS: dict[str, tuple[Preprocessing, int]] = {
 
 
 class Settings(BaseModel):
-    """Frozen, and closed to keys it does not know."""
+    """Frozen, and closed to keys it does not know.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A table within a table names what differs from its default there.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        defaults = {name: field.default for name, field in cls.model_fields.items()}
+        return {
+            name: dict(defaults[name]) | value
+            if isinstance(value, dict) and isinstance(defaults.get(name), Settings)
+            else value
+            for name, value in given.items()
+        }
 
 
 class InputSettings(Settings):
