@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,6 +13,9 @@ from myocard.leads import LEADS, parse_leads
 SizeName = Literal["nano", "tiny", "small", "base"]
 PresetName = Literal["stmem", "ecgsoup"]
 ReadoutName = Literal["last", "ppa", "pma", "pma-frozen-gate", "scalar-mix", "concat", "alf"]
+HeadName = Literal["linear", "mlp"]
+Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
+Penalties = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
 
 # ST-MEM (arXiv 2402.09450) and ECG-Soup (arXiv 2509.00102) feed the same encoder differently.
 PRESETS: dict[str, tuple[Preprocessing, int]] = {
@@ -61,6 +64,11 @@ class InputSettings(Settings):
     highpass: float | None = Field(default=None, gt=0, description="Hz")
     lowpass: float | None = Field(default=None, gt=0, description="Hz")
     leads: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> "InputSettings":
+        self.preprocessing()  # refuses an unknown lead, or a low-pass above half the rate
+        return self
 
     def preprocessing(self) -> Preprocessing:
         preset, _ = PRESETS[self.preset]
@@ -112,7 +120,7 @@ class PretrainRecipe(Settings):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     corpus: tuple[CorpusPart, ...] = Field(min_length=1)
     watch: CorpusPart | None = Field(
-        default=None, description="records whose masked loss is logged; nothing is chosen by it"
+        default=None, description="records of which the first is drawn as the model completes it"
     )
     input: InputSettings = InputSettings()
     size: SizeName = "tiny"
@@ -150,7 +158,7 @@ class ProbeRecipe(Settings):
     """
 
     task: str
-    readouts: tuple[Literal[ReadoutName, "layers"], ...] = (
+    readouts: Annotated[tuple[Literal[ReadoutName, "layers"], ...], Field(min_length=1)] = (
         "last",
         "layers",
         "ppa",
@@ -160,10 +168,10 @@ class ProbeRecipe(Settings):
         "concat",
         "alf",
     )
-    heads: tuple[Literal["linear", "mlp"], ...] = ("linear", "mlp")
+    heads: Annotated[tuple[HeadName, ...], Field(min_length=1)] = ("linear", "mlp")
     split: Split = Split()
-    seeds: tuple[int, ...] = (0, 1, 2)
-    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
+    seeds: Seeds = (0, 1, 2)
+    penalties: Penalties = (1e-4, 1e-3, 1e-2, 1e-1)
     min_positives: int = Field(
         default=1, ge=1, description="in each of train, validation and test, to keep a class"
     )
@@ -179,8 +187,8 @@ class YardstickRecipe(Settings):
     task: str
     features: int = Field(default=9996, ge=84)
     split: Split = Split()
-    seeds: tuple[int, ...] = (0, 1, 2)
-    penalties: tuple[float, ...] = (1e1, 1e2, 1e3, 1e4, 1e5)
+    seeds: Seeds = (0, 1, 2)
+    penalties: Penalties = (1e1, 1e2, 1e3, 1e4, 1e5)
     min_positives: int = Field(default=1, ge=1)
     resamples: int = Field(default=1000, gt=0)
 
@@ -194,9 +202,9 @@ class FinetuneRecipe(Settings):
     task: str
     start: Literal["checkpoint", "scratch"] = "checkpoint"
     readout: ReadoutName = "pma"
-    head: Literal["linear", "mlp"] = "mlp"
+    head: HeadName = "mlp"
     split: Split = Split()
-    seeds: tuple[int, ...] = (0,)
+    seeds: Seeds = (0,)
     crops: int = Field(default=1, gt=0)
     min_positives: int = Field(default=1, ge=1)
     resamples: int = Field(default=1000, gt=0)
@@ -237,6 +245,8 @@ def check(kind: type[Recipe], content: dict[str, Any], where: str) -> Recipe:
 def _explain(error: ValidationError, kind: type[Settings]) -> str:
     problems = []
     for problem in error.errors():
+        if problem["type"] == "too_short" and problem["input"]:
+            continue  # its items were refused, each with its own message
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             choices = ", ".join(_settings_at(problem["loc"], kind).model_fields)
