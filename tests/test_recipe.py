@@ -1,0 +1,178 @@
+"""Recipes: what is wrong is named with its file, its key and the choices."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import myocard
+from myocard.errors import InputError
+from myocard.nn.heads import HEADS
+from myocard.nn.masked import MIXTURES
+from myocard.nn.readouts import READOUTS
+from myocard.recipe import (
+    PRESETS,
+    CorpusPart,
+    FinetuneRecipe,
+    HeadName,
+    InputSettings,
+    Optimisation,
+    PresetName,
+    PretrainRecipe,
+    ProbeRecipe,
+    ReadoutName,
+    Settings,
+    SizeName,
+    Split,
+    YardstickRecipe,
+    read_recipe,
+)
+from myocard.zoo import DECODERS, encoder_shape
+
+SOURCE = Path(myocard.__file__).parent
+RECIPES = Path(__file__).parents[1] / "recipes"
+KINDS = {
+    "pretrain": PretrainRecipe,
+    "probe": ProbeRecipe,
+    "finetune": FinetuneRecipe,
+    "yardstick": YardstickRecipe,
+}
+PRETRAIN = 'name = "x"\n[[corpus]]\nstore = "a"\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reading(kind, text: str):
+        (tmp_path / "some.toml").write_text(text)
+        return read_recipe(tmp_path / "some.toml", kind)
+
+    return reading
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (ProbeRecipe, "task = 'x'\nreadout = 'pma'", r"unknown key 'readout'; the keys are task, readouts"),
+        (PretrainRecipe, PRETRAIN + "fold = [1]", r"unknown key 'corpus.0.fold'; .* store, folds, code"),
+        (PretrainRecipe, PRETRAIN + "[watch]\nstore = 'a'\nday = 1", r"'watch.day'; .* store, folds, code"),
+        (PretrainRecipe, PRETRAIN + "[optimisation]\nlr = 1", r"'optimisation.lr'; .* epochs, warmup_epochs"),
+        (PretrainRecipe, PRETRAIN.replace("name", "size = 'huge'\nname"), r"size: input should be 'nano', 'tiny', 'small' or 'base'"),
+        (ProbeRecipe, "task = 'x'\nreadouts = ['lats']", r"readouts.0: input should be 'last', .* or 'layers'$"),
+        (ProbeRecipe, "task = 'x'\nresamples = 'many'", r"resamples: .* valid integer"),
+        (ProbeRecipe, "task = 'x'\nseeds = []", r"seeds: .* at least 1 item"),
+        (ProbeRecipe, "task = 'x'\npenalties = [-1.0]", r"penalties.0: .* greater than or equal to 0"),
+        (ProbeRecipe, "task = 'x'\n[optimisation]\nepochs = inf", r"optimisation.epochs: .* finite number"),
+        (ProbeRecipe, "task = 'x'\n[split]\ntrain = [9]", r"split: a fold may serve one purpose only"),
+        (ProbeRecipe, "", r"task: field required"),
+        (PretrainRecipe, "name = 'x'\ncorpus = []", r"corpus: .* at least 1 item"),
+        (PretrainRecipe, PRETRAIN + "[input]\nleads = ['aVX']", r"input: unknown lead 'aVX'; the leads are I, II"),
+        (PretrainRecipe, PRETRAIN + "[input]\nlowpass = 60", r"input: a low-pass at 60 Hz .* below 50 Hz"),
+        (PretrainRecipe, PRETRAIN.replace("x", "../x"), r"name: string should match pattern '\^\[A-Za"),
+        (ProbeRecipe, "task =", r"not a readable TOML recipe"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(read, kind, text, message):
+    with pytest.raises(InputError, match=rf"some\.toml: .*{message}"):
+        read(kind, text)
+
+
+def test_every_problem_is_named_once(read):
+    with pytest.raises(InputError) as error:
+        read(ProbeRecipe, "heads = ['x']\ncolour = 1")
+    _, *problems = str(error.value).split(": ", 1)
+    named = [key for key in ("heads.0: ", "'colour'", "task: ") if key in problems[0]]
+    assert len(named) == 3
+    assert problems[0].count("heads") == 2  # the wrong one, and as a choice for colour
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.toml: not a readable TOML recipe"):
+        read_recipe(tmp_path / "none.toml", ProbeRecipe)
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"binary\.toml: not a readable TOML recipe"):
+        read_recipe(tmp_path / "binary.toml", ProbeRecipe)
+
+
+def test_a_table_names_only_what_differs_from_the_default(read):
+    found = read(PretrainRecipe, PRETRAIN + "[optimisation]\nepochs = 3").optimisation
+    default = PretrainRecipe.model_fields["optimisation"].default
+    assert found == default.model_copy(update={"epochs": 3.0})
+    assert found.betas == (0.9, 0.95)
+    probe = read(ProbeRecipe, "task = 'x'\n[optimisation]\nepochs = 3").optimisation
+    assert (probe.precision, probe.weight_decay) == ("fp32", 0.0)
+
+
+def test_the_defaults_of_pretraining_are_the_papers():
+    found = PretrainRecipe(name="x", corpus=(CorpusPart(store=Path("a")),))
+    how = found.optimisation
+    assert (how.epochs, how.warmup_epochs, how.betas) == (800, 40, (0.9, 0.95))
+    assert (how.weight_decay, how.base_learning_rate, found.mask_ratio) == (0.01, 1.5e-4, 0.75)
+    assert how.model_copy(update={"batch": 2048}).learning_rate == pytest.approx(1.2e-3)
+
+
+@given(st.permutations(range(1, 11)), st.integers(1, 3), st.integers(4, 6))
+def test_folds_that_do_not_meet_are_a_split(folds, one, two):
+    split = Split(
+        train=tuple(folds[two:]), validation=tuple(folds[:one]), test=tuple(folds[one:two])
+    )
+    assert {*split.train, *split.validation, *split.test} == set(range(1, 11))
+
+
+def test_names_in_recipes_are_those_of_the_parts():
+    assert set(get_args(ReadoutName)) == set(READOUTS)
+    assert set(get_args(HeadName)) == set(HEADS)
+    assert set(get_args(PresetName)) == set(PRESETS)
+    assert set(get_args(SizeName)) == set(DECODERS)
+    assert set(get_args(PretrainRecipe.model_fields["mixture"].annotation)) == set(MIXTURES)
+    for size in get_args(SizeName):
+        assert encoder_shape(size, samples=1000, patch=50).samples == 1000
+
+
+def test_an_input_is_its_preset_and_what_differs(read):
+    made = InputSettings(preset="stmem", lowpass=100.0, leads=("v1", "II"))
+    stated = made.preprocessing()
+    assert (stated.rate, stated.samples, made.patch, stated.standardise) == (
+        250,
+        2250,
+        75,
+        "record",
+    )
+    assert (stated.band.highpass, stated.band.lowpass, stated.leads) == (0.67, 100.0, ("V1", "II"))
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
+def test_a_shipped_recipe_is_valid_and_written_out_unchanged(path):
+    kind = KINDS[path.name.split("-")[0]]
+    recipe = read_recipe(path, kind)
+    assert kind.model_validate_json(recipe.model_dump_json()) == recipe
+    written = tomllib.loads(path.read_text())
+    assert recipe.model_dump(mode="json", include=set(written)).keys() == written.keys()
+
+
+def test_there_are_shipped_recipes():
+    assert list(RECIPES.glob("pretrain-*.toml"))
+
+
+def settings_classes() -> list[type[Settings]]:
+    return [Settings, *Settings.__subclasses__()]
+
+
+def test_every_field_is_read_somewhere():
+    texts = [path.read_text() for path in SOURCE.rglob("*.py")]
+    unread = [
+        f"{kind.__name__}.{name}"
+        for kind in settings_classes()
+        for name in kind.model_fields
+        if not any(re.search(rf"\.{name}\b", text) for text in texts)
+    ]
+    assert unread == []
+
+
+def test_settings_cannot_be_changed():
+    how = Optimisation(epochs=1, base_learning_rate=1, weight_decay=0)
+    with pytest.raises(ValueError, match="frozen"):
+        how.epochs = 2
