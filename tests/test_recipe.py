@@ -54,30 +54,49 @@ def read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "message"),
+    ("text", "message"),
     [
-        (ProbeRecipe, "task = 'x'\nreadout = 'pma'", r"unknown key 'readout'; the keys are task, readouts"),
-        (PretrainRecipe, PRETRAIN + "fold = [1]", r"unknown key 'corpus.0.fold'; .* store, folds, code"),
-        (PretrainRecipe, PRETRAIN + "[watch]\nstore = 'a'\nday = 1", r"'watch.day'; .* store, folds, code"),
-        (PretrainRecipe, PRETRAIN + "[optimisation]\nlr = 1", r"'optimisation.lr'; .* epochs, warmup_epochs"),
-        (PretrainRecipe, PRETRAIN.replace("name", "size = 'huge'\nname"), r"size: input should be 'nano', 'tiny', 'small' or 'base'"),
-        (ProbeRecipe, "task = 'x'\nreadouts = ['lats']", r"readouts.0: input should be 'last', .* or 'layers'$"),
-        (ProbeRecipe, "task = 'x'\nresamples = 'many'", r"resamples: .* valid integer"),
-        (ProbeRecipe, "task = 'x'\nseeds = []", r"seeds: .* at least 1 item"),
-        (ProbeRecipe, "task = 'x'\npenalties = [-1.0]", r"penalties.0: .* greater than or equal to 0"),
-        (ProbeRecipe, "task = 'x'\n[optimisation]\nepochs = inf", r"optimisation.epochs: .* finite number"),
-        (ProbeRecipe, "task = 'x'\n[split]\ntrain = [9]", r"split: a fold may serve one purpose only"),
-        (ProbeRecipe, "", r"task: field required"),
-        (PretrainRecipe, "name = 'x'\ncorpus = []", r"corpus: .* at least 1 item"),
-        (PretrainRecipe, PRETRAIN + "[input]\nleads = ['aVX']", r"input: unknown lead 'aVX'; the leads are I, II"),
-        (PretrainRecipe, PRETRAIN + "[input]\nlowpass = 60", r"input: a low-pass at 60 Hz .* below 50 Hz"),
-        (PretrainRecipe, PRETRAIN.replace("x", "../x"), r"name: string should match pattern '\^\[A-Za"),
-        (ProbeRecipe, "task =", r"not a readable TOML recipe"),
+        ("readout = 'pma'", r"unknown key 'readout'; the keys are task, readouts"),
+        ("readouts = ['lats']", r"readouts.0: input should be 'last', .* or 'layers'$"),
+        ("resamples = 'many'", r"resamples: .* valid integer"),
+        ("seeds = []", r"seeds: .* at least 1 item"),
+        ("penalties = [-1.0]", r"penalties.0: .* greater than or equal to 0"),
+        ("[optimisation]\nepochs = inf", r"optimisation.epochs: .* finite number"),
+        ("[split]\ntrain = [9]", r"split: a fold may serve one purpose only"),
+        ("task =", r"not a readable TOML recipe"),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_named(read, kind, text, message):
-    with pytest.raises(InputError, match=rf"some\.toml: .*{message}"):
-        read(kind, text)
+)
+def test_what_is_wrong_with_a_probe_is_named(read, text, message):
+    with pytest.raises(InputError, match=rf"some\.toml: {message}"):
+        read(ProbeRecipe, f"task = 'x'\n{text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fold = [1]", r"unknown key 'corpus.0.fold'; .* store, folds, code"),
+        ("[watch]\nstore = 'a'\nday = 1", r"unknown key 'watch.day'; .* store, folds, code"),
+        ("[optimisation]\nlr = 1", r"unknown key 'optimisation.lr'; .* epochs, warmup_epochs"),
+        ("[input]\nleads = ['aVX']", r"input: unknown lead 'aVX'; the leads are I, II"),
+        ("[input]\nlowpass = 60", r"input: a low-pass at 60 Hz .* below 50 Hz"),
+        ("[input]\npreset = 'x'", r"input.preset: input should be 'stmem' or 'ecgsoup'"),
+    ],
+)
+def test_what_is_wrong_with_a_pretraining_is_named(read, text, message):
+    with pytest.raises(InputError, match=rf"some\.toml: {message}"):
+        read(PretrainRecipe, PRETRAIN + text)
+
+
+def test_what_is_missing_is_named(read):
+    with pytest.raises(InputError, match=r"some\.toml: task: field required"):
+        read(ProbeRecipe, "")
+    with pytest.raises(InputError, match=r"corpus: .* at least 1 item"):
+        read(PretrainRecipe, "name = 'x'\ncorpus = []")
+
+
+def test_a_name_that_leads_out_of_its_folder_is_refused(read):
+    with pytest.raises(InputError, match=r"name: string should match pattern '\^\[A-Za"):
+        read(PretrainRecipe, PRETRAIN.replace("x", "../x"))
 
 
 def test_every_problem_is_named_once(read):
