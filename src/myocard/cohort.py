@@ -63,8 +63,8 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
     never at scores.
 
     Raises:
-        InputError: When a patient is in two splits, no class is left, or the encoder was trained on
-            a record of the validation or test folds.
+        InputError: When a patient is in two splits, no class is left (or one, where classes exclude
+            each other), or the encoder was trained on a record of the validation or test folds.
     """
     targets, keep = task.targets(records["codes"])
     fold = records["fold"].to_numpy()
@@ -76,11 +76,11 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
         _refuse_seen(records, rows)
     left_out = _too_rare(targets, rows, task.classes, min_positives)
     kept = [name not in left_out for name in task.classes]
-    if not any(kept):
+    if sum(kept) < (2 if task.exclusive else 1):
         sizes = ", ".join(f"{name} {len(which)} records" for name, which in rows.items())
         raise InputError(
-            f"task {task.name}: no class has {min_positives} positives and a negative in each of "
-            f"{sizes}; lower min_positives or choose other folds"
+            f"task {task.name}: too few classes have {min_positives} positives and a negative in "
+            f"each of {sizes}; lower min_positives or choose other folds"
         )
     targets = targets[:, kept]
     if task.exclusive:
