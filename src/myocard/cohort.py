@@ -107,9 +107,9 @@ def _refuse_seen(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> N
     for name in ("validation", "test"):
         leaked = records.iloc[rows[name]].query("seen")["id"]
         if len(leaked):
-            shown = ", ".join(map(str, leaked[:5]))
+            shown = ", ".join(map(str, leaked[:5])) + (", …" if len(leaked) > 5 else "")
             raise InputError(
-                f"leak: the encoder was trained on {len(leaked)} records of {name} ({shown}, …); "
+                f"leak: the encoder was trained on {len(leaked)} records of {name} ({shown}); "
                 "pretrain without those folds"
             )
 
