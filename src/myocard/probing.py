@@ -99,8 +99,10 @@ def _finished(folder: Path, recipe: ProbeRecipe, features: Features, *, test: bo
         return False
     run = json.loads(path.read_text())
     same = run["recipe"] == recipe.model_dump(mode="json")
-    if not same or run["encoder"]["hash"] != features.about["encoder"]:
-        raise InputError(f"{folder}: a run of another recipe or encoder; choose another folder")
+    if not same or run["hashes"] != _hashes(features):
+        raise InputError(
+            f"{folder}: a run of another recipe, encoder or store; choose another folder"
+        )
     return not test or run["test"] is not None
 
 
@@ -260,6 +262,10 @@ def layer_weights(
     }
 
 
+def _hashes(features: Features) -> dict[str, str]:
+    return {name: features.about[name] for name in ("encoder", "store")}
+
+
 def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any]:
     origin = features.about["about"]
     return {
@@ -277,7 +283,7 @@ def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any
         "readout": cell.readout,
         "layer": cell.layer,
         "head": cell.head,
-        "hashes": {"encoder": features.about["encoder"], "store": features.about["store"]},
+        "hashes": _hashes(features),
         "recipe": recipe.model_dump(mode="json"),
     }
 
