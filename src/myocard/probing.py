@@ -201,7 +201,7 @@ class Job:
             stack,
             loss=loss,
             batches=batches,
-            steps_per_epoch=orders[0].steps_per_epoch,
+            steps_per_epoch=max(1, orders[0].steps_per_epoch // settings.accumulate),
             settings=settings,
         )
 
