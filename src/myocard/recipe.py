@@ -180,6 +180,13 @@ class ProbeRecipe(Settings):
         epochs=50, base_learning_rate=8e-3, weight_decay=0.0, precision="fp32"
     )
 
+    @model_validator(mode="after")
+    def _penalised_once(self) -> "ProbeRecipe":
+        # Parameters of a stack have three more dimensions: decay could not tell bias from matrix.
+        if self.optimisation.weight_decay:
+            raise ValueError("optimisation.weight_decay must be 0; use penalties")
+        return self
+
 
 class YardstickRecipe(Settings):
     """Ridge regression on MiniRocket features, its penalty chosen on validation."""
