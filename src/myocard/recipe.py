@@ -260,7 +260,7 @@ def _explain(error: ValidationError, kind: type[Settings]) -> str:
             problems.append(f"unknown key {key!r}; the keys are {choices}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            problems.append(f"{key}: {message[0].lower()}{message[1:]}")
+            problems.append(f"{key}: ".removeprefix(": ") + message[0].lower() + message[1:])
     return "; ".join(problems)
 
 
