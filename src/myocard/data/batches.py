@@ -43,7 +43,7 @@ class Windows(Dataset[Tensor]):
         position, draw = index
         which = int(np.searchsorted(self.ends, position, side="right"))
         part = self.parts[which]
-        row = part.rows[position - (self.ends[which - 1] if which else 0)]
+        row = int(part.rows[position - (self.ends[which - 1] if which else 0)])
         spare = part.store.made.samples - self.preprocessing.samples
         start = None if draw is None else int(draw * (spare + 1))
         return torch.from_numpy(part.store.windows([row], self.preprocessing, start)[0])
