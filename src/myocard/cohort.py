@@ -66,7 +66,7 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
         InputError: When a patient is in two splits, no class is left (or one, where classes exclude
             each other), or the encoder was trained on a record of the validation or test folds.
     """
-    targets, keep = task.targets(records["codes"])
+    targets, keep = task.targets(records["codes"].map(list))
     fold = records["fold"].to_numpy()
     folds = {name: getattr(split, name) for name in SPLITS}
     rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
