@@ -31,6 +31,29 @@ class Band:
     lowpass: float | None = None
     order: int = 5
 
+    @property
+    def shortest(self) -> int:
+        """Samples that the shortest record has: SciPy mirrors 3 (order + 1) of them at each end."""
+        return 1 if self.highpass is None and self.lowpass is None else 3 * (self.order + 1) + 1
+
+    def check(self, rate: float) -> None:
+        """Refuse cut-offs that ``rate`` (Hz) cannot represent, or in the wrong order.
+
+        Raises:
+            InputError: Naming the cut-offs and their limit.
+        """
+        if self.lowpass is not None and self.lowpass >= rate / 2:
+            raise InputError(
+                f"a low-pass at {self.lowpass:g} Hz needs more than {rate:g} Hz; "
+                f"set it below {rate / 2:g} Hz"
+            )
+        cutoffs = [cut for cut in (0.0, self.highpass, self.lowpass, rate / 2) if cut is not None]
+        if cutoffs != sorted(set(cutoffs)):
+            raise InputError(
+                f"cut-offs at {', '.join(f'{cut:g}' for cut in cutoffs[1:-1])} Hz; the high-pass "
+                f"must be above 0 Hz and below the low-pass and {rate / 2:g} Hz"
+            )
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -52,11 +75,7 @@ class Preprocessing:
     standardise: Literal["record", "lead"] = "lead"
 
     def __post_init__(self) -> None:
-        if self.band.lowpass is not None and self.band.lowpass >= self.rate / 2:
-            raise InputError(
-                f"a low-pass at {self.band.lowpass:g} Hz needs more than {self.rate} Hz; "
-                f"set it below {self.rate / 2:g} Hz"
-            )
+        self.band.check(self.rate)
 
 
 def conform(signal: Signal, rate: float, to: int, band: Band) -> Signal:
@@ -64,14 +83,16 @@ def conform(signal: Signal, rate: float, to: int, band: Band) -> Signal:
     return filter_band(resample(signal, rate, to), to, band)
 
 
-def resample(signal: Signal, rate: float, to: float) -> Signal:
-    """``(leads, samples)`` at ``rate`` Hz to ``to`` Hz, by a polyphase anti-aliasing filter.
+def resampled_length(samples: int, rate: float, to: float) -> int:
+    """How many of ``samples`` at ``rate`` Hz there are at ``to`` Hz."""
+    return round(samples * to / rate)
 
-    The result has round(samples · to / rate) samples.
-    """
+
+def resample(signal: Signal, rate: float, to: float) -> Signal:
+    """``(leads, samples)`` at ``rate`` Hz to ``to`` Hz, by a polyphase anti-aliasing filter."""
     if rate == to:
         return signal
-    length = round(signal.shape[-1] * to / rate)
+    length = resampled_length(signal.shape[-1], rate, to)
     ratio = (Fraction(to) / Fraction(rate)).limit_denominator(10_000)
     # Padding along a line: a lead with an offset must not start and end with a step to zero.
     resampled = resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
@@ -79,7 +100,16 @@ def resample(signal: Signal, rate: float, to: float) -> Signal:
 
 
 def filter_band(signal: Signal, rate: float, band: Band) -> Signal:
-    """High-pass, then low-pass, each forwards and backwards (zero phase)."""
+    """High-pass, then low-pass, each forwards and backwards (zero phase).
+
+    Raises:
+        InputError: For a signal shorter than ``band.shortest``.
+    """
+    if signal.shape[-1] < band.shortest:
+        raise InputError(
+            f"{signal.shape[-1]} samples are too few for a filter of order {band.order}, which "
+            f"needs {band.shortest}"
+        )
     for cutoff, kind in ((band.highpass, "highpass"), (band.lowpass, "lowpass")):
         if cutoff is not None:
             sections = butter(band.order, cutoff, btype=kind, fs=rate, output="sos")
