@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from myocard.data.signal import Band, Preprocessing, Signal, crop, standardise
@@ -71,7 +72,7 @@ class Store:
         try:
             info = json.loads((folder / "store.json").read_text())
             records = pd.read_parquet(folder / "records.parquet")
-            signals = np.load(folder / "signals.npy", mmap_mode="r", allow_pickle=False)
+            signals = open_memmap(folder / "signals.npy", mode="r")
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{folder}: not a readable store ({error}); make one with `myocard prepare`"
@@ -81,19 +82,20 @@ class Store:
         stated = info.pop("made")
         stated |= {"leads": tuple(stated["leads"]), "band": Band(**stated["band"])}
         made = StoreInput(**stated)
-        if signals.shape != (len(records), len(made.leads), made.samples):
+        expected = (len(records), len(made.leads), made.samples)
+        if signals.shape != expected or signals.dtype != np.int16:
             raise InputError(
-                f"{folder}: signals of shape {signals.shape} do not fit {len(records)} records of "
-                f"{len(made.leads)} leads × {made.samples} samples; prepare it again"
+                f"{folder}: signals of {signals.dtype} {signals.shape} do not fit {len(records)} "
+                f"records of {len(made.leads)} leads × {made.samples} samples; prepare it again"
             )
         return cls(folder, made, records, signals, info)
 
     @cached_property
     def key(self) -> str:
-        """A hash of its settings and of each record's id, waveform hash and scale."""
+        """A hash of its settings and of its table, in which each waveform has a hash."""
         digest = hashlib.sha256(json.dumps(asdict(self.made), sort_keys=True).encode())
-        for row in self.records[["id", "sha256", "scale"]].itertuples(index=False):
-            digest.update(f"{row.id}\t{row.sha256}\t{row.scale!r}\n".encode())
+        for row in self.records.itertuples(index=False):
+            digest.update(json.dumps(row, default=list).encode())
         return digest.hexdigest()
 
     def require(self, preprocessing: Preprocessing) -> None:
@@ -132,10 +134,9 @@ class Store:
         """Standardised ``(rows, leads, samples)`` windows, from ``start`` on or from the middle."""
         leads = [self.made.leads.index(lead) for lead in wanted.leads]
         integers = self.signals[np.asarray(rows)][:, leads]
-        # The scale cancels in the z-score, except that a standardised window needs floats.
-        return standardise(
-            crop(integers, wanted.samples, start).astype(np.float32), wanted.standardise
-        )
+        # Each record's scale cancels in its z-score.
+        window = crop(integers, wanted.samples, start).astype(np.float32)
+        return standardise(window, wanted.standardise)
 
 
 def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:
