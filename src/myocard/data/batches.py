@@ -26,7 +26,7 @@ class Windows(Dataset[Tensor]):
     """Standardised windows of the records of several stores.
 
     An index is ``(position, draw)``: the record's place in the corpus, and a number from [0, 1)
-    that places the window in the record; None takes the middle. Whole batches are read at once.
+    that places the window in the record; None takes the middle.
     """
 
     def __init__(self, parts: Sequence[Part], preprocessing: Preprocessing) -> None:
