@@ -1,0 +1,201 @@
+"""Resampling, filtering, cropping and standardising, against tones, SciPy and their laws."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import signal as scipy_signal
+
+from myocard.data.signal import (
+    Band,
+    Preprocessing,
+    conform,
+    crop,
+    filter_band,
+    resample,
+    resampled_length,
+    standardise,
+)
+from myocard.errors import InputError
+from myocard.leads import LEADS
+
+RATES = (100, 128, 250, 257, 360, 400, 500, 1000)
+STMEM = Band(0.67, 40.0)
+
+
+def tone(frequency: float, rate: float, seconds: float = 10.0) -> np.ndarray:
+    """A sine of 1 mV in two leads, a quarter of a period apart: ``(2, samples)``."""
+    turns = frequency * np.arange(round(seconds * rate)) / rate
+    return np.sin(2 * np.pi * (turns + [[0], [0.25]])).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("to", [100, 250])
+@pytest.mark.parametrize("frequency", [1.0, 5.0, 15.0])
+def test_a_pure_tone_keeps_frequency_phase_and_amplitude(rate, to, frequency) -> None:
+    resampled = resample(tone(frequency, rate), rate, to)
+    expected = tone(frequency, to)
+    assert resampled.shape == expected.shape
+    # Where the filter reaches beyond the ends, the signal is made up.
+    inside = slice(to // 2, -to // 2)
+    np.testing.assert_allclose(resampled[:, inside], expected[:, inside], atol=0.005)
+
+
+def test_what_the_new_rate_cannot_hold_is_removed() -> None:
+    kept = resample(tone(90.0, 500), 500, 100)[:, 50:-50]
+    assert np.abs(kept).max() < 0.01  # Without a filter, a tone of 10 Hz would be left.
+
+
+@given(st.integers(20, 4000), st.sampled_from(RATES), st.sampled_from([100, 250]))
+def test_a_length_is_the_rounded_duration(samples, rate, to) -> None:
+    length = resample(np.zeros((1, samples), dtype=np.float32), rate, to).shape[1]
+    assert length == resampled_length(samples, rate, to)
+    assert abs(length - samples * to / rate) <= 0.5
+
+
+@pytest.mark.parametrize("rate", [257.3, 359.99, 1000 / 3, 125.0001])
+def test_a_rate_may_be_any_number(rate: float) -> None:
+    resampled = resample(tone(3.0, rate), rate, 100)
+    assert abs(resampled.shape[1] - 1000) <= 1
+    expected = tone(3.0, 100)[:, 50:900]
+    np.testing.assert_allclose(resampled[:, 50:900], expected, atol=0.01)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("to", [100, 250])
+def test_an_offset_makes_no_step_at_the_ends(rate, to) -> None:
+    offset = np.full((1, 10 * rate), 5.0, dtype=np.float32)
+    np.testing.assert_allclose(resample(offset, rate, to), 5.0, rtol=1e-3)
+    drift = np.linspace(-5, 5, 10 * rate, dtype=np.float32)[None]
+    assert np.abs(np.diff(resample(drift, rate, to))).max() < 0.02 * 250 / to
+
+
+def test_the_same_rate_changes_nothing() -> None:
+    signal = tone(3.0, 100)
+    assert np.array_equal(resample(signal, 100.0, 100), signal)
+
+
+@pytest.mark.parametrize("band", [STMEM, Band(0.5, None), Band(None, 40.0, order=3), Band()])
+def test_the_filter_is_scipys_butterworth_there_and_back(band: Band) -> None:
+    signal = np.random.default_rng(0).normal(size=(12, 1000)).astype(np.float32)
+    expected = signal.astype(np.float64)
+    if band.highpass:
+        high = scipy_signal.butter(band.order, band.highpass, "high", output="sos", fs=100)
+        expected = scipy_signal.sosfiltfilt(high, expected)
+    if band.lowpass:
+        low = scipy_signal.butter(band.order, band.lowpass, "low", output="sos", fs=100)
+        expected = scipy_signal.sosfiltfilt(low, expected)
+    filtered = filter_band(signal, 100, band)
+    assert filtered.dtype == np.float32
+    np.testing.assert_allclose(filtered, expected, atol=1e-6)
+
+
+def test_drift_goes_and_the_beat_stays_where_it_is() -> None:
+    beat, drift = tone(5.0, 250, 60), tone(0.05, 250, 60)
+    filtered = filter_band(beat + drift + 3, 250, STMEM)[:, 2500:-2500]
+    np.testing.assert_allclose(filtered, beat[:, 2500:-2500], atol=0.002)
+
+
+def test_the_cut_off_halves_the_amplitude() -> None:
+    # -3 dB in each direction.
+    filtered = filter_band(tone(40.0, 500, 20), 500, STMEM)[:, 2000:-2000]
+    assert np.abs(filtered).max() == pytest.approx(0.5, abs=0.005)
+
+
+def test_a_symmetric_pulse_stays_symmetric() -> None:
+    pulse = np.exp(-(np.linspace(-50, 50, 2001) ** 2))[None].astype(np.float32)
+    filtered = filter_band(pulse, 200, STMEM)
+    np.testing.assert_allclose(filtered, filtered[:, ::-1], atol=1e-3)
+    assert filtered[0].argmax() == 1000
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5, 8])
+@pytest.mark.parametrize("cutoffs", [(0.67, 40.0), (0.67, None), (None, 40.0)])
+def test_the_shortest_record_is_what_scipy_takes(order, cutoffs) -> None:
+    band = Band(*cutoffs, order=order)
+    filter_band(np.zeros((1, band.shortest), dtype=np.float32), 100, band)
+    few = f"{band.shortest - 1} samples are too few .* needs {band.shortest}"
+    with pytest.raises(InputError, match=few):
+        conform(np.zeros((1, band.shortest - 1), dtype=np.float32), 100, 100, band)
+
+
+@pytest.mark.parametrize(
+    ("band", "message"),
+    [
+        (Band(None, 50.0), "a low-pass at 50 Hz needs more than 100 Hz; set it below 50 Hz"),
+        (Band(0.5, 60.0), "a low-pass at 60 Hz needs more than 100 Hz; set it below 50 Hz"),
+        (Band(60.0, None), "cut-offs at 60 Hz; the high-pass must be above 0 Hz and below"),
+        (Band(40.0, 0.67), "cut-offs at 40, 0.67 Hz"),
+        (Band(0.0, 40.0), "cut-offs at 0, 40 Hz"),
+        (Band(None, -1.0), "cut-offs at -1 Hz"),
+    ],
+)
+def test_cut_offs_that_cannot_be_are_refused(band: Band, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Preprocessing(100, 1000, band=band)
+
+
+def test_a_preprocessing_states_twelve_leads_each_standardised() -> None:
+    stated = Preprocessing(250, 2250, band=STMEM)
+    assert (stated.leads, stated.standardise) == (LEADS, "lead")
+
+
+def test_the_rate_is_changed_before_the_filter() -> None:
+    signal = tone(7.0, 500)
+    expected = filter_band(resample(signal, 500, 100), 100, STMEM)
+    assert np.array_equal(conform(signal, 500, 100, STMEM), expected)
+
+
+@given(st.integers(1, 60), st.data())
+def test_a_crop_is_consecutive_and_whole(length, data) -> None:
+    signal = np.arange(length, dtype=np.float32)[None]
+    samples = data.draw(st.integers(1, length))
+    start = data.draw(st.integers(0, length - samples))
+    assert crop(signal, samples, start)[0].tolist() == list(range(start, start + samples))
+    middle = crop(signal, samples)[0]
+    assert len(middle) == samples
+    assert abs((length - 1 - middle[-1]) - middle[0]) <= 1
+
+
+windows = arrays(np.float32, (3, 2, 20), elements=st.floats(-8, 8, width=32))
+
+
+@given(windows, st.sampled_from(["record", "lead"]))
+def test_standardised_windows_have_mean_0_and_deviation_1(window, over) -> None:
+    axes = (-2, -1) if over == "record" else (-1,)
+    done = standardise(window, over)
+    assert done.dtype == np.float32
+    varies = window.std(axis=axes, dtype=np.float64) > 1e-3
+    np.testing.assert_allclose(done.mean(axis=axes, dtype=np.float64), 0, atol=1e-4)
+    np.testing.assert_allclose(done.std(axis=axes)[varies], 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("over", ["record", "lead"])
+@pytest.mark.parametrize("value", [0.0, 0.1, -1 / 3, 32767.0])
+def test_what_is_constant_becomes_zero(over, value) -> None:
+    constant = np.full((2, 12, 2250), value, dtype=np.float32)
+    assert not standardise(constant, over).any()
+
+
+def test_a_flat_lead_among_others_becomes_zero_by_lead() -> None:
+    window = np.random.default_rng(0).normal(size=(12, 100)).astype(np.float32)
+    window[3] = 0.7
+    done = standardise(window, "lead")
+    assert not done[3].any()
+    assert done[4].std() == pytest.approx(1, abs=1e-5)
+
+
+def test_by_lead_each_leads_gain_and_offset_are_lost() -> None:
+    rng = np.random.default_rng(0)
+    window = rng.normal(size=(12, 500)).astype(np.float32)
+    changed = (window * rng.uniform(0.1, 9, (12, 1)) + rng.normal(size=(12, 1))).astype(np.float32)
+    np.testing.assert_allclose(standardise(changed, "lead"), standardise(window, "lead"), atol=1e-4)
+
+
+def test_by_record_only_the_records_scale_is_lost() -> None:
+    window = np.random.default_rng(0).normal(size=(12, 500)).astype(np.float32)
+    window[0] *= 5
+    done = standardise(window, "record")
+    np.testing.assert_allclose(standardise(7 * window + 2, "record"), done, atol=1e-4)
+    assert done[0].std() / done[1].std() == pytest.approx(window[0].std() / window[1].std())
