@@ -1,4 +1,4 @@
-"""How long does a bootstrap take? 1,000 resamples of 71 classes and 2,198 records: PTB-XL's test fold.
+"""How long does a bootstrap take? 1,000 resamples × 71 classes × PTB-XL's 2,198 test records.
 
 .venv/bin/python benchmarks/bootstrap.py
 """

@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/reading.py
 
-Records are simulated in PTB-XL's layout: 12 leads, 5000 samples, format 16. One process, files in the page cache.
+Records are simulated in PTB-XL's layout: 12 leads, 5000 samples, format 16. One process, files in
+the page cache.
 """
 
 import tempfile
