@@ -5,7 +5,7 @@ Filtering before cropping keeps the filter's edge transients out of the window.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def filter_band(signal: Signal, rate: float, band: Band) -> Signal:
     return signal.astype(np.float32)
 
 
-def crop(signal: Signal, samples: int, start: int | None = None) -> Signal:
+def crop(signal: NDArray[Any], samples: int, start: int | None = None) -> NDArray[Any]:
     """``samples`` consecutive samples from ``start`` on, or from the middle."""
     if start is None:
         start = (signal.shape[-1] - samples) // 2
