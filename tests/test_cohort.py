@@ -1,0 +1,121 @@
+"""Who is trained on, chosen by and tested: no leak, no shared patient, no class without a case."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from myocard.cohort import SPLITS, assemble
+from myocard.errors import InputError
+from myocard.recipe import Split
+from myocard.tasks import Task
+
+ANY = Task("any", ("a", "b", "c"), {"x:a": ("a",), "x:b": ("b",), "x:c": ("c",)})
+ONE = Task("one", ANY.classes, ANY.class_of, exclusive=True)
+SPLIT = Split(train=(1, 2), validation=(3,), test=(4,))
+
+
+def table(codes: list[str], folds: list[int], **columns) -> pd.DataFrame:
+    ids = [f"r{k}" for k in range(len(codes))]
+    given = {"id": ids, "patient": ids, "fold": folds}
+    return pd.DataFrame(given | {"codes": [[f"x:{c}" for c in row] for row in codes]} | columns)
+
+
+@pytest.fixture
+def records() -> pd.DataFrame:
+    """Four records a fold: a, b, both, and one that no class knows."""
+    return table(["a", "b", "ab", "q"] * 5, [fold for fold in range(1, 6) for _ in range(4)])
+
+
+def test_each_split_has_the_labelled_records_of_its_folds(records):
+    found = assemble(records, ANY, SPLIT)
+    assert {name: rows.tolist() for name, rows in found.rows.items()} == {
+        "train": [0, 1, 2, 4, 5, 6],
+        "validation": [8, 9, 10],
+        "test": [12, 13, 14],
+    }
+    assert found.targets[found.rows["test"]].tolist() == [[1, 0], [0, 1], [1, 1]]
+    assert found.sizes()["train"] == {"folds": [1, 2], "records": 6, "patients": 6}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "ab", "q"]), st.integers(1, 6)), max_size=40))
+def test_no_record_is_in_two_splits_and_none_without_a_class(drawn):
+    drawn = [(code, fold) for fold in (1, 3, 4) for code in ("a", "b")] + drawn
+    records = table([code for code, _ in drawn], [fold for _, fold in drawn])
+    found = assemble(records, ANY, SPLIT)
+    rows = np.concatenate([found.rows[name] for name in SPLITS])
+    assert len(set(rows.tolist())) == len(rows)
+    assert found.targets[rows].any(axis=1).all()
+    assert not records["fold"][rows].isin([5, 6]).any()
+
+
+def test_a_class_that_is_too_rare_is_left_out_with_the_reason(records):
+    records.at[0, "codes"] = ["x:a", "x:c"]
+    found = assemble(records, ANY, SPLIT)
+    assert found.classes == ("a", "b")
+    assert found.left_out == {"c": "0 positives in validation"}
+    assert assemble(records, ANY, SPLIT, min_positives=2).left_out["c"] == "1 positives in train"
+
+
+def test_a_class_that_every_record_has_is_left_out(records):
+    records["codes"] = [[*codes, "x:c"] for codes in records["codes"]]
+    assert assemble(records, ANY, SPLIT).left_out == {"c": "no negative in train"}
+
+
+def test_a_record_whose_only_class_is_left_out_stays_as_a_negative(records):
+    records.at[3, "codes"] = ["x:c"]
+    found = assemble(records, ANY, SPLIT)
+    assert found.targets[3].tolist() == [False, False]
+    assert 3 in found.rows["train"]
+
+
+def test_too_few_classes_are_refused(records):
+    with pytest.raises(
+        InputError, match="any: too few classes have 9 positives .* train 6 records"
+    ):
+        assemble(records, ANY, SPLIT, min_positives=9)
+
+
+def test_an_exclusive_task_keeps_records_of_exactly_one_kept_class():
+    records = table(["a", "b", "c", "ab"] + ["a", "b"] * 2, [1, 1, 1, 1, 3, 3, 4, 4])
+    found = assemble(records, ONE, SPLIT)
+    assert found.exclusive
+    assert found.left_out == {"c": "0 positives in validation"}
+    assert found.rows["train"].tolist() == [0, 1]
+    assert (found.targets[found.rows["train"]].sum(axis=1) == 1).all()
+
+
+def test_an_exclusive_task_of_one_class_is_refused():
+    records = table(["a", "b", "a", "b", "a", "c"], [1, 1, 3, 3, 4, 4])
+    with pytest.raises(InputError, match="one: too few classes have 1 positives"):
+        assemble(records, ONE, SPLIT)
+
+
+@pytest.mark.parametrize(("row", "split"), [(9, "validation"), (13, "test")])
+def test_a_leak_is_refused_by_name(records, row, split):
+    records["seen"] = False
+    records.loc[[row, 0], "seen"] = True  # in training it may have been seen
+    with pytest.raises(InputError, match=rf"trained on 1 records of {split} \(r{row}\); pretrain"):
+        assemble(records, ANY, SPLIT)
+
+
+def test_a_seen_record_without_a_label_of_the_task_is_no_leak(records):
+    records["seen"] = records.index.isin([0, 11, 15])
+    assert assemble(records, ANY, SPLIT).classes == ("a", "b")
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 8), (5, 13), (9, 14)])
+def test_a_patient_in_two_splits_is_refused_by_name(records, one, other):
+    records.loc[[one, other], "patient"] = "Ada"
+    with pytest.raises(InputError, match=r"patient Ada is in .* \(1 such patients\)"):
+        assemble(records, ANY, SPLIT)
+
+
+def test_records_are_grouped_only_where_a_patient_has_several(records):
+    records.loc[[8, 9], "patient"] = "Ada"
+    found = assemble(records, ANY, SPLIT)
+    assert found.groups("validation").tolist() == ["Ada", "Ada", "r10"]
+    assert found.groups("test") is None
+    assert found.sizes()["validation"]["patients"] == 2

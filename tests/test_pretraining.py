@@ -1,0 +1,161 @@
+"""Pretraining makes a checkpoint that knows what it has seen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from myocard.checkpoint import Checkpoint
+from myocard.errors import InputError
+from myocard.features import seen
+from myocard.pretraining import build, pretrain, select
+from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
+
+TRAIN = (1, 2, 3, 4, 5, 6, 7, 8)
+
+
+class Stopped(Exception):
+    """As if the power had failed."""
+
+
+@pytest.fixture(scope="module")
+def recipe(store) -> PretrainRecipe:
+    """Three steps of the smallest encoder on two leads."""
+    return PretrainRecipe(
+        name="nano-test",
+        corpus=(CorpusPart(store=store.folder, folds=TRAIN),),
+        watch=CorpusPart(store=store.folder, folds=(9,)),
+        input=InputSettings(leads=("II", "V2")),
+        size="nano",
+        optimisation=Optimisation(
+            epochs=1.5,
+            batch=20,
+            base_learning_rate=1e-2,
+            weight_decay=0.01,
+            precision="fp32",
+            checkpoint_every=1,
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(recipe, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("encoders") / "made"
+    pretrain(recipe, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def made(folder) -> Checkpoint:
+    return Checkpoint.load(folder)
+
+
+def test_the_checkpoint_holds_encoder_decoder_log_and_origin(made, folder):
+    assert (made.about["mixture"], made.about["input"]) == ("last", "ecgsoup")
+    assert any(name.startswith("decoder.") for name in made.rest)
+    steps = [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3]
+    assert not folder.with_name("made.run").exists()
+
+
+def test_its_corpus_is_the_chosen_folds_and_no_record_of_another(made, store):
+    flags = seen(made, store)
+    assert flags.tolist() == store.records["fold"].isin(TRAIN).tolist()
+    assert set(made.corpus["source"]) == {"sim"}
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(made, recipe, tmp_path):
+    def stop(progress) -> None:
+        if progress.step == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(recipe, tmp_path / "made", report=stop)
+    assert not (tmp_path / "made").exists()
+    assert pretrain(recipe, tmp_path / "made").key == made.key
+
+
+def test_a_stopped_run_is_not_taken_up_by_another_recipe_or_corpus(recipe, store, tmp_path):
+    def stop(progress) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(recipe, tmp_path / "made", report=stop)
+    fewer = (CorpusPart(store=store.folder, folds=(1, 2, 3, 4, 5)),)
+    for changes in ({"mixture": "mean"}, {"mask_ratio": 0.5}, {"corpus": fewer}):
+        with pytest.raises(InputError, match=r"settings\.json: a run with other settings"):
+            pretrain(recipe.model_copy(update=changes), tmp_path / "made")
+
+
+def test_training_lowers_the_masked_loss(recipe, store):
+    windows = store.windows(range(20), recipe.input.preprocessing())
+    signals = torch.from_numpy(windows)
+    model = build(recipe, recipe.input.preprocessing())
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3)
+    losses = []
+    for _ in range(30):
+        loss = model(signals, ("II", "V2")).loss
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(float(loss.detach()))
+    assert losses[0] > 0.95  # standardised patches have variance 1
+    assert np.mean(losses[-5:]) < 0.9 * losses[0]
+
+
+def test_the_weights_are_drawn_by_the_recipes_seed(recipe):
+    stated = recipe.input.preprocessing()
+    other = recipe.model_copy(
+        update={"optimisation": recipe.optimisation.model_copy(update={"seed": 1})}
+    )
+    one, again, another = (build(r, stated).state_dict() for r in (recipe, recipe, other))
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert not torch.equal(one["decoder.mask_token"], another["decoder.mask_token"])
+
+
+def test_the_reconstruction_shows_a_watched_record_and_keeps_what_was_visible(
+    folder, recipe, store
+):
+    with np.load(folder / "reconstruction.npz") as file:
+        drawn = dict(file)
+    first = int(np.flatnonzero(store.records["fold"] == 9)[0])
+    expected = store.windows([first], recipe.input.preprocessing())[0]
+    assert np.array_equal(drawn["original"], expected)
+    hidden = np.isnan(drawn["masked"])
+    assert hidden.mean() == pytest.approx(0.75)
+    assert np.array_equal(drawn["masked"][~hidden], expected[~hidden])
+    assert np.array_equal(drawn["reconstruction"][~hidden], expected[~hidden])
+    assert np.isfinite(drawn["reconstruction"]).all()
+    assert (drawn["rate"], drawn["leads"].tolist()) == (100, ["II", "V2"])
+
+
+def test_records_are_chosen_by_fold_and_code(store):
+    part = select(CorpusPart(store=store.folder, folds=(1, 2), code="scp:SR"))
+    chosen = store.records.iloc[part.rows]
+    assert set(chosen["fold"]) == {1, 2}
+    assert all("scp:SR" in codes for codes in chosen["codes"])
+    wanted = store.records["fold"].isin([1, 2]) & store.records["codes"].map(
+        lambda c: "scp:SR" in c
+    )
+    assert len(chosen) == wanted.sum()
+    everything = select(CorpusPart(store=store.folder))
+    assert len(everything.rows) == len(store.records)
+
+
+def test_a_choice_of_no_record_is_refused(store):
+    with pytest.raises(InputError, match="simulated: no record has folds .* and code scp:WPW"):
+        select(CorpusPart(store=store.folder, code="scp:WPW"))
+
+
+def test_an_existing_folder_is_refused(recipe, tmp_path):
+    with pytest.raises(InputError, match="exists already; remove it"):
+        pretrain(recipe, tmp_path)
+
+
+def test_a_store_to_watch_that_is_not_there_is_refused_before_training(recipe, tmp_path):
+    lost = recipe.model_copy(update={"watch": CorpusPart(store=tmp_path / "lost")})
+    with pytest.raises(InputError, match="lost: not a readable store"):
+        pretrain(lost, tmp_path / "made")
+    assert list(tmp_path.iterdir()) == []
