@@ -31,6 +31,11 @@ class Band:
     lowpass: float | None = None
     order: int = 5
 
+    def __str__(self) -> str:
+        cutoffs = (("high-pass", self.highpass), ("low-pass", self.lowpass))
+        named = [f"{kind} {cut:g} Hz" for kind, cut in cutoffs if cut is not None]
+        return ", ".join([*named, f"order {self.order}"]) if named else "none"
+
     @property
     def shortest(self) -> int:
         """Samples that the shortest record has: SciPy mirrors 3 (order + 1) of them at each end."""

@@ -133,13 +133,12 @@ class Store:
     ) -> Signal:
         """Standardised ``(rows, leads, samples)`` windows, from ``start`` on or from the middle."""
         leads = [self.made.leads.index(lead) for lead in wanted.leads]
-        integers = self.signals[np.asarray(rows)][:, leads]
         # Each record's scale cancels in its z-score.
-        window = crop(integers, wanted.samples, start).astype(np.float32)
-        return standardise(window, wanted.standardise)
+        signals = self.signals[np.asarray(rows)][:, leads].astype(np.float32)
+        return standardise(crop(signals, wanted.samples, start), wanted.standardise)
 
 
 def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:
     """A record as int16 and the scale that undoes it, to half of max|signal| / 32767."""
     scale = float(np.abs(signal).max()) / 32767 or 1.0
-    return np.rint(signal / scale).astype(np.int16), scale
+    return np.rint(signal / np.float64(scale)).astype(np.int16), scale
