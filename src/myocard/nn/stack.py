@@ -40,13 +40,14 @@ class Stack(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """From ``(seeds, cells, records, …)`` to ``(seeds, cells, variants, records, classes)``."""
-
-        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-            return functional_call(self.template[0], (parameters, buffers), (x,))
-
-        variants = vmap(one, in_dims=(0, 0, None), randomness="different")
+        variants = vmap(self._one, in_dims=(0, 0, None), randomness="different")
         cells = vmap(variants, in_dims=(0, 0, 0), randomness="different")
         return vmap(cells, in_dims=(0, 0, 0), randomness="different")(*self.values(), inputs)
+
+    def _one(
+        self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor
+    ) -> Tensor:
+        return functional_call(self.template[0], (parameters, buffers), (inputs,))
 
     def values(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Parameters and buffers by their names in one model."""
