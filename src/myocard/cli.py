@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Programs live in modules of their own names."""
 
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,15 +71,18 @@ def simulate(
 
     if out.exists():
         raise InputError(f"{out}: exists already; remove it or choose another folder")
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     with _bar() as advance:
         simulator.write(
-            out,
+            partial,
             layout,
             count=records,
             seed=seed,
             site=site,
             progress=lambda done: advance("simulate", done, records),
         )
+    partial.rename(out)
 
 
 @app.command()
