@@ -112,9 +112,11 @@ def prepare(
     from myocard.preparation import prepare as make
     from myocard.recipe import InputSettings, check
 
+    if like is not None and (highpass, lowpass, leads) != (None, None, None):
+        raise InputError("--like takes filter and leads from the checkpoint; leave the others out")
     if like is None:
-        chosen = {"preset": preset, "highpass": highpass, "lowpass": lowpass}
-        chosen |= {"leads": leads.split(",") if leads else None}
+        names = leads.split(",") if leads else None
+        chosen = {"preset": preset, "highpass": highpass, "lowpass": lowpass, "leads": names}
         stated = check(InputSettings, chosen, "prepare").preprocessing()
     else:
         from myocard.checkpoint import read_preprocessing
