@@ -14,6 +14,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -166,9 +167,9 @@ def pretrain(recipe: RecipeFile, out: Out) -> None:
     from myocard.training import precision
 
     settings = read_recipe(recipe, PretrainRecipe)
-    console.print(f"precision: {precision(settings.optimisation.precision)}")
+    verb = f"pretrain in {precision(settings.optimisation.precision)}"
     with _bar() as advance:
-        make(settings, out, report=_steps("pretrain", advance))
+        make(settings, out, report=_steps(verb, advance))
     print(out)
 
 
@@ -286,16 +287,21 @@ def _bar() -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
-        lines = {}
+    bar = Progress(*columns, console=console)
+    lines: dict[str, TaskID] = {}
 
-        def advance(what: str, done: int, total: int) -> None:
-            name = what.split(",")[0]
-            if name not in lines:
-                lines[name] = bar.add_task(name, total=total)
-            bar.update(lines[name], completed=done, total=total, description=what)
+    def advance(what: str, done: int, total: int) -> None:
+        bar.start()
+        name = what.split(",")[0]
+        if name not in lines:
+            lines[name] = bar.add_task(name, total=total)
+        bar.update(lines[name], completed=done, total=total, description=what)
 
+    try:
         yield advance
+    finally:
+        if lines:  # a command that was refused draws nothing
+            bar.stop()
 
 
 def _steps(verb: str, advance: Advance) -> "Callable[[training.Progress], None]":
