@@ -313,13 +313,21 @@ def _steps(verb: str, advance: Advance) -> "Callable[[training.Progress], None]"
 
 def main() -> None:
     """Run the command line; a fault of the user's is one line and exit code 2."""
-    # Fabric tells its precision and devices at INFO on a handler of its own.
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    # Fabric tells its precision and devices at INFO, and resets its root logger when imported.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     try:
         app()
-    except InputError as error:
-        console.print(f"myocard: {error}", style="bold red", highlight=False, soft_wrap=True)
+    except (InputError, OSError) as error:
+        _say(" ".join(str(error).split()), style="bold red")
         sys.exit(2)
-    except KeyboardInterrupt:
-        console.print("myocard: stopped; the same command goes on from the last saved state")
-        sys.exit(130)
+    except SystemExit as done:
+        # Typer turns Ctrl-C into this code without a word.
+        if done.code == 130:
+            _say("stopped; the same command goes on from what was saved, or starts again")
+        raise
+
+
+def _say(what: str, style: str | None = None) -> None:
+    """Print one line on standard error as it is: a path may look like Rich's markup."""
+    line = f"myocard: {what}"
+    console.print(line, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
