@@ -37,8 +37,8 @@ class Progress:
     seconds: float
 
 
-class Diverged(RuntimeError):
-    """The loss stopped being a number."""
+class Diverged(InputError):
+    """The loss stopped being a number: the recipe asks for too much."""
 
 
 def precision(wanted: str) -> str:
