@@ -150,6 +150,15 @@ def test_random_masks_go_on_bit_for_bit(encoder, signals, tmp_path):
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
 
 
+def test_steps_that_were_logged_but_not_saved_are_logged_once(tmp_path):
+    run(small_model(), tmp_path / "whole")
+    run(small_model(), tmp_path / "halves", stop=5)
+    with (tmp_path / "halves" / "log.jsonl").open("a") as log:
+        log.write('{"step": 6, "loss": 1.0, "learning_rate": 1.0, "seconds": 1.0}\n')
+    run(small_model(), tmp_path / "halves")
+    assert log_of(tmp_path / "halves") == log_of(tmp_path / "whole")
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path):
     run(small_model(), tmp_path)
     before = (tmp_path / STATE).read_bytes()
@@ -169,11 +178,20 @@ def test_accumulated_batches_equal_the_large_batch():
             yield from zip(x.split(4), y.split(4), strict=True)
 
     large, small = model(), model()
-    given = {"loss": squared_error, "steps_per_epoch": 1}
-    fit(large, batches=lambda k: drawn(k, 12), settings=settings(batch=12), **given)
-    fit(small, batches=parts, settings=settings(batch=4, accumulate=3), **given)
+    losses: dict[int, list[float]] = {12: [], 4: []}
+
+    def trained(one: nn.Module, batches, how: Optimisation) -> None:
+        def report(progress):
+            losses[how.batch].append(progress.loss)
+
+        given = {"loss": squared_error, "steps_per_epoch": 1, "report": report}
+        fit(one, batches=batches, settings=how, **given)
+
+    trained(large, lambda k: drawn(k, 12), settings(batch=12))
+    trained(small, parts, settings(batch=4, accumulate=3))
     for one, other in zip(large.parameters(), small.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+    assert losses[4] == pytest.approx(losses[12], abs=1e-4)
 
 
 def test_the_rate_rises_linearly_and_falls_as_a_cosine_to_zero():
