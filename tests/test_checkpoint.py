@@ -74,7 +74,7 @@ def test_weights_that_were_tampered_with_are_named(saved):
 )
 def test_a_shape_that_does_not_fit_the_weights_is_refused(saved, shape):
     alter(saved / "config.json", encoder=shape)
-    with pytest.raises(InputError, match=r"model\.safetensors: the weights do not fit config.json"):
+    with pytest.raises(InputError, match=r"model\.safetensors: the weights do not fit the model"):
         Checkpoint.load(saved)
 
 

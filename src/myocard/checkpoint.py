@@ -106,7 +106,7 @@ class Checkpoint:
             )
         weights = load_file(folder / "model.safetensors")
         encoder = Encoder(shape)
-        load_weights(encoder, weights, "encoder.", folder)
+        load_weights(encoder, weights, "encoder.", folder / "model.safetensors")
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
         return cls(name, encoder.eval(), preprocessing, corpus, about, rest)
 
@@ -120,8 +120,11 @@ class Checkpoint:
         return Checkpoint(name, encoder, self.preprocessing, self.corpus.iloc[:0], about)
 
 
-def load_weights(module: nn.Module, weights: dict[str, Tensor], prefix: str, folder: Path) -> None:
+def load_weights(module: nn.Module, weights: dict[str, Tensor], prefix: str, file: Path) -> None:
     """Load the weights below ``prefix`` into ``module``: every one, and no other.
+
+    Args:
+        file: Where they are from, for the message.
 
     Raises:
         InputError: When a weight is missing, left over, or of another shape.
@@ -132,7 +135,7 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor], prefix: str, fol
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise InputError(
-            f"{folder / 'model.safetensors'}: the weights do not fit config.json ({first})"
+            f"{file}: the weights do not fit the model that is stated beside them ({first})"
         ) from error
 
 

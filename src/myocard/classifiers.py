@@ -1,16 +1,20 @@
 """Readout and head on disk: what a probe or a fine-tuned model says of its classifier."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from myocard.checkpoint import Checkpoint
 from myocard.errors import InputError
 from myocard.nn.classifier import Classifier
 from myocard.nn.heads import HEADS
-from myocard.nn.readouts import build_readout
+from myocard.nn.readouts import READOUTS, build_readout
 
 WEIGHTS = "classifier.safetensors"
 
@@ -33,12 +37,28 @@ class ClassifierShape:
     layer: int | None
     head: str
 
+    @classmethod
+    def parse(cls, stated: Mapping[str, Any], where: Path) -> "ClassifierShape":
+        """What the file ``where`` states.
+
+        Raises:
+            InputError: When something is missing, or a readout or head is unknown.
+        """
+        try:
+            readout, layer, head = stated["readout"], stated["layer"], stated["head"]
+            shape = cls(stated["task"], tuple(stated["classes"]), readout, layer, head)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{where}: states no readout and head ({error!r})") from error
+        if head not in HEADS or (layer is None and readout not in READOUTS):
+            raise InputError(f"{where}: readout {readout!r} or head {head!r} is unknown")
+        return shape
+
     def build(self, norm: nn.LayerNorm, depth: int) -> Classifier:
         readout = build_readout(self.readout, norm, depth, self.layer)
         return Classifier(readout, HEADS[self.head](readout.features, len(self.classes)))
 
 
-def read_probe(probe: Path, checkpoint: Checkpoint) -> ClassifierShape:
+def read_probe(probe: Path, checkpoint: Checkpoint) -> tuple[ClassifierShape, dict[str, Tensor]]:
     """What the run in the folder ``probe`` trained on the states of ``checkpoint``.
 
     Raises:
@@ -46,12 +66,16 @@ def read_probe(probe: Path, checkpoint: Checkpoint) -> ClassifierShape:
     """
     try:
         run = json.loads((probe / "run.json").read_text())
-        shape = ClassifierShape(
-            run["task"], tuple(run["classes"]), run["readout"], run["layer"], run["head"]
-        )
         key = run["encoder"]["hash"]
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise InputError(f"{probe}: not the run folder of a probe ({error!r})") from error
+        weights = load_file(probe / WEIGHTS)
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{probe}: not the run folder of a probe ({error!r}); give one that `myocard probe` "
+            "made"
+        ) from error
     if key != checkpoint.key:
-        raise InputError(f"{probe}: a probe of another encoder than {checkpoint.name}")
-    return shape
+        raise InputError(
+            f"{probe}: a probe of another encoder than {checkpoint.name}; give the run of a probe "
+            "of its features"
+        )
+    return ClassifierShape.parse(run, probe / "run.json"), weights

@@ -6,7 +6,7 @@ readout and head where probing left them (linear probing, then fine-tuning: Kuma
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from myocard.checkpoint import Checkpoint, load_weights, replace_folder
@@ -52,22 +51,27 @@ def finetune(
         test: Score the test folds too; until then they are not touched.
 
     Raises:
-        InputError: When ``out`` exists, the store does not meet the encoder's input, or for a leak.
+        InputError: When ``out`` exists, the store does not meet the encoder's input, the probe is
+            of another encoder, readout, head or classes, or for a leak.
     """
     if out.exists():
         raise InputError(f"{out}: exists already; remove it or choose another folder")
+    if probe is not None and recipe.start == "scratch":
+        raise InputError(f'{probe}: a probe reads a trained encoder; leave out start = "scratch"')
     began = time.perf_counter()
     known = seen(checkpoint, store) if recipe.start == "checkpoint" else False
     records = store.records.assign(seen=known)
     cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
     shape = ClassifierShape(recipe.task, cohort.classes, recipe.readout, None, recipe.head)
+    origin = _origin(recipe, checkpoint, store, probe)
     work = out.with_name(f"{out.name}.run")
     splits = ("validation", "test") if test else ("validation",)
     scores: dict[str, list[NDArray[np.float32]]] = {split: [] for split in splits}
     models = []
     for seed in recipe.seeds:
         model = _build(recipe, checkpoint, shape, probe, seed)
-        _fit(model, recipe, checkpoint, store, cohort, seed, work / f"seed-{seed}", report)
+        windows = Windows([Part(store, cohort.rows["train"])], checkpoint.preprocessing)
+        _fit(model, windows, cohort, recipe, seed, work / f"seed-{seed}", origin, report)
         models.append(model)
         for split in splits:
             windows = Windows([Part(store, cohort.rows[split])], checkpoint.preprocessing)
@@ -97,35 +101,56 @@ def _build(
         torch.manual_seed(seed)
         classifier = shape.build(encoder.norm, encoder.shape.depth)
     if probe is not None:
-        found = read_probe(probe, checkpoint)
-        if found != shape:
-            raise InputError(f"{probe}: a probe of {asdict(found)}, but {asdict(shape)} is wanted")
-        load_weights(classifier, load_file(probe / WEIGHTS), "", probe)
+        found, weights = read_probe(probe, checkpoint)
+        _require_same(probe, found, shape)
+        load_weights(classifier, weights, "", probe / WEIGHTS)
     return SignalClassifier(encoder, classifier)
+
+
+def _require_same(probe: Path, found: ClassifierShape, wanted: ClassifierShape) -> None:
+    have, want = asdict(found), asdict(wanted)
+    differences = [f"{key} {have[key]}, not {want[key]}" for key in want if have[key] != want[key]]
+    if differences:
+        raise InputError(
+            f"{probe}: a probe of {'; '.join(differences)}; choose another, or change the recipe"
+        )
+
+
+def _origin(
+    recipe: FinetuneRecipe, checkpoint: Checkpoint, store: Store, probe: Path | None
+) -> dict[str, Any]:
+    """All that the weights of a run that was stopped depend on, besides ``[optimisation]``."""
+    scoring = {"optimisation", "seeds", "crops", "resamples"}
+    return {
+        "recipe": recipe.model_dump(mode="json", exclude=scoring),
+        "encoder": checkpoint.key,
+        "store": store.key,
+        "probe": None if probe is None else str(probe),
+    }
 
 
 def _fit(
     model: SignalClassifier,
-    recipe: FinetuneRecipe,
-    checkpoint: Checkpoint,
-    store: Store,
+    windows: Windows,
     cohort: Cohort,
+    recipe: FinetuneRecipe,
     seed: int,
     folder: Path,
+    origin: dict[str, Any],
     report: Callable[[Progress], None],
 ) -> None:
-    rows = cohort.rows["train"]
-    windows = Windows([Part(store, rows)], checkpoint.preprocessing)
-    labelled = Labelled(windows, torch.from_numpy(cohort.targets[rows]).float())
+    targets = cohort.targets[cohort.rows["train"]]
+    labelled = Labelled(windows, torch.from_numpy(targets).float())
     settings = recipe.optimisation.model_copy(update={"seed": seed})
-    order = Shuffled(len(rows), min(settings.batch, len(rows)), seed)
+    order = Shuffled(len(windows), min(settings.batch, len(windows)), seed)
 
-    def batches(start: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(start: int) -> Iterator[Sequence[Tensor]]:
         return shuffled(labelled, order, start, settings.workers)
 
-    def loss(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-        logits = module(batch[0], checkpoint.preprocessing.leads)
-        return classification_loss(logits, batch[1], exclusive=cohort.exclusive).mean()
+    def loss(module: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+        signals, targets = batch
+        logits = module(signals, windows.preprocessing.leads)
+        return classification_loss(logits, targets, exclusive=cohort.exclusive).mean()
 
     fit(
         model,
@@ -134,6 +159,7 @@ def _fit(
         steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
         settings=settings,
         folder=folder,
+        about=origin,
         report=report,
     )
 

@@ -1,17 +1,17 @@
 """One record at a time: the states of all layers, how a readout weighs them, and the scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 
 from myocard.checkpoint import Checkpoint, load_weights
 from myocard.classifiers import WEIGHTS, ClassifierShape, read_probe
-from myocard.data.signal import conform, crop, standardise
+from myocard.data.signal import Preprocessing, conform, crop, resampled_length, standardise
 from myocard.errors import InputError
 from myocard.leads import parse_leads
 from myocard.nn.classifier import Classifier, probabilities
@@ -23,8 +23,9 @@ from myocard.tasks import task
 class Model:
     """A checkpoint ready to be asked about records.
 
-    Every method takes a ``Record`` in any rate, lead order and unit. ``leads`` restricts what is
-    read; without it, a record must have all leads that the encoder states.
+    Every method takes a ``Record`` in any rate, lead order and unit, and reads its middle window.
+    ``leads`` names some of the leads that the encoder states; without it, a record must have them
+    all.
 
     Attributes:
         checkpoint: The encoder and what it expects.
@@ -36,16 +37,16 @@ class Model:
     classifier: Classifier | None = None
     shape: ClassifierShape | None = None
 
-    def states(self, record: Record, leads: tuple[str, ...] | None = None) -> NDArray[np.float32]:
+    def states(self, record: Record, leads: Sequence[str] | None = None) -> NDArray[np.float32]:
         """The pooled state of every layer, ``(layers, width)``; layer 0 is the embedding."""
         return self._states(record, leads)[0].numpy()
 
-    def weights(self, record: Record, leads: tuple[str, ...] | None = None) -> NDArray[np.float32]:
+    def weights(self, record: Record, leads: Sequence[str] | None = None) -> NDArray[np.float32]:
         """How much of each layer the readout takes for this record, ``(layers,)``; sums to one."""
         with torch.inference_mode():
             return self._classifier().readout.weights(self._states(record, leads))[0].numpy()
 
-    def scores(self, record: Record, leads: tuple[str, ...] | None = None) -> dict[str, float]:
+    def scores(self, record: Record, leads: Sequence[str] | None = None) -> dict[str, float]:
         """The probability of each class."""
         classifier = self._classifier()
         assert self.shape is not None
@@ -63,25 +64,45 @@ class Model:
         return self.classifier
 
     @torch.inference_mode()
-    def _states(self, record: Record, leads: tuple[str, ...] | None) -> Tensor:
+    def _states(self, record: Record, leads: Sequence[str] | None) -> Tensor:
         stated = self.checkpoint.preprocessing
-        chosen = stated.leads if leads is None else parse_leads(leads)
+        chosen = self._leads(leads)
         record = record.select(chosen)
-        if not np.isfinite(record.signal).all():
-            raise InputError(
-                "the record holds values that are not finite; mend it or leave out its lead"
-            )
-        flat = [n for n, x in zip(record.leads, record.signal, strict=True) if np.ptp(x) == 0]
-        if flat:
-            raise InputError(f"lead {', '.join(flat)} is constant; leave it out with `leads`")
+        _check(record, stated)
         signal = conform(record.signal, record.rate, stated.rate, stated.band)
-        if signal.shape[1] < stated.samples:
-            raise InputError(
-                f"a record of {record.seconds:g} s is shorter than the encoder's window of "
-                f"{stated.samples / stated.rate:g} s"
-            )
         window = standardise(crop(signal, stated.samples), stated.standardise)
         return self.checkpoint.encoder.pooled(torch.from_numpy(window)[None], chosen)
+
+    def _leads(self, leads: Sequence[str] | None) -> tuple[str, ...]:
+        stated = self.checkpoint.preprocessing.leads
+        if leads is None:
+            return stated
+        chosen = parse_leads(leads)
+        if not chosen or not set(chosen) <= set(stated):
+            raise InputError(
+                f"leads {', '.join(chosen) or 'of no name'}: {self.checkpoint.name} reads "
+                f"{', '.join(stated)}; name some of these"
+            )
+        return chosen
+
+
+def _check(record: Record, stated: Preprocessing) -> None:
+    length = resampled_length(record.signal.shape[1], record.rate, stated.rate)
+    if length < max(stated.samples, stated.band.shortest):
+        raise InputError(
+            f"a record of {record.seconds:g} s is shorter than the encoder's window of "
+            f"{stated.samples / stated.rate:g} s; give a longer one"
+        )
+    rows = dict(zip(record.leads, record.signal, strict=True))
+    broken = [lead for lead, row in rows.items() if not np.isfinite(row).all()]
+    if broken:
+        raise InputError(
+            f"lead {', '.join(broken)} holds values that are not finite; mend it, or name the "
+            "other leads with `leads`"
+        )
+    flat = [lead for lead, row in rows.items() if np.ptp(row) == 0]
+    if flat:
+        raise InputError(f"lead {', '.join(flat)} is constant; name the other leads with `leads`")
 
 
 def load(folder: Path | str, probe: Path | str | None = None) -> Model:
@@ -96,14 +117,13 @@ def load(folder: Path | str, probe: Path | str | None = None) -> Model:
     """
     checkpoint = Checkpoint.load(Path(folder))
     if probe is not None:
-        shape = read_probe(Path(probe), checkpoint)
-        weights = load_file(Path(probe) / WEIGHTS)
+        shape, weights = read_probe(Path(probe), checkpoint)
+        file = Path(probe) / WEIGHTS
     elif "classifier" in checkpoint.about:
-        stated = checkpoint.about["classifier"]
-        shape = ClassifierShape(**stated | {"classes": tuple(stated["classes"])})
-        weights = checkpoint.rest
+        shape = ClassifierShape.parse(checkpoint.about["classifier"], Path(folder) / "config.json")
+        weights, file = checkpoint.rest, Path(folder) / "model.safetensors"
     else:
         return Model(checkpoint)
     classifier = shape.build(checkpoint.encoder.norm, checkpoint.encoder.shape.depth)
-    load_weights(classifier, weights, "", Path(probe or folder))
+    load_weights(classifier, weights, "", file)
     return Model(checkpoint, classifier.eval(), shape)
