@@ -59,7 +59,7 @@ def measure(
         fitted = {
             penalty: _ridge(features, cohort, penalty, splits) for penalty in recipe.penalties
         }
-        areas = {penalty: _area(cohort, made["validation"]) for penalty, made in fitted.items()}
+        areas = {penalty: _area(cohort, each["validation"]) for penalty, each in fitted.items()}
         best = max(areas, key=lambda penalty: (areas[penalty], penalty))
         chosen.append({"seed": seed, "penalty": best, "validation_auroc": areas[best]})
         for split in splits:
