@@ -75,6 +75,13 @@ def test_a_record_is_known_by_its_waveform_or_by_its_source_and_id(checkpoint, s
     assert not seen(elsewhere, store).any()
 
 
+def test_another_record_of_a_patient_it_was_trained_on_is_seen(checkpoint, store):
+    row = store.records.iloc[[3]].assign(id="another visit", sha256="of another waveform")
+    met = replace(checkpoint, corpus=row[list(CORPUS_COLUMNS)])
+    same = store.records["patient"] == store.records["patient"].iloc[3]
+    assert seen(met, store).tolist() == same.tolist()
+
+
 def test_features_that_are_there_are_opened_and_not_made_again(features, checkpoint, store):
     before = (features.folder / "states.npy").stat().st_mtime_ns
     done = []

@@ -58,7 +58,13 @@ class Checkpoint:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write the folder; it appears whole, or the one that was there stays."""
+        """Write the folder; it appears whole, or the checkpoint that was there stays.
+
+        Raises:
+            InputError: When the folder is there and holds no checkpoint.
+        """
+        if folder.exists() and not (folder / "config.json").exists():
+            raise InputError(f"{folder}: exists and is no checkpoint; choose another folder")
         replace_folder(folder, self._write)
 
     def _write(self, folder: Path) -> None:

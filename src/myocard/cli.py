@@ -108,7 +108,7 @@ def prepare(
     jobs: Annotated[int, typer.Option(help="Processes; -1 for one a core")] = -1,
 ) -> None:
     """Read a vendor's folder into a store; what cannot be used is listed in quarantine.csv."""
-    from myocard.data.sources import entries
+    from myocard.data.sources import dataset, entries
     from myocard.preparation import Wanted
     from myocard.preparation import prepare as make
     from myocard.recipe import InputSettings, check
@@ -135,7 +135,13 @@ def prepare(
             advance("prepare", done, len(found))
 
         store = make(
-            found, out, wanted, source=source, split_seed=split_seed, jobs=jobs, progress=progress
+            found,
+            out,
+            wanted,
+            source=dataset(source),
+            split_seed=split_seed,
+            jobs=jobs,
+            progress=progress,
         )
     barred = store.info["quarantined"]
     print(f"{out}: {len(store.records):,} records, {barred:,} in {out / 'quarantine.csv'}")

@@ -129,13 +129,13 @@ def extract(
 
 
 def seen(checkpoint: Checkpoint, store: Store) -> NDArray[np.bool_]:
-    """Which records of a store the encoder was trained on, by waveform or by source and id."""
+    """Which records of a store the encoder has met: the waveform, the record or the patient."""
     corpus, records = checkpoint.corpus, store.records
-    by_hash = records["sha256"].isin(corpus["sha256"])
-    by_id = pd.MultiIndex.from_frame(records[["source", "id"]]).isin(
-        pd.MultiIndex.from_frame(corpus[["source", "id"]])
-    )
-    return by_hash.to_numpy() | by_id
+    met = records["sha256"].isin(corpus["sha256"]).to_numpy()
+    for identity in (["source", "id"], ["source", "patient"]):
+        there, here = (pd.MultiIndex.from_frame(table[identity]) for table in (corpus, records))
+        met = met | here.isin(there)
+    return met
 
 
 @torch.inference_mode()

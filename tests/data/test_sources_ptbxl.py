@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from myocard.data.sources import entries
+from myocard.data.sources import dataset, entries
 from myocard.errors import InputError
 
 HEADER = "ecg_id,patient_id,age,sex,site,device,scp_codes,strat_fold,filename_lr,filename_hr"
@@ -86,3 +86,8 @@ def test_the_two_rates_show_the_same_heart(real_data: Path) -> None:
     fast = entries("ptbxl-500", real_data / "ptbxl")[0].read()
     assert slow.seconds == fast.seconds == 10
     assert abs(slow.signal - fast.signal[:, ::5]).mean() < 0.02
+
+
+def test_both_rates_of_ptbxl_are_one_data_set():
+    assert dataset("ptbxl-100") == dataset("ptbxl-500") == "ptbxl"
+    assert dataset("ludb") == "ludb"

@@ -81,6 +81,16 @@ class Group:
     def head(self) -> str:
         return self.first.states.head
 
+    def may_stand_for(self, other: "Group") -> bool:
+        """Whether this is what ``other``'s pretraining should be held against.
+
+        The same training and head with random weights; or, for IPASTMEM, plain pretraining.
+        """
+        mine, states = self.first.states, other.first.states
+        if (mine.kind, mine.head) != (states.kind, states.head) or other.random:
+            return False
+        return self.random or (mine.encoder.mixture, states.encoder.mixture) == ("last", "mean")
+
     @property
     def best_layer(self) -> int | None:
         known = {
@@ -123,6 +133,17 @@ class Section:
     @property
     def runs(self) -> list[Run]:
         return [run for g in self.groups for run in [*g.runs.values(), *g.layers.values()]]
+
+    def encoders(self) -> list[tuple[Group, Group, str, Difference]]:
+        """Each encoder against what it should beat, under every readout that both have."""
+        return [
+            (group, reference, readout, found)
+            for group in self.groups
+            for reference in self.groups
+            if reference.may_stand_for(group)
+            for readout, run in group.runs.items()
+            if (found := compare(run, reference.runs.get(readout), self.split))
+        ]
 
     @property
     def metrics(self) -> Metrics | None:

@@ -33,12 +33,13 @@ class Chapter:
     weights: list[Figure]
     readouts: Table
     gates: Table
+    encoders: Table
     single_layers: Table
     by_class: list[Table]
 
     @property
     def tables(self) -> list[Table]:
-        found = [self.readouts, self.gates, self.single_layers, *self.by_class]
+        found = [self.readouts, self.gates, self.encoders, self.single_layers, *self.by_class]
         return [table for table in found if len(table.shown)]
 
     @property
@@ -82,6 +83,7 @@ def chapter(section: Section) -> Chapter:
         layer_weights(section),
         tables.readouts(section),
         tables.gates(section),
+        tables.encoders(section),
         tables.single_layers(section),
         [tables.by_class(section, group) for group in section.groups],
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from myocard.reporting.comparisons import Difference, Group, Row, Section
+from myocard.reporting.comparisons import READOUTS, Difference, Group, Row, Section
 from myocard.reporting.runs import Estimate, Score
 
 MISSING = "–"
@@ -61,6 +61,23 @@ def gates(section: Section) -> Table:
             [{"Encoder": k, "Difference [95 %]": gain(v), "p": p_value(v)} for k, v in found]
         ),
         pd.DataFrame([{"encoder": k, **vars(v)} for k, v in found]),
+    )
+
+
+def encoders(section: Section) -> Table:
+    """Every encoder against random weights, and IPASTMEM against plain pretraining."""
+    shown, numbers = [], []
+    for group, reference, readout, found in section.encoders():
+        label = READOUTS.get(readout, readout)
+        line = {"Encoder": group.label, "Against": reference.label, "Readout": label}
+        shown.append(line | {"Difference [95 %]": gain(found), "p": p_value(found)})
+        numbers.append({name.lower(): cell for name, cell in line.items()} | vars(found))
+    return Table(
+        f"{section.task}-encoders",
+        "One encoder minus another under the same readout and head.",
+        pd.DataFrame(shown),
+        pd.DataFrame(numbers),
+        grouped=True,
     )
 
 

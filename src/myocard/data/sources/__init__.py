@@ -32,6 +32,11 @@ SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
 }
 
 
+def dataset(source: str) -> str:
+    """The data set behind a source: a record has one id in it, whatever form it is read in."""
+    return "ptbxl" if source.startswith("ptbxl-") else source
+
+
 def entries(source: str, folder: str | Path) -> list[Entry]:
     """The records of ``folder``, read as ``source`` lays them out.
 
