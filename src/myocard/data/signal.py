@@ -5,6 +5,7 @@ Filtering before cropping keeps the filter's edge transients out of the window.
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -117,9 +118,14 @@ def filter_band(signal: Signal, rate: float, band: Band) -> Signal:
         )
     for cutoff, kind in ((band.highpass, "highpass"), (band.lowpass, "lowpass")):
         if cutoff is not None:
-            sections = butter(band.order, cutoff, btype=kind, fs=rate, output="sos")
-            signal = sosfiltfilt(sections, signal, axis=-1)
+            signal = sosfiltfilt(_sections(band.order, cutoff, kind, rate), signal, axis=-1)
     return signal.astype(np.float32)
+
+
+@cache
+def _sections(order: int, cutoff: float, kind: str, rate: float) -> NDArray[np.float64]:
+    # The design takes longer than running it over a record.
+    return butter(order, cutoff, btype=kind, fs=rate, output="sos")
 
 
 def crop(signal: NDArray[Any], samples: int, start: int | None = None) -> NDArray[Any]:
