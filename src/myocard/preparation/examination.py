@@ -15,7 +15,7 @@ REASONS = {
     "unreadable": "the file cannot be read",
     "wrong_length": "file and header disagree about the number of samples",
     "missing_lead": "a lead of the store is not in the record",
-    "nan": "a lead holds values that are not finite",
+    "not_finite": "a lead holds values that are not finite",
     "flat_lead": "a lead is constant",
     "too_short": "the record is shorter than the store's",
     "unknown_code": "a label is in no table of its scheme",
@@ -68,7 +68,7 @@ class Fault:
 
 
 def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
-    """Read one record and list everything that is wrong with it."""
+    """The record, and what is wrong with it; None where its signal cannot be used at all."""
     faults = [
         Fault("unknown_code", f"{code}; add it to the table or allow unknown_code")
         for code in entry.codes
@@ -92,8 +92,9 @@ def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
         return None, [Fault("too_short", detail)]
     broken = [lead for lead, row in rows.items() if not np.isfinite(row).all()]
     if broken:
-        return None, [Fault("nan", f"in {', '.join(broken)}")]
+        return None, [Fault("not_finite", f"in {', '.join(broken)}")]
     flat = [lead for lead, row in rows.items() if np.ptp(row) == 0]
+    # A filter leaves rounding errors of such a record, and quantising would blow them up.
     if len(flat) == len(rows):
         return None, [Fault("flat_lead", "in every lead")]
     if flat:
