@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.data.signal import Preprocessing
@@ -16,6 +17,10 @@ from myocard.preparation import Wanted, prepare
 
 # Tiny shapes are fastest on one thread, and pytest-xdist fills the cores.
 torch.set_num_threads(1)
+
+# A busy machine is no fault of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
