@@ -157,7 +157,7 @@ def labels(
     from myocard.data.store import Store
 
     records = Store.open(store).records
-    findings = compare(records["codes"].tolist(), records["fold"].tolist(), dataset)
+    findings = compare(records["codes"].map(list).tolist(), records["fold"].tolist(), dataset)
     for finding in findings:
         print(finding)
     if findings:
