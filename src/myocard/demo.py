@@ -40,7 +40,7 @@ PLAN = Plan(
     records=1000,
     # Twenty times the papers' learning rate a record: the demo has minutes where they had days.
     pretraining=Optimisation(
-        epochs=20,
+        epochs=15,
         warmup_epochs=1,
         batch=16,
         base_learning_rate=3.2e-2,

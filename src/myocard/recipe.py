@@ -171,7 +171,7 @@ class ProbeRecipe(Settings):
     heads: Annotated[tuple[HeadName, ...], Field(min_length=1)] = ("linear", "mlp")
     split: Split = Split()
     seeds: Seeds = (0, 1, 2)
-    penalties: Penalties = (1e-4, 1e-3, 1e-2, 1e-1)
+    penalties: Penalties = (1e-3, 1e-2, 1e-1, 1.0)
     min_positives: int = Field(
         default=1, ge=1, description="in each of train, validation and test, to keep a class"
     )
