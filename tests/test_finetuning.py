@@ -241,7 +241,7 @@ def test_a_stopped_run_is_not_taken_up_by_one_of_other_origin(clean, store, prob
     other = replace(store, records=store.records.assign(sha256="other"))
     for given, encoder, store_, start in (
         (recipe(start="scratch"), clean, store, None),
-        (recipe(), clean.randomised(1), store, None),
+        (recipe(), clean.randomised(2), store, None),
         (recipe(), clean, other, None),
         (recipe(), clean, store, probed),
     ):
