@@ -100,7 +100,8 @@ def fit(
     """
     steps = max(1, round(settings.epochs * steps_per_epoch))
     fabric = Fabric(
-        accelerator="auto",
+        # Not "auto": Apple's GPU lacks some of what a stack of models needs.
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
         devices=1,
         precision="bf16-mixed" if precision(settings.precision) == "bf16" else "32-true",
     )
