@@ -203,10 +203,10 @@ def test_pretraining_that_is_stopped_says_so_and_goes_on(store, tmp_path):
     stopped.send_signal(signal.SIGINT)
     error = stopped.communicate()[1].splitlines()
     assert stopped.returncode == 130, error
-    assert [line.split(",")[0].split(";")[0] for line in error] == [
-        "pretrain in bf16",
-        "myocard: stopped",
-    ]
+    # Stopped before its first step was told, it has drawn no progress bar.
+    *bar, last = (line.split(",")[0].split(";")[0] for line in error)
+    assert last == "myocard: stopped"
+    assert bar in ([], ["pretrain in bf16"])
     assert not (tmp_path / "made").exists()
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
