@@ -38,7 +38,7 @@ class Plan:
 
 PLAN = Plan(
     records=1000,
-    # Twenty times the papers' learning rate a record: the demo has minutes where they had days.
+    # Two hundred times the papers' learning rate a record: the demo has minutes, they had days.
     pretraining=Optimisation(
         epochs=15,
         warmup_epochs=1,
