@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from myocard import metrics
 from myocard.checkpoint import replace_folder
 from myocard.classifiers import WEIGHTS
 from myocard.cohort import Cohort, assemble
@@ -31,7 +30,7 @@ from myocard.nn.heads import HEADS
 from myocard.nn.readouts import Readout, build_readout
 from myocard.nn.stack import Stack
 from myocard.recipe import ProbeRecipe
-from myocard.results import write_run
+from myocard.results import validation_auroc, write_run
 from myocard.tasks import task
 from myocard.training import fit
 
@@ -223,11 +222,9 @@ class Job:
         Args:
             scores: ``(seeds, variants, records, classes)`` on the validation records.
         """
-        targets = self.cohort.targets[self.cohort.rows["validation"]]
-        once = np.ones((1, len(targets)), dtype=np.int64)
         variants, chosen = [], []
         for seed, mine in zip(self.recipe.seeds, scores, strict=True):
-            areas = [float(metrics.macro(metrics.auroc(targets, s, once))[0]) for s in mine]
+            areas = [validation_auroc(self.cohort, each) for each in mine]
             best = max(range(len(areas)), key=lambda k: (areas[k], self.recipe.penalties[k]))
             variants.append(best)
             penalty = self.recipe.penalties[best]

@@ -41,6 +41,13 @@ def score(cohort: Cohort, scores: Scores, resamples: int) -> dict[str, Any]:
     }
 
 
+def validation_auroc(cohort: Cohort, scores: NDArray[np.floating]) -> float:
+    """What settings are chosen by: the macro AUROC of ``(records, classes)`` on validation."""
+    targets = cohort.targets[cohort.rows["validation"]]
+    once = np.ones((1, len(targets)), dtype=np.int64)
+    return float(metrics.macro(metrics.auroc(targets, scores, once))[0])
+
+
 def write_run(
     folder: Path,
     cohort: Cohort,

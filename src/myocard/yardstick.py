@@ -12,7 +12,6 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from myocard import metrics
 from myocard.checkpoint import replace_folder
 from myocard.cohort import Cohort, assemble
 from myocard.data.batches import Part, Windows, in_order
@@ -21,7 +20,7 @@ from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.nn.rivals import MiniRocket
 from myocard.recipe import YardstickRecipe
-from myocard.results import write_run
+from myocard.results import validation_auroc, write_run
 from myocard.tasks import task
 
 Reals = NDArray[np.floating]
@@ -59,7 +58,10 @@ def measure(
         fitted = {
             penalty: _ridge(features, cohort, penalty, splits) for penalty in recipe.penalties
         }
-        areas = {penalty: _area(cohort, each["validation"]) for penalty, each in fitted.items()}
+        areas = {
+            penalty: validation_auroc(cohort, each["validation"])
+            for penalty, each in fitted.items()
+        }
         best = max(areas, key=lambda penalty: (areas[penalty], penalty))
         chosen.append({"seed": seed, "penalty": best, "validation_auroc": areas[best]})
         for split in splits:
@@ -111,9 +113,3 @@ def _ridge(
     model = make_pipeline(StandardScaler(), Ridge(alpha=penalty))
     model.fit(features["train"], cohort.targets[cohort.rows["train"]].astype(np.float32))
     return {split: model.predict(features[split]) for split in splits}
-
-
-def _area(cohort: Cohort, scores: Reals) -> float:
-    targets = cohort.targets[cohort.rows["validation"]]
-    once = np.ones((1, len(targets)), dtype=np.int64)
-    return float(metrics.macro(metrics.auroc(targets, scores, once))[0])
