@@ -18,7 +18,7 @@ SPLIT = Split(train=(1, 2), validation=(3,), test=(4,))
 
 def table(codes: list[str], folds: list[int], **columns) -> pd.DataFrame:
     ids = [f"r{k}" for k in range(len(codes))]
-    given = {"id": ids, "patient": ids, "fold": folds}
+    given = {"source": "made", "id": ids, "patient": ids, "fold": folds}
     return pd.DataFrame(given | {"codes": [[f"x:{c}" for c in row] for row in codes]} | columns)
 
 
@@ -119,3 +119,24 @@ def test_records_are_grouped_only_where_a_patient_has_several(records):
     assert found.groups("validation").tolist() == ["Ada", "Ada", "r10"]
     assert found.groups("test") is None
     assert found.sizes()["validation"]["patients"] == 2
+
+
+@given(
+    patients=st.lists(st.integers(0, 12), min_size=8, max_size=60),
+    shares=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
+    seed=st.integers(0, 5),
+)
+@settings(max_examples=60)
+def test_a_share_of_the_training_records_is_drawn_by_patient(patients, shares, seed):
+    count = len(patients)
+    ids = [f"r{k}" for k in range(count + 4)]
+    names = [f"p{k}" for k in patients] + ["v", "v", "t", "t"]
+    records = table(
+        ["a", "b"] * (count // 2) + ["a"] * (count % 2) + ["a", "b"] * 2, [1] * count + [3, 3, 4, 4]
+    )
+    found = assemble(records.assign(id=ids, patient=names), ANY, SPLIT)
+    few, more = (found.training_rows(share, seed) for share in sorted(shares))
+    assert set(few) <= set(more) <= set(found.rows["train"])
+    assert len(few) == max(2, min(round(min(shares) * count), count))
+    inside, outside = found.patients[few], found.patients[np.setdiff1d(found.rows["train"], few)]
+    assert len(set(inside) & set(outside)) <= 1

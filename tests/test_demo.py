@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,35 +10,44 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from myocard.demo import Plan, run
-from myocard.recipe import Optimisation, ProbeRecipe
+from myocard.benchmarking import benchmark
+from myocard.errors import InputError
+from myocard.grid import Grid, read_grid
+from myocard.rehearsal import rehearse
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SMALL = Plan(
-    records=120,
-    pretraining=Optimisation(epochs=0.3, batch=8, base_learning_rate=1e-2, weight_decay=0.01),
-    probing=ProbeRecipe(
-        task="ptbxl-all",
-        readouts=("last", "layers", "ppa", "scalar-mix", "pma"),
-        heads=("linear",),
-        seeds=(0, 1),
-        penalties=(1e-2,),
-        min_positives=2,
-        resamples=50,
-        optimisation=Optimisation(
-            epochs=2, batch=32, base_learning_rate=8e-3, weight_decay=0.0, precision="fp32"
-        ),
-    ),
+LITTLE = (
+    "stores.simulated.simulate.records = 120",
+    "pretraining = {optimisation = {epochs = 0.3, warmup_epochs = 0, batch = 8}}",
+    "probing.seeds = [0, 1]",
+    "probing.penalties = [1e-2]",
+    "probing.min_positives = 2",
+    "probing.resamples = 50",
+    "probing.optimisation = {epochs = 2, batch = 32}",
+    "probing.readouts = ['last', 'layers', 'ppa', 'scalar-mix', 'pma']",
 )
 
 
+def nothing(what: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def grid() -> Grid:
+    return read_grid("demo", LITTLE)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, grid: Grid) -> Path:
     """A folder in which ``myocard demo`` was run."""
     folder = tmp_path_factory.mktemp("home")
-    run(folder / "demo", lambda what, done, total: None, SMALL)
+    benchmark(grid, folder / "demo", nothing, test=True)
     return folder
+
+
+def _written(home: Path) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in (home / "demo/results").rglob("run.json")}
 
 
 def test_the_demo_draws_pretrained_and_random_encoders_layer_by_layer(home: Path) -> None:
@@ -49,12 +59,41 @@ def test_the_demo_draws_pretrained_and_random_encoders_layer_by_layer(home: Path
     assert "<svg" in (home / "demo/report.html").read_text()
 
 
-def test_a_demo_that_was_run_is_not_run_again(home: Path) -> None:
-    before = {p: p.stat().st_mtime_ns for p in (home / "demo/results").rglob("run.json")}
-    seen: list[str] = []
-    run(home / "demo", lambda what, done, total: seen.append(what), SMALL)
-    assert seen == []
-    assert before == {p: p.stat().st_mtime_ns for p in (home / "demo/results").rglob("run.json")}
+def test_the_demo_tells_what_fewer_labels_and_leads_cost(home: Path) -> None:
+    labels = pd.read_csv(home / "demo/figures/ptbxl-all-labels-1.csv")
+    assert labels.groupby("readout")["fraction"].apply(list).tolist() == [[0.1, 0.25, 1.0]] * 4
+    leads = pd.read_csv(home / "demo/tables/ptbxl-all-leads.csv")
+    assert set(leads["leads"]) == {"I-II-V2", "I"}
+    assert (leads["low"] <= leads["difference"]).all()
+
+
+def test_a_demo_that_was_run_is_not_run_again(home: Path, grid: Grid) -> None:
+    before = _written(home)
+    benchmark(grid, home / "demo", nothing, test=True)
+    assert before == _written(home)
+
+
+def test_what_a_stop_left_out_is_made_and_no_more(home: Path, grid: Grid) -> None:
+    before = _written(home)
+    lost = next(path for path in before if path.parent.name == "ppa-linear")
+    shutil.rmtree(lost.parent)
+    benchmark(grid, home / "demo", nothing, test=True, jobs=2)
+    after = _written(home)
+    assert after.keys() == before.keys()
+    assert {path for path in before if before[path] != after[path]} == {lost}
+
+
+def test_a_finished_demo_costs_nothing_more_and_a_fresh_one_does(home: Path, grid: Grid) -> None:
+    assert {piece.seconds for piece in rehearse(grid, home / "demo")} == {0}
+    fresh = rehearse(grid, home / "elsewhere")
+    assert all(piece.seconds > 0 for piece in fresh)
+    assert not (home / "elsewhere").exists()
+
+
+def test_an_encoder_of_another_recipe_is_refused(home: Path) -> None:
+    other = read_grid("demo", [*LITTLE, "pretraining.mask_ratio = 0.5"])
+    with pytest.raises(InputError, match="another recipe"):
+        benchmark(other, home / "demo", nothing, test=True)
 
 
 def _blocks(document: Path) -> list[tuple[str, str]]:

@@ -35,12 +35,13 @@ def write_features(folder: Path, states: np.ndarray, labels: np.ndarray, **about
     ids = [f"r{k}" for k in range(len(states))]
     folds = 1 + np.arange(len(states)) % 10
     records = pd.DataFrame(
-        {"id": ids, "patient": ids, "fold": folds, "codes": codes, "seen": False}
+        {"source": "made", "id": ids, "patient": ids, "fold": folds, "codes": codes, "seen": False}
     )
     records.to_parquet(folder / "records.parquet")
     np.save(folder / "states.npy", states.astype(np.float16))
     save_file(nn.LayerNorm(states.shape[-1]).state_dict(), folder / "norm.safetensors")
-    said = {"format": 1, "name": "made", "encoder": "e", "store": "s", "about": {}} | about
+    said = {"format": 1, "name": "made", "encoder": "e", "store": "s", "about": {}}
+    said |= {"preprocessing": {"leads": ["I", "II"]}} | about
     (folder / "features.json").write_text(json.dumps(said))
     return Features.open(folder)
 

@@ -21,7 +21,7 @@ def cohort() -> Cohort:
     folds = {"train": (1,), "validation": (2,), "test": (3,)}
     targets = rng.random((100, 2)) < 0.4
     left_out = {"c": "0 positives in test"}
-    return Cohort("any", ("a", "b"), left_out, False, targets, rows, ids, patients, folds)
+    return Cohort("any", "made", ("a", "b"), left_out, False, targets, rows, ids, patients, folds)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,11 @@ class Checkpoint:
         load_weights(encoder, weights, "encoder.", folder / "model.safetensors")
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
         return cls(name, encoder.eval(), preprocessing, corpus, about, rest)
+
+    def reading(self, leads: Sequence[str]) -> "Checkpoint":
+        """The same encoder, shown only those of its leads that are among ``leads``."""
+        kept = tuple(lead for lead in self.preprocessing.leads if lead in leads)
+        return replace(self, preprocessing=replace(self.preprocessing, leads=kept))
 
     def randomised(self, seed: int) -> "Checkpoint":
         """The same encoder before any training: the baseline of every claim about pretraining."""

@@ -19,6 +19,7 @@ class Cohort:
 
     Attributes:
         task: Its name.
+        source: The data set of its records.
         classes: The classes that are kept.
         left_out: The others, each with the reason.
         exclusive: Whether a record has exactly one class.
@@ -30,6 +31,7 @@ class Cohort:
     """
 
     task: str
+    source: str
     classes: tuple[str, ...]
     left_out: dict[str, str]
     exclusive: bool
@@ -44,6 +46,22 @@ class Cohort:
         patients = self.patients[self.rows[split]]
         return patients if len(set(patients)) < len(patients) else None
 
+    def training_rows(self, fraction: float, seed: int) -> NDArray[np.int64]:
+        """A share of the training records, drawn patient by patient.
+
+        Of one seed, a smaller share lies within a larger one; the last patient may be cut short, so
+        that every seed trains on as many records.
+        """
+        rows = self.rows["train"]
+        count = max(2, round(fraction * len(rows)))  # batch norm needs two
+        if count >= len(rows):
+            return rows
+        patients = self.patients[rows]
+        order = np.random.default_rng(seed).permutation(np.unique(patients))
+        place = dict(zip(order, range(len(order)), strict=True))
+        places = [place[patient] for patient in patients]
+        return np.sort(rows[np.argsort(places, kind="stable")[:count]])
+
     def sizes(self) -> dict[str, dict[str, object]]:
         return {
             split: {
@@ -56,7 +74,9 @@ class Cohort:
 
 
 def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int = 1) -> Cohort:
-    """The cohort of ``task`` among ``records`` (columns id, patient, fold, codes, perhaps seen).
+    """The cohort of ``task`` among ``records``.
+
+    They have columns source, id, patient, fold, codes and, if an encoder is read, seen.
 
     A class with fewer than ``min_positives`` positives, or without a negative, in any of the splits
     is left out: it could not be trained, chosen or scored. That looks at labels of the test folds,
@@ -87,7 +107,18 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
         rows = {name: which[targets[which].any(axis=1)] for name, which in rows.items()}
     classes = tuple(np.array(task.classes)[kept].tolist())
     ids = records["id"].to_numpy(dtype=object)
-    return Cohort(task.name, classes, left_out, task.exclusive, targets, rows, ids, patients, folds)
+    return Cohort(
+        task.name,
+        " and ".join(sorted(set(records["source"]))),
+        classes,
+        left_out,
+        task.exclusive,
+        targets,
+        rows,
+        ids,
+        patients,
+        folds,
+    )
 
 
 def _refuse_shared_patients(

@@ -13,6 +13,15 @@ from myocard.errors import InputError
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
+LEAD_SETS = {
+    "12": LEADS,
+    "limb-6": LEADS[:6],
+    "I-II-V2": ("I", "II", "V2"),
+    "II": ("II",),
+    "I": ("I",),
+}
+"""What devices record: in hospital, from four electrodes, with one chest lead, a patch, a watch."""
+
 _BY_LOWER_CASE = {name.lower(): name for name in LEADS}
 # CODE and other Brazilian exports name the standard leads after the Portuguese "derivação".
 _BY_LOWER_CASE |= {"di": "I", "dii": "II", "diii": "III"}

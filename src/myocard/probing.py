@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from myocard.nn.classifier import Classifier, classification_loss, probabilities
 from myocard.nn.heads import HEADS
 from myocard.nn.readouts import Readout, build_readout
 from myocard.nn.stack import Stack
-from myocard.recipe import ProbeRecipe
+from myocard.recipe import Optimisation, ProbeRecipe
 from myocard.results import validation_auroc, write_run
 from myocard.tasks import task
 from myocard.training import fit
@@ -72,24 +73,32 @@ def probe(
         raise InputError(f"{features.folder}: features by lead; extract without --by-lead to probe")
     cohort = assemble(features.records, task(recipe.task), recipe.split, recipe.min_positives)
     target = out / features.about["name"] / recipe.task
-    states = torch.from_numpy(np.asarray(features.states, dtype=np.float32))
-    job = Job(features, states, cohort, recipe)
-    written = []
-    for head in recipe.heads:
-        for readout in recipe.readouts:
-            cells = _cells(readout, head, features.depth)
-            folders = [target / cell.name for cell in cells]
-            if not all(_finished(folder, recipe, features, test=test) for folder in folders):
-                report(f"{features.about['name']}: {readout}, {head}")
-                _train(cells, folders, job, test=test)
-            written += folders
-    return written
+    sweep = [
+        [(cell, target / cell.name) for cell in cells] for cells in stacks(recipe, features.depth)
+    ]
+    unfinished = [
+        stack
+        for stack in sweep
+        if not all(_finished(folder, recipe, features, test=test) for _, folder in stack)
+    ]
+    if unfinished:
+        states = torch.from_numpy(np.asarray(features.states, dtype=np.float32))
+        job = Job(features.norm, states, cohort, recipe)
+    for stack in unfinished:
+        cells, folders = zip(*stack, strict=True)
+        report(f"{features.about['name']}: {cells[0].readout}, {cells[0].head}")
+        _train(cells, folders, job, features, test=test)
+    return [folder for stack in sweep for _, folder in stack]
 
 
-def _cells(readout: str, head: str, depth: int) -> list[Cell]:
-    if readout == "layers":
-        return [Cell("layer", head, layer) for layer in range(depth + 1)]
-    return [Cell(readout, head)]
+def stacks(recipe: ProbeRecipe, depth: int) -> list[list[Cell]]:
+    """The cells of a recipe, those together that are trained as one stack."""
+    return [
+        [Cell("layer", head, layer) for layer in range(depth + 1)]
+        if readout == "layers"
+        else [Cell(readout, head)]
+        for head, readout in product(recipe.heads, recipe.readouts)
+    ]
 
 
 def _finished(folder: Path, recipe: ProbeRecipe, features: Features, *, test: bool) -> bool:
@@ -97,24 +106,24 @@ def _finished(folder: Path, recipe: ProbeRecipe, features: Features, *, test: bo
     if not path.exists():
         return False
     run = json.loads(path.read_text())
-    same = run["recipe"] == recipe.model_dump(mode="json")
-    if not same or run["hashes"] != _hashes(features):
+    if run["recipe"] != _settings(recipe) or run["hashes"] != _hashes(features):
         raise InputError(
             f"{folder}: a run of another recipe, encoder or store; choose another folder"
         )
     return not test or run["test"] is not None
 
 
-def _train(cells: Sequence[Cell], folders: Sequence[Path], job: "Job", *, test: bool) -> None:
+def _settings(recipe: ProbeRecipe) -> dict[str, Any]:
+    """What a run depends on: all but which other runs the recipe asks for."""
+    return recipe.model_dump(mode="json", exclude={"readouts", "heads"})
+
+
+def _train(
+    cells: Sequence[Cell], folders: Sequence[Path], job: "Job", features: Features, *, test: bool
+) -> None:
     began = time.perf_counter()
     recipe, cohort = job.recipe, job.cohort
-    readouts = [[job.readout(cell, seed) for cell in cells] for seed in recipe.seeds]
-    inputs = [[job.inputs(readout) for readout in row] for row in readouts]
-    models = [
-        [job.models(cell, readout, seed) for cell, readout in zip(cells, row, strict=True)]
-        for seed, row in zip(recipe.seeds, readouts, strict=True)
-    ]
-    stack = Stack(models)
+    readouts, stack, inputs = job.build(cells)
     job.fit(stack, inputs)
     splits = ("validation", "test") if test else ("validation",)
     scores = {split: job.predict(stack, inputs, cohort.rows[split]) for split in splits}
@@ -129,7 +138,7 @@ def _train(cells: Sequence[Cell], folders: Sequence[Path], job: "Job", *, test: 
         classifiers = [
             _whole(readouts[s][place], stack.member(s, place, k)) for s, k in enumerate(variants)
         ]
-        about = _about(cell, job.features, recipe) | {
+        about = _about(cell, features, recipe) | {
             "chosen": chosen,
             "seconds": round(seconds, 2),
         }
@@ -146,21 +155,30 @@ class Job:
     """What all cells of a sweep share.
 
     Attributes:
-        features: The cache.
-        states: Its states in float32, ``(records, layers, width)``.
+        norm: The encoder's final norm.
+        states: In float32, ``(records, layers, width)``.
         cohort: Who is trained on, chosen by and tested.
         recipe: How.
     """
 
-    features: Features
+    norm: nn.LayerNorm
     states: Tensor
     cohort: Cohort
     recipe: ProbeRecipe
 
+    def build(self, cells: Sequence[Cell]) -> tuple[list[list[Readout]], Stack, list[list[Tensor]]]:
+        """Readouts of every seed and cell, the stack of all models, and what the stack reads."""
+        readouts = [[self.readout(cell, seed) for cell in cells] for seed in self.recipe.seeds]
+        models = [
+            [self.models(cell, readout, seed) for cell, readout in zip(cells, row, strict=True)]
+            for seed, row in zip(self.recipe.seeds, readouts, strict=True)
+        ]
+        return readouts, Stack(models), [[self.inputs(each) for each in row] for row in readouts]
+
     def readout(self, cell: Cell, seed: int) -> Readout:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return build_readout(cell.readout, self.features.norm, self.features.depth, cell.layer)
+            return build_readout(cell.readout, self.norm, self.states.shape[1] - 1, cell.layer)
 
     @torch.inference_mode()
     def inputs(self, readout: Readout) -> Tensor:
@@ -179,15 +197,22 @@ class Job:
 
     def fit(self, stack: Stack, inputs: Sequence[Sequence[Tensor]]) -> None:
         cohort, settings = self.cohort, self.recipe.optimisation
-        train = torch.from_numpy(cohort.rows["train"])
+        seeds = self.recipe.seeds
+        drawn = [cohort.training_rows(self.recipe.fraction, seed) for seed in seeds]
+        train = [torch.from_numpy(rows) for rows in drawn]
         targets = torch.from_numpy(cohort.targets).float()
         penalties = torch.tensor(self.recipe.penalties)
-        batch = min(settings.batch, len(train))
-        orders = [Shuffled(len(train), batch, seed) for seed in self.recipe.seeds]
+        orders = [
+            Shuffled(len(rows), min(settings.batch, len(rows)), seed)
+            for rows, seed in zip(train, seeds, strict=True)
+        ]
 
         def batches(start: int) -> Iterator[tuple[Tensor, Tensor]]:
-            for drawn in zip(*(order.stream(start) for order in orders), strict=True):
-                rows = [train[[index for index, _ in indices]] for indices in drawn]
+            for step in zip(*(order.stream(start) for order in orders), strict=True):
+                rows = [
+                    mine[[index for index, _ in indices]]
+                    for mine, indices in zip(train, step, strict=True)
+                ]
                 yield _gather(inputs, rows), torch.stack([targets[r] for r in rows])
 
         def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -200,7 +225,8 @@ class Job:
             stack,
             loss=loss,
             batches=batches,
-            steps_per_epoch=max(1, orders[0].steps_per_epoch // settings.accumulate),
+            # Fewer labels, not less training: the steps are those of all training records.
+            steps_per_epoch=steps_per_epoch(len(cohort.rows["train"]), settings),
             settings=settings,
         )
 
@@ -230,6 +256,10 @@ class Job:
             penalty = self.recipe.penalties[best]
             chosen.append({"seed": seed, "penalty": penalty, "validation_auroc": areas[best]})
         return variants, chosen
+
+
+def steps_per_epoch(records: int, settings: Optimisation) -> int:
+    return max(1, records // min(settings.batch, records) // settings.accumulate)
 
 
 def _trains(readout: Readout) -> bool:
@@ -280,8 +310,10 @@ def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any
         "readout": cell.readout,
         "layer": cell.layer,
         "head": cell.head,
+        "leads": features.about["preprocessing"]["leads"],
+        "fraction": recipe.fraction,
         "hashes": _hashes(features),
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": _settings(recipe),
     }
 
 

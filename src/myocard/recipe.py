@@ -172,6 +172,9 @@ class ProbeRecipe(Settings):
     split: Split = Split()
     seeds: Seeds = (0, 1, 2)
     penalties: Penalties = (1e-3, 1e-2, 1e-1, 1.0)
+    fraction: float = Field(
+        default=1.0, gt=0, le=1, description="of the training records, drawn by patient and seed"
+    )
     min_positives: int = Field(
         default=1, ge=1, description="in each of train, validation and test, to keep a class"
     )

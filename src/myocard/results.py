@@ -72,6 +72,7 @@ def write_run(
         "schema": SCHEMA,
         **about,
         "task": cohort.task,
+        "source": cohort.source,
         "classes": list(cohort.classes),
         "classes_left_out": cohort.left_out,
         "splits": cohort.sizes(),

@@ -40,7 +40,8 @@ def write_run(
     }
     states = {
         "schema": 1, "kind": "probe", "name": folder.name, "readout": readout, "layer": layer,
-        "head": "linear", "task": "ptbxl-superdiagnostic", "classes": CLASSES,
+        "head": "linear", "task": "ptbxl-superdiagnostic",
+        "source": "ptbxl", "classes": CLASSES,
         "classes_left_out": {"HYP": "no positive in test"},
         "encoder": {
             "name": "small", "hash": "0a1b2c3d4e", "random": False, "mixture": "last",

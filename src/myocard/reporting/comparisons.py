@@ -118,17 +118,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """One task.
+    """One task on one data set.
 
     Attributes:
         task: Its name.
+        source: The data set.
+        name: Unlike those of other sections; stem of its files.
         split: "test" as soon as one run was scored on test, else "validation".
         groups: Pretrained encoders first, then random ones, then rivals.
+        reduced: Runs that were given fewer labels or fewer leads than others of the section.
     """
 
     task: str
+    source: str
+    name: str
     split: Split
     groups: tuple[Group, ...]
+    reduced: tuple[Run, ...]
 
     @property
     def runs(self) -> list[Run]:
@@ -157,8 +163,14 @@ def sections(runs: Iterable[Run]) -> list[Section]:
     Raises:
         InputError: When two runs fill the same cell.
     """
-    by_task = sorted(runs, key=lambda run: run.states.task)
-    return [_section(t, list(g)) for t, g in groupby(by_task, key=lambda run: run.states.task)]
+    keyed = sorted(runs, key=_section_key)
+    found = [list(members) for _, members in groupby(keyed, key=_section_key)]
+    tasks = [members[0].states.task for members in found]
+    names = [
+        task if tasks.count(task) == 1 else f"{task}-{tasks[:place].count(task) + 1}"
+        for place, task in enumerate(tasks)
+    ]
+    return [_section(name, members) for name, members in zip(names, found, strict=True)]
 
 
 def compare(run: Run | None, reference: Run | None, split: Split) -> Difference | None:
@@ -180,11 +192,24 @@ def describe_encoder(run: Run) -> str:
     return f"{encoder.name}, {'IPASTMEM' if encoder.mixture == 'mean' else 'pretrained'}"
 
 
-def _section(task: str, runs: list[Run]) -> Section:
+def _section_key(run: Run) -> tuple[str, str, str]:
+    return run.states.task, run.states.source, run.states.hashes.get("store", "")
+
+
+def _section(name: str, runs: list[Run]) -> Section:
     split: Split = "test" if any(run.states.test for run in runs) else "validation"
-    keyed = sorted(runs, key=_group_key)
-    groups = [_group(list(members), split) for _, members in groupby(keyed, key=_group_key)]
-    return Section(task, split, tuple(_tell_apart(groups)))
+    most = max(leads_of(run) for run in runs)
+    reduced = [r for r in runs if r.states.fraction < 1 or leads_of(r) < most]
+    whole = sorted((run for run in runs if run not in reduced), key=_group_key)
+    groups = [_group(list(members), split) for _, members in groupby(whole, key=_group_key)]
+    first = runs[0].states
+    named = tuple(_tell_apart(groups))
+    return Section(first.task, first.source, name, split, named, tuple(reduced))
+
+
+def leads_of(run: Run) -> int:
+    """How many leads a run read: all twelve unless it says so."""
+    return 12 if run.states.leads is None else len(run.states.leads)
 
 
 def _group_key(run: Run) -> tuple[bool, bool, bool, str, str, str, str, int]:

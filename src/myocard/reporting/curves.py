@@ -128,7 +128,7 @@ def _layer_figure(
     tables: dict[str, pd.DataFrame],
     limits: tuple[float, float],
 ) -> Figure:
-    name = f"{section.task}-layers-{section.groups.index(group) + 1}"
+    name = f"{section.name}-layers-{section.groups.index(group) + 1}"
     with style():
         canvas = Canvas(figsize=(_WIDTH, _HEIGHT), layout="constrained")
         axes = canvas.subplots()

@@ -13,7 +13,7 @@ def gains(section: Section) -> list[Figure]:
     found = [(group, table) for group in section.groups if len(table := _numbers(group))]
     if not found:
         return []
-    name = f"{section.task}-gains"
+    name = f"{section.name}-gains"
     lines = sum(len(table) + 1.4 for _, table in found)
     with style():
         canvas = Canvas(figsize=(6.4, 0.21 * lines + 0.6), layout="constrained")

@@ -30,7 +30,7 @@ def weights(group: Group) -> pd.DataFrame:
 
 
 def _figure(section: Section, group: Group, table: pd.DataFrame) -> Figure:
-    name = f"{section.task}-weights-{section.groups.index(group) + 1}"
+    name = f"{section.name}-weights-{section.groups.index(group) + 1}"
     layers = table.shape[1]
     with style():
         canvas = Canvas(figsize=(5.4, 0.27 * len(table) + 1.0), layout="constrained")

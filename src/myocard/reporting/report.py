@@ -13,6 +13,7 @@ from markupsafe import Markup
 from myocard.errors import InputError
 from myocard.reporting import tables
 from myocard.reporting.comparisons import Difference, Group, Section, sections
+from myocard.reporting.conditions import label_efficiency, lead_sets
 from myocard.reporting.curves import layer_curves, loss_curve
 from myocard.reporting.drawing import Figure
 from myocard.reporting.gains import gains
@@ -30,21 +31,23 @@ class Chapter:
     findings: list[str]
     gains: list[Figure]
     curves: list[Figure]
+    efficiency: list[Figure]
     weights: list[Figure]
     readouts: Table
     gates: Table
     encoders: Table
+    leads: Table
     single_layers: Table
     by_class: list[Table]
 
     @property
     def tables(self) -> list[Table]:
-        found = [self.readouts, self.gates, self.encoders, self.single_layers, *self.by_class]
-        return [table for table in found if len(table.shown)]
+        found = [self.readouts, self.gates, self.encoders, self.leads, self.single_layers]
+        return [table for table in [*found, *self.by_class] if len(table.shown)]
 
     @property
     def figures(self) -> list[Figure]:
-        return [*self.gains, *self.curves, *self.weights]
+        return [*self.gains, *self.curves, *self.efficiency, *self.weights]
 
 
 def write_report(paths: Sequence[Path], out: Path) -> None:
@@ -74,16 +77,18 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
 
 
 def chapter(section: Section) -> Chapter:
-    """Draw and tabulate one task."""
+    """Draw and tabulate one section."""
     return Chapter(
         section,
         [finding(group) for group in section.groups if "last" in group.runs],
         gains(section),
         layer_curves(section),
+        label_efficiency(section),
         layer_weights(section),
         tables.readouts(section),
         tables.gates(section),
         tables.encoders(section),
+        lead_sets(section),
         tables.single_layers(section),
         [tables.by_class(section, group) for group in section.groups],
     )

@@ -82,6 +82,9 @@ class Statement(BaseModel):
     layer: int | None = None
     head: str
     task: str
+    source: str
+    leads: list[str] | None = None
+    fraction: float = 1.0
     classes: list[str]
     classes_left_out: dict[str, str] = {}
     splits: dict[str, dict[str, Any]]

@@ -43,7 +43,7 @@ def readouts(section: Section) -> Table:
     """Every readout of every encoder, and what it gains on the last layer."""
     rows = [(group, row) for group in section.groups for row in group.rows()]
     return Table(
-        f"{section.task}-readouts",
+        f"{section.name}-readouts",
         f"Readouts, scored on {section.split}.",
         pd.DataFrame([_readout_shown(group, row) for group, row in rows]),
         pd.DataFrame([_readout_numbers(group, row) for group, row in rows]),
@@ -55,7 +55,7 @@ def gates(section: Section) -> Table:
     """PMA against the scalar mix, for every group that has both; empty where none has."""
     found = [(group.label, gate) for group in section.groups if (gate := group.gate())]
     return Table(
-        f"{section.task}-gate",
+        f"{section.name}-gate",
         "PMA minus scalar mix: what a gate adds to one fixed weight a layer.",
         pd.DataFrame(
             [{"Encoder": k, "Difference [95 %]": gain(v), "p": p_value(v)} for k, v in found]
@@ -73,7 +73,7 @@ def encoders(section: Section) -> Table:
         shown.append(line | {"Difference [95 %]": gain(found), "p": p_value(found)})
         numbers.append({name.lower(): cell for name, cell in line.items()} | vars(found))
     return Table(
-        f"{section.task}-encoders",
+        f"{section.name}-encoders",
         "One encoder minus another under the same readout and head.",
         pd.DataFrame(shown),
         pd.DataFrame(numbers),
@@ -101,7 +101,7 @@ def single_layers(section: Section) -> Table:
             | _prefixed("auroc", scored)
         )
     return Table(
-        f"{section.task}-single-layers",
+        f"{section.name}-single-layers",
         "Every layer read alone.",
         pd.DataFrame(shown).T.drop_duplicates().T,
         pd.DataFrame(numbers),
@@ -127,7 +127,7 @@ def by_class(section: Section, group: Group) -> Table:
         shown.append(line)
     place = section.groups.index(group) + 1
     caption = f"{group.label}: AUROC [95 %] by class on {section.split}."
-    stem = f"{section.task}-classes-{place}"
+    stem = f"{section.name}-classes-{place}"
     return Table(stem, caption, pd.DataFrame(shown), pd.DataFrame(numbers))
 
 

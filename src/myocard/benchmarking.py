@@ -1,0 +1,203 @@
+"""One command from raw folders to a report over a grid of probes.
+
+What is there already is kept: every store, encoder, cache and run appears whole or not at all, so a
+benchmark that was stopped goes on where it was.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from joblib import Parallel, cpu_count, delayed
+
+from myocard.checkpoint import Checkpoint
+from myocard.data.sources import dataset, entries, simulator
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.features import Features, extract
+from myocard.grid import Condition, Grid, StoreSettings, Trial, expand
+from myocard.leads import LEAD_SETS
+from myocard.preparation import Wanted, prepare
+from myocard.pretraining import pretrain
+from myocard.probing import probe
+from myocard.recipe import CorpusPart, PretrainRecipe, check
+from myocard.reporting import write_report
+from myocard.yardstick import measure
+
+Advance = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and how much there is."""
+
+
+def benchmark(
+    grid: Grid, out: Path, advance: Advance, *, test: bool = False, jobs: int = 1
+) -> Path:
+    """Do what is missing of ``grid`` below ``out``, and draw the report.
+
+    Args:
+        test: Score the test folds too.
+        jobs: Trials at a time, in processes of their own; -1 for one a core.
+
+    Returns:
+        The report's page.
+
+    Raises:
+        InputError: For what preparing, pretraining, extracting or probing refuses.
+    """
+    places = Places(out)
+    stores = {name: _store(name, grid, places, advance) for name in grid.stores}
+    encoders = {encoder.name: encoder for encoder in _encoders(grid, places, advance)}
+    trials = grid.trials(list(encoders))
+    _extract(trials, stores, encoders, places, advance)
+    _probe(trials, places, advance, test=test, jobs=cpu_count() if jobs == -1 else jobs)
+    for place, (name, recipe) in enumerate(grid.yardsticks):
+        folder = places.results / name / "yardsticks" / f"{place}-{recipe.task}"
+        if not folder.exists():
+            advance("yardsticks", place, len(grid.yardsticks))
+            measure(stores[name], recipe, folder, test=test)
+    write_report([places.results, places.encoders], out)
+    return out / "report.html"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a benchmark keeps what."""
+
+    out: Path
+
+    @property
+    def results(self) -> Path:
+        return self.out / "results"
+
+    @property
+    def encoders(self) -> Path:
+        return self.out / "encoders"
+
+    def store(self, name: str) -> Path:
+        return self.out / "stores" / name
+
+    def features(self, condition: Condition) -> Path:
+        return self.out / "features" / condition.store / condition.lead_set / condition.encoder
+
+
+def _store(name: str, grid: Grid, places: Places, advance: Advance) -> Store:
+    folder, settings = places.store(name), grid.stores[name]
+    if folder.exists():
+        return Store.open(folder)
+    stated = grid.input.preprocessing()
+    wanted = Wanted(stated.rate, settings.seconds, stated.leads, stated.band, settings.allow)
+    found = entries(settings.source, _records(name, settings, places, advance))
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        advance(f"prepare {name}", done, len(found))
+
+    return prepare(found, folder, wanted, source=_origin(settings), progress=progress)
+
+
+def _records(name: str, settings: StoreSettings, places: Places, advance: Advance) -> Path:
+    if settings.folder is not None:
+        return expand(settings.folder, name)
+    wanted = settings.simulate
+    assert wanted is not None
+    folder = places.out / "records" / name
+    if not folder.exists():
+        partial = folder.with_name(f"{name}.partial")
+        simulator.write(
+            partial,
+            wanted.layout,
+            count=wanted.records,
+            seed=wanted.seed,
+            site=wanted.site,
+            progress=lambda done: advance(f"simulate {name}", done, wanted.records),
+        )
+        partial.rename(folder)
+    return folder
+
+
+def _origin(settings: StoreSettings) -> str:
+    """The data set within which a store's ids and patients mean the same."""
+    drawn = settings.simulate
+    name = dataset(settings.source)
+    return name if drawn is None else f"simulated {name}, site {drawn.site}, seed {drawn.seed}"
+
+
+def _encoders(grid: Grid, places: Places, advance: Advance) -> list[Checkpoint]:
+    trained = [_pretrained(recipe, grid, places, advance) for recipe in grid.pretrained]
+    trained += [Checkpoint.load(folder) for folder in grid.checkpoints]
+    return with_random(trained, grid.random)
+
+
+def with_random(trained: Sequence[Checkpoint], seeds: Sequence[int]) -> list[Checkpoint]:
+    """``trained``, and behind it encoders with random weights, for each shape and seed one."""
+    shapes = {each.encoder.shape: each for each in reversed(trained)}
+    return [*trained, *(each.randomised(seed) for each in shapes.values() for seed in seeds)]
+
+
+def _pretrained(recipe: PretrainRecipe, grid: Grid, places: Places, advance: Advance) -> Checkpoint:
+    folder = places.encoders / recipe.name
+    if folder.exists():
+        return _known(folder, recipe)
+
+    def placed(part: CorpusPart) -> CorpusPart:
+        return part.model_copy(update={"store": places.store(str(part.store))})
+
+    corpus, watch = tuple(map(placed, recipe.corpus)), recipe.watch and placed(recipe.watch)
+    return pretrain(
+        recipe.model_copy(update={"corpus": corpus, "watch": watch}),
+        folder,
+        report=lambda p: advance(f"pretrain {recipe.name}, loss {p.loss:.3f}", p.step, p.steps),
+    )
+
+
+def _known(folder: Path, recipe: PretrainRecipe) -> Checkpoint:
+    """The encoder that is there, if it was trained as the recipe says.
+
+    Stores are not compared: they have other paths elsewhere.
+    """
+    found = Checkpoint.load(folder)
+    made = check(PretrainRecipe, found.about.get("recipe", {}), f"{folder}/config.json")
+    one, other = (
+        each.model_dump(exclude={"watch": True, "corpus": {"__all__": {"store"}}})
+        for each in (made, recipe)
+    )
+    if one != other:
+        raise InputError(f"{folder}: an encoder of another recipe; choose another folder")
+    return found
+
+
+def _extract(
+    trials: Sequence[Trial],
+    stores: Mapping[str, Store],
+    encoders: Mapping[str, Checkpoint],
+    places: Places,
+    advance: Advance,
+) -> None:
+    conditions = {trial.condition: None for trial in trials}
+    count = sum(len(stores[condition.store].records) for condition in conditions)
+    done = 0
+    for condition in conditions:
+        store = stores[condition.store]
+        encoder = encoders[condition.encoder].reading(LEAD_SETS[condition.lead_set])
+        extract(encoder, store, places.features(condition))
+        done += len(store.records)
+        advance("extract", done, count)
+
+
+def _probe(
+    trials: Sequence[Trial], places: Places, advance: Advance, *, test: bool, jobs: int
+) -> None:
+    threads = max(1, torch.get_num_threads() // jobs)
+    calls = (delayed(_try)(trial, places, threads, test=test) for trial in trials)
+    finished = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
+    for done, name in enumerate(finished, start=1):
+        advance(f"probe, {name}", done, len(trials))
+
+
+def _try(trial: Trial, places: Places, threads: int, *, test: bool) -> str:
+    torch.set_num_threads(threads)
+    features = Features.open(places.features(trial.condition))
+    probe(features, trial.recipe, places.results / trial.place, test=test)
+    return trial.name

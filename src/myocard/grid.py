@@ -1,0 +1,296 @@
+"""What a benchmark compares: stores, encoders and sweeps of probes, read from one TOML file."""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from myocard.errors import InputError
+from myocard.recipe import (
+    InputSettings,
+    PretrainRecipe,
+    ProbeRecipe,
+    Settings,
+    YardstickRecipe,
+    check,
+)
+
+Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+LeadSet = Literal["12", "limb-6", "I-II-V2", "II", "I"]
+
+
+class Simulation(Settings):
+    """Simulated records, laid out as a vendor would."""
+
+    layout: str = "ptbxl"
+    records: int = Field(gt=0)
+    site: Literal["A", "B"] = "A"
+    seed: int = 0
+
+
+class StoreSettings(Settings):
+    """Records to prepare: those of a vendor's folder, or simulated ones."""
+
+    source: str = Field(description="what the folder is: ptbxl-100, chapman, …")
+    folder: str | None = Field(default=None, description="$NAME is read from the environment")
+    simulate: Simulation | None = None
+    seconds: float = Field(default=10.0, gt=0)
+    allow: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> "StoreSettings":
+        if (self.folder is None) == (self.simulate is None):
+            raise ValueError("give either folder or simulate")
+        return self
+
+
+class Sweep(Settings):
+    """Probes of some encoders on one store: every task under every fraction and lead set.
+
+    Attributes:
+        encoders: Names, and those of random encoders; None for all.
+        probing: Keys of ``ProbeRecipe`` that differ from the benchmark's.
+    """
+
+    store: str
+    tasks: tuple[str, ...] = Field(min_length=1)
+    encoders: tuple[str, ...] | None = None
+    fractions: tuple[float, ...] = (1.0,)
+    lead_sets: tuple[LeadSet, ...] = ("12",)
+    probing: dict[str, Any] = {}
+
+
+class Yardsticks(Settings):
+    """Supervised rivals on a store: every recipe on every task."""
+
+    store: str
+    tasks: tuple[str, ...] = Field(min_length=1)
+    recipe: dict[str, Any] = {}
+
+
+class GridSettings(Settings):
+    """The file, as written.
+
+    Attributes:
+        input: Of all stores and encoders.
+        pretraining: Keys of ``PretrainRecipe`` that the encoders share.
+        encoders: What each has of its own; ``store`` in a corpus is a name from ``stores``.
+        checkpoints: Folders of encoders that exist already.
+        random: Seeds of encoders with random weights, one of each shape.
+        probing: Keys of ``ProbeRecipe`` that the sweeps share.
+    """
+
+    input: InputSettings = InputSettings()
+    stores: dict[str, StoreSettings] = Field(min_length=1)
+    pretraining: dict[str, Any] = {}
+    encoders: tuple[dict[str, Any], ...] = ()
+    checkpoints: tuple[Path, ...] = ()
+    random: tuple[int, ...] = (0,)
+    probing: dict[str, Any] = {}
+    sweeps: tuple[Sweep, ...] = Field(min_length=1)
+    yardsticks: tuple[Yardsticks, ...] = ()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One pass of one encoder: over which store, and reading which leads."""
+
+    store: str
+    lead_set: LeadSet
+    encoder: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Probes of one readout and head under one condition, all seeds and penalties at once."""
+
+    condition: Condition
+    recipe: ProbeRecipe
+
+    @property
+    def place(self) -> Path:
+        """The folder of its runs below the results, but for encoder, task and cell."""
+        condition = self.condition
+        return Path(
+            condition.store, f"leads-{condition.lead_set}", f"labels-{self.recipe.fraction:g}"
+        )
+
+    @property
+    def name(self) -> str:
+        recipe = self.recipe
+        cell = f"{recipe.readouts[0]}-{recipe.heads[0]}"
+        return f"{self.place}/{self.condition.encoder}/{recipe.task}/{cell}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A benchmark, checked.
+
+    Attributes:
+        pretrained: Recipes of encoders to train; a corpus names its stores.
+        checkpoints: Folders of encoders that exist already.
+        random: Seeds of random encoders.
+        sweeps: What is probed; ``trials`` lists it.
+        yardsticks: Stores, and what is fitted on each.
+    """
+
+    input: InputSettings
+    stores: Mapping[str, StoreSettings]
+    pretrained: tuple[PretrainRecipe, ...]
+    checkpoints: tuple[Path, ...]
+    random: tuple[int, ...]
+    sweeps: tuple[tuple[Sweep, tuple[ProbeRecipe, ...]], ...]
+    yardsticks: tuple[tuple[str, YardstickRecipe], ...]
+
+    def trials(self, encoders: Sequence[str]) -> list[Trial]:
+        """Every trial once, under the names of the encoders that there are.
+
+        Raises:
+            InputError: When a sweep names an encoder that there is not, or two sweeps ask for the
+                same trial with different settings.
+        """
+        found: dict[str, Trial] = {}
+        for sweep, recipes in self.sweeps:
+            for name in sweep.encoders or ():
+                if name not in encoders:
+                    raise InputError(f"no encoder {name!r}; there are {', '.join(encoders)}")
+            wanted = [name for name in encoders if sweep.encoders is None or name in sweep.encoders]
+            for encoder, leads, recipe in product(wanted, sweep.lead_sets, recipes):
+                trial = Trial(Condition(sweep.store, leads, encoder), recipe)
+                if found.setdefault(trial.name, trial) != trial:
+                    raise InputError(f"two sweeps ask for {trial.name} with different settings")
+        return list(found.values())
+
+
+def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
+    """Read a benchmark's TOML file.
+
+    Args:
+        recipe: Its path, or the name of one that is shipped.
+        changes: ``dotted.key=value`` each, the value as in TOML, put over what the file says.
+
+    Raises:
+        InputError: For a file, key, value or name that is wrong, and for an encoder that would be
+            pretrained on folds that its probes are chosen or tested on.
+    """
+    path = _find(recipe)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
+    for change in changes:
+        content = _merged(content, _parsed(change))
+    where = str(path)
+    settings = check(GridSettings, content, where)
+    pretrained = tuple(
+        check(
+            PretrainRecipe,
+            _merged(settings.pretraining, own) | {"input": settings.input.model_dump()},
+            f"{where}: encoders.{place}",
+        )
+        for place, own in enumerate(settings.encoders)
+    )
+    sweeps = tuple((s, tuple(_recipes(settings, s, where))) for s in settings.sweeps)
+    yardsticks = tuple(
+        (each.store, check(YardstickRecipe, each.recipe | {"task": task}, f"{where}: yardsticks"))
+        for each in settings.yardsticks
+        for task in each.tasks
+    )
+    grid = Grid(
+        settings.input,
+        settings.stores,
+        pretrained,
+        settings.checkpoints,
+        settings.random,
+        sweeps,
+        yardsticks,
+    )
+    _require_stores(grid, where)
+    _refuse_leaks(grid, where)
+    return grid
+
+
+def shipped() -> list[str]:
+    """The names of the benchmarks that come with myocard."""
+    folder = resources.files("myocard").joinpath("benchmarks")
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir())
+
+
+def expand(folder: str, store: str) -> Path:
+    """A vendor's folder, names of the environment replaced.
+
+    Raises:
+        InputError: For a name that is not set.
+    """
+    path = os.path.expandvars(folder)
+    if "$" in path:
+        raise InputError(f"stores.{store}: {path} is not set; export it as the vendor's folder")
+    return Path(path)
+
+
+def _find(recipe: str) -> Path:
+    if recipe in shipped():
+        return Path(str(resources.files("myocard").joinpath("benchmarks", f"{recipe}.toml")))
+    path = Path(recipe)
+    if not path.exists():
+        raise InputError(f"{recipe}: no such file; shipped are {', '.join(shipped())}")
+    return path
+
+
+def _recipes(settings: GridSettings, sweep: Sweep, where: str) -> list[ProbeRecipe]:
+    """The sweep's recipes, each of one task, fraction, readout and head."""
+    shared = _merged(settings.probing, sweep.probing)
+    found = []
+    for task, fraction in product(sweep.tasks, sweep.fractions):
+        whole = check(ProbeRecipe, shared | {"task": task, "fraction": fraction}, where)
+        for readout, head in product(whole.readouts, whole.heads):
+            found.append(whole.model_copy(update={"readouts": (readout,), "heads": (head,)}))
+    return found
+
+
+def _require_stores(grid: Grid, where: str) -> None:
+    named = [str(part.store) for recipe in grid.pretrained for part in recipe.corpus]
+    named += [str(r.watch.store) for r in grid.pretrained if r.watch]
+    named += [sweep.store for sweep, _ in grid.sweeps] + [store for store, _ in grid.yardsticks]
+    for name in named:
+        if name not in grid.stores:
+            raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")
+
+
+def _refuse_leaks(grid: Grid, where: str) -> None:
+    """What probing would refuse in the end, before a day of pretraining."""
+    for recipe, (sweep, probes) in product(grid.pretrained, grid.sweeps):
+        if sweep.encoders is not None and recipe.name not in sweep.encoders:
+            continue
+        for part, probe in product(recipe.corpus, probes):
+            held_out = {*probe.split.validation, *probe.split.test}
+            met = held_out if part.folds is None else held_out & {*part.folds}
+            if str(part.store) == sweep.store and met:
+                raise InputError(
+                    f"{where}: leak: encoder {recipe.name!r} would be pretrained on folds "
+                    f"{sorted(met)} of {sweep.store}, which its probes are chosen or tested on"
+                )
+
+
+def _parsed(change: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(change)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{change!r}: not of the form key = value in TOML ({error})") from error
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` put over ``base``, table by table."""
+    both = {
+        key: _merged(base[key], value)
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        else value
+        for key, value in over.items()
+    }
+    return {**base, **both}

@@ -1,0 +1,166 @@
+"""What a benchmark would do and about how long it would take: each kind of step, tried once."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from joblib import cpu_count
+from torch import nn
+
+from myocard.benchmarking import Places, with_random
+from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.cohort import Cohort
+from myocard.data.sources import entries
+from myocard.data.store import Store
+from myocard.grid import Grid, Trial, expand
+from myocard.leads import LEAD_SETS
+from myocard.pretraining import build
+from myocard.probing import Job, stacks, steps_per_epoch
+from myocard.recipe import PretrainRecipe, ProbeRecipe
+from myocard.tasks import task
+from myocard.training import fit
+
+_FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One thing that a benchmark makes, and the seconds that it still takes; 0 if it is there."""
+
+    name: str
+    seconds: float
+
+
+def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
+    """Every encoder, cache and trial of ``grid``, with its estimated cost on this machine.
+
+    Steps are timed on random numbers of the right shape, so nothing need be there yet; records are
+    counted in their folders. Preparing is not estimated: it takes seconds per thousand records.
+
+    Args:
+        jobs: Trials at a time; the cost of each is divided by it.
+    """
+    places = Places(out)
+    counts = {name: _records(name, grid, places) for name in grid.stores}
+    made = {recipe.name: places.encoders / recipe.name for recipe in grid.pretrained}
+    trained = [_untrained(recipe) for recipe in grid.pretrained]
+    trained += [Checkpoint.load(folder) for folder in grid.checkpoints]
+    encoders = {encoder.name: encoder for encoder in with_random(trained, grid.random)}
+    trials = grid.trials(list(encoders))
+    pieces = [
+        Piece(f"encoder {r.name}", 0 if made[r.name].exists() else _pretraining(r, counts))
+        for r in grid.pretrained
+    ]
+    for condition in dict.fromkeys(trial.condition for trial in trials):
+        folder = places.features(condition)
+        encoder = encoders[condition.encoder].reading(LEAD_SETS[condition.lead_set])
+        seconds = 0 if folder.exists() else _extraction(encoder) * counts[condition.store]
+        pieces.append(Piece(f"features {folder.relative_to(places.out / 'features')}", seconds))
+    for trial in trials:
+        encoder = encoders[trial.condition.encoder]
+        left = 0.0
+        if not _finished(trial, encoder, places):
+            left = _probing(trial, encoder, counts[trial.condition.store])
+        pieces.append(Piece(trial.name, left / (cpu_count() if jobs == -1 else jobs)))
+    return pieces
+
+
+def _records(name: str, grid: Grid, places: Places) -> int:
+    settings = grid.stores[name]
+    if places.store(name).exists():
+        return len(Store.open(places.store(name)).records)
+    if settings.simulate is not None:
+        return settings.simulate.records
+    assert settings.folder is not None
+    return len(entries(settings.source, expand(settings.folder, name)))
+
+
+def _untrained(recipe: PretrainRecipe) -> Checkpoint:
+    preprocessing = recipe.input.preprocessing()
+    encoder = build(recipe, preprocessing).encoder.eval()
+    nothing = pd.DataFrame(columns=list(CORPUS_COLUMNS))
+    return Checkpoint(recipe.name, encoder, preprocessing, nothing)
+
+
+def _finished(trial: Trial, encoder: Checkpoint, places: Places) -> bool:
+    folder = places.results / trial.place / encoder.name / trial.recipe.task
+    cells = [cell for s in stacks(trial.recipe, encoder.encoder.shape.depth) for cell in s]
+    return all((folder / cell.name / "run.json").exists() for cell in cells)
+
+
+def _pretraining(recipe: PretrainRecipe, counts: Mapping[str, int]) -> float:
+    preprocessing, settings = recipe.input.preprocessing(), recipe.optimisation
+    folds = [(str(part.store), len(part.folds or range(_FOLDS))) for part in recipe.corpus]
+    records = sum(counts[store] * share // _FOLDS for store, share in folds)
+    signals = torch.randn(settings.batch, len(preprocessing.leads), preprocessing.samples)
+    model = build(recipe, preprocessing)
+    few = settings.model_copy(update={"epochs": 1.0, "warmup_epochs": 0.0, "accumulate": 1})
+
+    def steps(count: int) -> None:
+        fit(
+            model,
+            loss=lambda module, batch: module(batch, preprocessing.leads).loss,
+            batches=lambda start: iter([signals] * count),
+            steps_per_epoch=count,
+            settings=few,
+        )
+
+    return _seconds_a_step(steps) * settings.epochs * max(1, records // settings.batch)
+
+
+@torch.inference_mode()
+def _extraction(encoder: Checkpoint) -> float:
+    """Seconds a record."""
+    leads, batch = encoder.preprocessing.leads, 16
+    signals = torch.randn(batch, len(leads), encoder.preprocessing.samples)
+    return (
+        _seconds_a_step(lambda n: [encoder.encoder.pooled(signals, leads) for _ in range(n)])
+        / batch
+    )
+
+
+def _probing(trial: Trial, encoder: Checkpoint, records: int) -> float:
+    split = trial.recipe.split
+    train = max(2, records * len(split.train) // _FOLDS)
+    shape = encoder.encoder.shape
+    steps = trial.recipe.optimisation.epochs * steps_per_epoch(train, trial.recipe.optimisation)
+    whole = trial.recipe.model_copy(update={"fraction": 1.0, "task": "any"})
+    return steps * _probe_step(
+        whole, len(task(trial.recipe.task).classes), shape.depth, shape.width
+    )
+
+
+@cache
+def _probe_step(recipe: ProbeRecipe, classes: int, depth: int, width: int) -> float:
+    rows = np.arange(recipe.optimisation.batch)
+    targets = np.random.default_rng(0).random((len(rows), classes)) < 0.5
+    names = tuple(map(str, range(classes)))
+    splits = dict.fromkeys(("train", "validation", "test"), rows)
+    ids = rows.astype(object)
+    cohort = Cohort("any", "noise", names, {}, False, targets, splits, ids, ids, {})
+    states = torch.randn(len(rows), depth + 1, width)
+
+    def steps(count: int) -> None:
+        optimisation = recipe.optimisation.model_copy(update={"epochs": float(count)})
+        short = recipe.model_copy(update={"optimisation": optimisation})
+        job = Job(nn.LayerNorm(width), states, cohort, short)
+        for cells in stacks(short, depth):
+            _, stack, inputs = job.build(cells)
+            job.fit(stack, inputs)
+
+    return _seconds_a_step(steps)
+
+
+def _seconds_a_step(run: Callable[[int], object]) -> float:
+    """The difference between a few steps and one, so that setting up is not counted."""
+    run(1)
+    began = time.perf_counter()
+    run(1)
+    one = time.perf_counter()
+    run(5)
+    return max(time.perf_counter() - one - (one - began), 1e-6) / 4

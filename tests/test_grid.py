@@ -1,0 +1,118 @@
+"""A benchmark's file: every trial once, and what is wrong is said before anything is trained."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from myocard.errors import InputError
+from myocard.grid import read_grid, shipped
+
+GRID = """
+[stores.one]
+source = "ptbxl-100"
+simulate = { records = 100 }
+
+[stores.two]
+source = "ptbxl-100"
+folder = "$NOWHERE/two"
+
+[[encoders]]
+name = "mine"
+corpus = [{ store = "one", folds = [1, 2, 3] }]
+
+[probing]
+readouts = ["last", "pma"]
+optimisation = { epochs = 3 }
+
+[[sweeps]]
+store = "one"
+tasks = ["ptbxl-all", "ptbxl-rhythm"]
+fractions = [0.1, 1.0]
+lead_sets = ["12", "II"]
+"""
+AGAIN = """
+[[sweeps]]
+store = "one"
+tasks = ["ptbxl-all"]
+encoders = ["mine"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "grid.toml"
+    path.write_text(GRID)
+    return path
+
+
+def test_a_sweep_is_every_combination_once(file: Path) -> None:
+    trials = read_grid(str(file)).trials(["mine", "random"])
+    assert len({trial.name for trial in trials}) == len(trials) == 2**6
+    combinations = {
+        (t.condition.encoder, t.condition.lead_set, t.recipe.task, t.recipe.fraction,
+         *t.recipe.readouts, *t.recipe.heads)
+        for t in trials
+    }  # fmt: skip
+    axes = (
+        ("mine", "random"), ("12", "II"), ("ptbxl-all", "ptbxl-rhythm"), (0.1, 1.0),
+        ("last", "pma"), ("linear", "mlp"),
+    )  # fmt: skip
+    assert combinations == set(product(*axes))
+    assert {t.recipe.optimisation.epochs for t in trials} == {3}
+
+
+def test_a_trial_that_two_sweeps_ask_for_is_one(file: Path) -> None:
+    once = len(read_grid(str(file)).trials(["mine"]))
+    file.write_text(GRID + AGAIN)
+    assert len(read_grid(str(file)).trials(["mine"])) == once
+    file.write_text(GRID + AGAIN + "probing = { seeds = [7] }")
+    with pytest.raises(InputError, match="different settings"):
+        read_grid(str(file)).trials(["mine"])
+
+
+def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
+    grid = read_grid(str(file), ["probing.optimisation.epochs = 9", "stores.one.simulate.seed = 4"])
+    assert grid.sweeps[0][1][0].optimisation.epochs == 9
+    assert grid.stores["one"].simulate.seed == 4  # type: ignore[union-attr]
+    assert grid.stores["one"].simulate.records == 100  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("sweeps = []", "sweeps"),
+        ("stores.one.folder = 'x'", "either folder or simulate"),
+        ("probing.readouts = ['lats']", "should be 'last'"),
+        ("probing.lerning = 1", "unknown key 'lerning'"),
+        ("pretraining.depth = 3", "unknown key 'depth'"),
+        ("encoders = [{name = 'mine', corpus = [{store = 'three'}]}]", "no store 'three'"),
+        ("encoders = [{name = 'mine', corpus = [{store = 'one'}]}]", r"leak.*\[9, 10\]"),
+        (
+            "encoders = [{name = 'mine', corpus = [{store = 'one', folds = [8, 9]}]}]",
+            r"leak.*\[9\]",
+        ),
+        ("just words", "key = value"),
+    ],
+)
+def test_what_is_wrong_is_named(file: Path, change: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_grid(str(file), [change])
+
+
+def test_an_unknown_encoder_is_named(file: Path) -> None:
+    file.write_text(GRID + AGAIN)
+    with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
+        read_grid(str(file)).trials(["other"])
+
+
+def test_an_unknown_file_is_told_the_shipped_ones() -> None:
+    with pytest.raises(InputError, match="demo, paper, ptbxl-local, stmem-single-label"):
+        read_grid("nowhere.toml")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_benchmark_can_be_read(name: str) -> None:
+    grid = read_grid(name)
+    names = [recipe.name for recipe in grid.pretrained]
+    assert grid.trials(names)
