@@ -84,22 +84,6 @@ def best_thresholds(targets: Flags, scores: Reals) -> Reals:
     return thresholds
 
 
-def brier_score(targets: Flags, probabilities: Reals) -> Reals:
-    """Mean squared distance of probability and outcome, ``(classes,)``."""
-    return np.square(probabilities - targets).mean(axis=0)
-
-
-def expected_calibration_error(targets: Flags, probabilities: Reals, *, bins: int = 15) -> Reals:
-    """Mean distance of confidence and frequency over equally wide bins, ``(classes,)``.
-
-    Bins are weighted by their records (Guo et al., ICML 2017, eq. 3, for each class on its own).
-    """
-    place = np.minimum((probabilities * bins).astype(int), bins - 1)
-    gaps = probabilities - targets
-    within = np.stack([np.where(place == b, gaps, 0).sum(axis=0) for b in range(bins)])
-    return np.abs(within).sum(axis=0) / len(targets)
-
-
 def bootstrap_counts(
     groups: ArrayLike | None, *, records: int, resamples: int = 1000, seed: int = 0
 ) -> Counts:
@@ -200,8 +184,8 @@ def paired_difference(
     Either may be ``(records, classes)`` or, of any number of seeds, ``(seeds, records, classes)``.
 
     Returns:
-        ``difference``, its percentile interval ``low`` to ``high``, and the two-sided bootstrap
-        ``p`` of no difference, which is at least 2 / (resamples + 1).
+        ``difference``, its percentile interval ``low`` to ``high``, the two-sided bootstrap ``p``
+        of no difference, which is at least 2 / (resamples + 1), and the standard error ``se``.
     """
     values = partial(
         macro_resamples, targets, metric=metric, groups=groups, resamples=resamples, seed=seed
@@ -234,7 +218,8 @@ def difference(values_a: Reals, values_b: Reals) -> dict[str, float]:
     low, high = _interval(differences)
     rarer = min((differences <= 0).sum(), (differences >= 0).sum())
     p = min(1.0, 2 * (1 + rarer) / (1 + len(differences)))
-    return {"difference": float(observed), "low": low, "high": high, "p": float(p)}
+    se = float(differences.std(ddof=1))
+    return {"difference": float(observed), "low": low, "high": high, "p": float(p), "se": se}
 
 
 def _by_record(counts: Counts) -> Reals:

@@ -28,12 +28,13 @@ BEST_LAYER = "best layer on validation"
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference in macro AUROC, its 95 % interval and two-sided p."""
+    """A paired difference in macro AUROC, its 95 % interval, two-sided p and standard error."""
 
     difference: float
     low: float
     high: float
     p: float
+    se: float
 
 
 @dataclass(frozen=True)
