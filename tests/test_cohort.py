@@ -39,6 +39,13 @@ def test_each_split_has_the_labelled_records_of_its_folds(records):
     assert found.sizes()["train"] == {"folds": [1, 2], "records": 6, "patients": 6}
 
 
+def test_what_is_known_of_a_record_comes_along(records):
+    assert assemble(records, ANY, SPLIT).traits == {}
+    told = assemble(records.assign(age=np.arange(20.0), device=["x", None] * 10), ANY, SPLIT)
+    assert told.traits.keys() == {"age", "device"}
+    assert told.traits["age"][told.rows["test"]].tolist() == [12, 13, 14]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "ab", "q"]), st.integers(1, 6)), max_size=40))
 def test_no_record_is_in_two_splits_and_none_without_a_class(drawn):

@@ -21,7 +21,10 @@ def cohort() -> Cohort:
     folds = {"train": (1,), "validation": (2,), "test": (3,)}
     targets = rng.random((100, 2)) < 0.4
     left_out = {"c": "0 positives in test"}
-    return Cohort("any", "made", ("a", "b"), left_out, False, targets, rows, ids, patients, folds)
+    traits = {"sex": np.array(["F", "M"] * 50, object), "age": np.arange(100.0)}
+    return Cohort(
+        "any", "made", ("a", "b"), left_out, False, targets, rows, ids, patients, folds, traits
+    )
 
 
 @pytest.fixture
@@ -71,6 +74,8 @@ def test_predictions_hold_every_record_of_each_split_once_a_seed(cohort, scores,
             mine = table[(table["split"] == split) & (table["seed"] == seed)]
             assert mine["id"].tolist() == cohort.ids[rows].tolist()
             assert mine["patient"].tolist() == cohort.patients[rows].tolist()
+            assert mine["sex"].tolist() == cohort.traits["sex"][rows].tolist()
+            assert mine["age"].tolist() == cohort.traits["age"][rows].tolist()
             assert mine[["score:a", "score:b"]].to_numpy() == pytest.approx(values)
             assert (mine[["target:a", "target:b"]].to_numpy() == cohort.targets[rows]).all()
 

@@ -1,6 +1,7 @@
 """Which records a task is trained, chosen and tested on, and what is true of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from myocard.recipe import Split
 from myocard.tasks import Task
 
 SPLITS = ("train", "validation", "test")
+TRAITS = ("sex", "age", "site", "device")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,7 @@ class Cohort:
         ids: Of all records of the table.
         patients: Of all records of the table.
         folds: Of each split.
+        traits: Those of ``TRAITS`` that the table has, of all its records.
     """
 
     task: str
@@ -40,6 +43,7 @@ class Cohort:
     ids: NDArray[np.object_]
     patients: NDArray[np.object_]
     folds: dict[str, tuple[int, ...]]
+    traits: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def groups(self, split: str) -> NDArray[np.object_] | None:
         """Each record's patient, where some patient of the split has several records."""
@@ -76,7 +80,8 @@ class Cohort:
 def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int = 1) -> Cohort:
     """The cohort of ``task`` among ``records``.
 
-    They have columns source, id, patient, fold, codes and, if an encoder is read, seen.
+    They have columns source, id, patient, fold, codes and, if an encoder is read, seen; and those
+    of ``TRAITS`` that are known.
 
     A class with fewer than ``min_positives`` positives, or without a negative, in any of the splits
     is left out: it could not be trained, chosen or scored. That looks at labels of the test folds,
@@ -118,6 +123,7 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
         ids,
         patients,
         folds,
+        {name: records[name].to_numpy() for name in TRAITS if name in records},
     )
 
 

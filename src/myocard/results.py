@@ -99,6 +99,7 @@ def _table(cohort: Cohort, split: str, seed: int, scores: NDArray[np.floating]) 
         "split": split,
         "seed": seed,
     }
+    columns |= {name: values[rows] for name, values in cohort.traits.items()}
     columns |= {f"score:{name}": scores[:, k] for k, name in enumerate(cohort.classes)}
     columns |= {f"target:{name}": cohort.targets[rows, k] for k, name in enumerate(cohort.classes)}
     return pd.DataFrame(columns)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from myocard.cohort import TRAITS
 from myocard.errors import InputError
 
 Split = Literal["validation", "test"]
@@ -117,12 +118,14 @@ class Predictions(NamedTuple):
         patients: ``(records,)``.
         targets: ``(records, classes)``.
         scores: ``(seeds, records, classes)``.
+        traits: Those of ``TRAITS`` that the run tells of its records, a row a record.
     """
 
     ids: NDArray[Any]
     patients: NDArray[Any]
     targets: NDArray[np.bool_]
     scores: NDArray[np.floating]
+    traits: pd.DataFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +158,11 @@ class Run:
         targets = first[[f"target:{name}" for name in self.states.classes]].to_numpy(bool)
         shape = (seeds, len(first), len(self.states.classes))
         return Predictions(
-            first["id"].to_numpy(), first["patient"].to_numpy(), targets, scores.reshape(shape)
+            first["id"].to_numpy(),
+            first["patient"].to_numpy(),
+            targets,
+            scores.reshape(shape),
+            first[[name for name in TRAITS if name in first]],
         )
 
     def _table(self) -> pd.DataFrame:
