@@ -105,6 +105,12 @@ def test_training_lowers_the_masked_loss(recipe, store):
     assert np.mean(losses[-5:]) < 0.9 * losses[0]
 
 
+def test_no_more_layers_are_averaged_than_there_are(recipe):
+    changes = {"mixture": "mean", "mixture_layers": 9}
+    with pytest.raises(InputError, match="mixture_layers = 9: 'nano' has 8 blocks"):
+        build(recipe.model_copy(update=changes), recipe.input.preprocessing())
+
+
 def test_the_weights_are_drawn_by_the_recipes_seed(recipe):
     stated = recipe.input.preprocessing()
     other = recipe.model_copy(

@@ -14,12 +14,14 @@ from myocard.errors import InputError
 from myocard.nn.heads import HEADS
 from myocard.nn.masked import MIXTURES
 from myocard.nn.readouts import READOUTS
+from myocard.objectives import OBJECTIVES
 from myocard.recipe import (
     PRESETS,
     CorpusPart,
     FinetuneRecipe,
     HeadName,
     InputSettings,
+    ObjectiveName,
     Optimisation,
     PresetName,
     PretrainRecipe,
@@ -86,6 +88,13 @@ def test_what_is_wrong_with_a_pretraining_is_named(read, text, message):
         read(PretrainRecipe, PRETRAIN + text)
 
 
+def test_layers_of_a_mean_are_for_a_mean(read):
+    text = "mixture_layers = 3\n" + PRETRAIN
+    with pytest.raises(InputError, match=r'mixture_layers is for mixture = "mean"'):
+        read(PretrainRecipe, text)
+    assert read(PretrainRecipe, 'mixture = "mean"\n' + text).mixture_layers == 3
+
+
 def test_what_is_missing_is_named(read):
     with pytest.raises(InputError, match=r"some\.toml: task: field required"):
         read(ProbeRecipe, "")
@@ -145,6 +154,7 @@ def test_names_in_recipes_are_those_of_the_parts():
     assert set(get_args(HeadName)) == set(HEADS)
     assert set(get_args(PresetName)) == set(PRESETS)
     assert set(get_args(SizeName)) == set(DECODERS)
+    assert set(get_args(ObjectiveName)) == set(OBJECTIVES)
     assert set(get_args(PretrainRecipe.model_fields["mixture"].annotation)) == set(MIXTURES)
     for size in get_args(SizeName):
         assert encoder_shape(size, samples=1000, patch=50).samples == 1000

@@ -16,11 +16,12 @@ from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.nn.encoder import Encoder
-from myocard.nn.masked import MIXTURES, Decoder, MaskedAutoencoder
+from myocard.nn.masked import MaskedAutoencoder
 from myocard.nn.patches import patchify, unpatchify
+from myocard.objectives import OBJECTIVES
 from myocard.recipe import CorpusPart, PretrainRecipe
 from myocard.training import Progress, fit
-from myocard.zoo import DECODERS, encoder_shape
+from myocard.zoo import encoder_shape
 
 
 def pretrain(
@@ -89,14 +90,18 @@ def select(part: CorpusPart) -> Part:
 
 
 def build(recipe: PretrainRecipe, preprocessing: Preprocessing) -> MaskedAutoencoder:
-    """The masked autoencoder of a recipe, its weights drawn with the recipe's seed."""
+    """The encoder of a recipe in its objective, its weights drawn with the recipe's seed.
+
+    Raises:
+        InputError: When more layers are to be averaged than there are.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.optimisation.seed)
         shape = encoder_shape(recipe.size, samples=preprocessing.samples, patch=recipe.input.patch)
-        encoder = Encoder(shape)
-        decoder = Decoder(encoder, DECODERS[recipe.size])
-        mixture = MIXTURES[recipe.mixture]
-        return MaskedAutoencoder(encoder, decoder, mixture=mixture, mask_ratio=recipe.mask_ratio)
+        if (recipe.mixture_layers or 1) > shape.depth:
+            wanted = recipe.mixture_layers
+            raise InputError(f"mixture_layers = {wanted}: {recipe.size!r} has {shape.depth} blocks")
+        return OBJECTIVES[recipe.objective](Encoder(shape), recipe)
 
 
 def describe(
@@ -106,12 +111,13 @@ def describe(
     corpus = pd.concat([p.store.records.iloc[p.rows] for p in windows.parts])
     about = {
         "input": recipe.input.preset,
+        "objective": recipe.objective,
         "mixture": recipe.mixture,
         "seed": recipe.optimisation.seed,
         "stores": {str(p.store.folder): p.store.key for p in windows.parts},
         "recipe": recipe.model_dump(mode="json"),
     }
-    rest = {f"decoder.{k}": v for k, v in model.decoder.state_dict().items()}
+    rest = {k: v for k, v in model.state_dict().items() if not k.startswith("encoder.")}
     columns = corpus.loc[:, list(CORPUS_COLUMNS)]
     return Checkpoint(recipe.name, model.encoder.eval(), preprocessing, columns, about, rest)
 

@@ -14,6 +14,7 @@ SizeName = Literal["nano", "tiny", "small", "base"]
 PresetName = Literal["stmem", "ecgsoup"]
 ReadoutName = Literal["last", "ppa", "pma", "pma-frozen-gate", "scalar-mix", "concat", "alf"]
 HeadName = Literal["linear", "mlp"]
+ObjectiveName = Literal["mae", "mtae", "mlae", "mae-rlm", "mtae-rlm"]
 Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
 Penalties = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
 
@@ -115,7 +116,11 @@ class Optimisation(Settings):
 
 
 class PretrainRecipe(Settings):
-    """Masked pretraining of an encoder."""
+    """Self-supervised pretraining of an encoder.
+
+    ``mixture`` is what the decoder of a masked autoencoder reads: the last layer, or the mean of
+    all or, with ``mixture_layers``, of so many last ones.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     corpus: tuple[CorpusPart, ...] = Field(min_length=1)
@@ -124,7 +129,11 @@ class PretrainRecipe(Settings):
     )
     input: InputSettings = InputSettings()
     size: SizeName = "tiny"
+    objective: ObjectiveName = "mae"
     mixture: Literal["last", "mean"] = "last"
+    mixture_layers: int | None = Field(
+        default=None, ge=1, description="of the mean, counted from the last block (our extension)"
+    )
     mask_ratio: float = Field(default=0.75, gt=0, lt=1)
     optimisation: Optimisation = Optimisation(
         epochs=800,
@@ -133,6 +142,12 @@ class PretrainRecipe(Settings):
         weight_decay=0.01,
         betas=(0.9, 0.95),
     )
+
+    @model_validator(mode="after")
+    def _layers_of_a_mean(self) -> "PretrainRecipe":
+        if self.mixture_layers is not None and self.mixture != "mean":
+            raise ValueError('mixture_layers is for mixture = "mean"')
+        return self
 
 
 class Split(Settings):

@@ -43,12 +43,8 @@ def test_it_can_be_pretrained(size, preset, mixture):
         model = MaskedAutoencoder(
             encoder, Decoder(encoder, DECODERS[size]), mixture=MIXTURES[mixture]
         )
-        embedded = encoder.embed(torch.empty(1, 12, preprocessing.samples))
-        visible = embedded[:, :, : embedded.shape[2] // 4]
-        layers = encoder.layers(encoder.assemble(visible, preprocessing.leads))
-        mixed = model.mixture(layers, encoder.norm).unflatten(1, (12, -1))[:, :, 1:-1]
-        kept = torch.zeros(mixed.shape[:3], dtype=torch.int64)
-        predicted = model.decoder(mixed, kept)
+        signals = torch.empty(1, 12, preprocessing.samples)
+        predicted = model(signals, preprocessing.leads).patches
     assert predicted.shape == (1, 12, shape.samples // shape.patch, shape.patch)
 
 

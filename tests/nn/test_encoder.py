@@ -122,3 +122,10 @@ def test_numbers_that_do_not_fit_are_refused(changes, message):
     numbers = {"samples": 100, "patch": 10, "width": 12, "depth": 3, "heads": 3} | changes
     with pytest.raises(ValueError, match=message):
         EncoderShape(**numbers)
+
+
+@pytest.mark.parametrize("patches", range(1, 11))
+def test_any_whole_number_of_patches_up_to_the_window_is_read(encoder, signals, patches):
+    short = encoder.embed(signals[..., : 10 * patches])
+    assert torch.allclose(short, encoder.embed(signals)[:, :, :patches], atol=1e-6)
+    assert encoder.pooled(signals[..., : 10 * patches]).shape == (4, 4, 12)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from myocard.leads import LEADS
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
     """Signals in, the residual stream after every block out.
 
     Every method takes ``leads``, the names of the rows of ``signals``: any subset of the twelve, in
-    any order.
+    any order. Signals last any whole number of patches, up to the window of the shape.
     """
 
     positions: Tensor
@@ -88,14 +88,25 @@ class Encoder(nn.Module):
 
     def embed(self, signals: Signals) -> LeadTokens:
         """Patch embeddings with their positions, before separators and lead embeddings."""
-        return self.patch_embedding(patchify(signals, self.shape.patch)) + self.positions
+        patches = self.patch_embedding(patchify(signals, self.shape.patch))
+        return patches + self.positions[: patches.shape[2]]
 
-    def assemble(self, patches: LeadTokens, leads: Sequence[str]) -> Tokens:
-        """Put separators around each lead's patches, add lead embeddings, and join the leads."""
+    def assemble(
+        self,
+        patches: LeadTokens,
+        leads: Sequence[str],
+        shown: Int[Tensor, "batch shown"] | None = None,
+    ) -> Tokens:
+        """Put separators around each lead's patches, add lead embeddings, and join the leads.
+
+        Args:
+            shown: Which of ``leads`` the patches of each record are of; None for all, in order.
+        """
         separators = self.separator.expand(*patches.shape[:2], 1, -1)
         tokens = torch.cat([separators, patches, separators], dim=2)
-        rows = [LEADS.index(lead) for lead in leads]
-        return (tokens + self.lead_embedding[rows, None]).flatten(1, 2)
+        names = self.lead_embedding[lead_rows(leads)]
+        names = names if shown is None else names[shown]
+        return (tokens + names[..., None, :]).flatten(1, 2)
 
     def layers(self, tokens: Tokens) -> Iterator[Tokens]:
         """The residual stream X_0 … X_L, one layer at a time, without any norm."""
@@ -103,6 +114,11 @@ class Encoder(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
             yield tokens
+
+
+def lead_rows(leads: Sequence[str]) -> list[int]:
+    """The places of ``leads`` among the twelve: the rows of a lead embedding."""
+    return [LEADS.index(lead) for lead in leads]
 
 
 def patch_tokens(tokens: Tokens, leads: int) -> Float[Tensor, "batch {leads} patches width"]:

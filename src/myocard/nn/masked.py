@@ -6,23 +6,24 @@ ST-MEM, their mean in IPASTMEM (ECG-Soup, arXiv 2509.00102, Scheme III). That is
 difference.
 """
 
-import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from myocard.leads import LEADS
-from myocard.nn.encoder import Encoder, patch_tokens
+from myocard.nn.encoder import Encoder, lead_rows, patch_tokens
+from myocard.nn.masks import Hidden, Mask, Masking, Visible, each_lead
 from myocard.nn.patches import patchify, sincos_positions
-from myocard.nn.shapes import LeadTokens, Patches, Signals, Tokens
+from myocard.nn.shapes import Patches, Signals, Tokens
 from myocard.nn.transformer import Block, initialise
 
 Mixture = Callable[[Iterator[Tokens], nn.Module], Tokens]
-Hidden = Bool[Tensor, "batch leads patches"]
+Canvas = Float[Tensor, "batch leads tokens inner"]
 
 
 def last_layer(layers: Iterator[Tokens], norm: nn.Module) -> Tokens:
@@ -38,6 +39,12 @@ def mean_of_layers(layers: Iterator[Tokens], norm: nn.Module) -> Tokens:
     for x in layers:
         total, count = total + norm(x), count + 1
     return total / count
+
+
+def mean_of_last(layers: Iterator[Tokens], norm: nn.Module, *, count: int) -> Tokens:
+    """(1/k) Σ_{l=L−k+1..L} LN(X_l): between ST-MEM (k = 1) and IPASTMEM (k = L); our extension."""
+    recent = deque(layers, maxlen=count)
+    return torch.stack([norm(x) for x in recent]).mean(dim=0)
 
 
 MIXTURES: dict[str, Mixture] = {"last": last_layer, "mean": mean_of_layers}
@@ -84,20 +91,40 @@ class Decoder(nn.Module):
         self.register_buffer("positions", positions, persistent=False)
         self.apply(initialise)
 
-    def forward(
-        self,
-        visible: Float[Tensor, "batch leads visible width"],
-        kept: Int[Tensor, "batch leads visible"],
-    ) -> Patches:
-        batch, leads = kept.shape[:2]
+    def forward(self, visible: Visible, mask: Mask, leads: Sequence[str]) -> Patches:
+        tokens = self.canvas(visible, mask)
+        decoded = self.blocks(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+        return self.predict(decoded)
+
+    def canvas(self, visible: Visible, mask: Mask) -> Canvas:
+        """Mask tokens, visible tokens and separators of every lead, in their places."""
         entered = self.enter(visible)
-        width, patches = entered.shape[-1], self.positions.shape[0]
-        canvas = self.mask_token.to(entered.dtype).expand(batch, leads, patches, width)
-        tokens = canvas.scatter(2, kept[..., None].expand_as(entered), entered) + self.positions
-        separators = self.separator.expand(batch * leads, 1, width)
-        tokens = torch.cat([separators, tokens.flatten(0, 1), separators], dim=1)
-        decoded = self.blocks(tokens)[:, 1:-1]
-        return self.leave(self.norm(decoded)).unflatten(0, (batch, leads))
+        shape, width = mask.hidden.shape, entered.shape[-1]
+        canvas = self.mask_token.to(entered.dtype).expand(shape[0], shape[1:].numel(), width)
+        places = mask.places[..., None].expand(-1, -1, width)
+        tokens = canvas.scatter(1, places, entered.flatten(1, 2)).unflatten(1, shape[1:])
+        separators = self.separator.expand(*shape[:2], 1, -1)
+        return torch.cat([separators, tokens + self.positions, separators], dim=2)
+
+    def predict(self, tokens: Canvas) -> Patches:
+        return self.leave(self.norm(tokens[:, :, 1:-1]))
+
+
+class AcrossLeads(nn.Module):
+    """A decoder whose attention runs over all leads, which it tells apart by an embedding.
+
+    A lead that is hidden as a whole can be completed from the others alone.
+    """
+
+    def __init__(self, encoder: Encoder, shape: DecoderShape) -> None:
+        super().__init__()
+        self.lead = Decoder(encoder, shape)
+        self.lead_embedding = nn.Parameter(torch.empty(len(LEADS), shape.width).normal_(std=0.02))
+
+    def forward(self, visible: Visible, mask: Mask, leads: Sequence[str]) -> Patches:
+        tokens = self.lead.canvas(visible, mask) + self.lead_embedding[lead_rows(leads), None]
+        decoded = self.lead.blocks(tokens.flatten(1, 2)).unflatten(1, tokens.shape[1:3])
+        return self.lead.predict(decoded)
 
 
 class MaskedAutoencoder(nn.Module):
@@ -105,50 +132,37 @@ class MaskedAutoencoder(nn.Module):
 
     Args:
         encoder: Any ``Encoder``.
-        decoder: A ``Decoder`` made for it.
-        mixture: Which layers the decoder reads, one of ``MIXTURES``.
-        mask_ratio: Share of each lead's patches to hide.
+        decoder: A ``Decoder`` or ``AcrossLeads``, made for it.
+        masking: Draws what is hidden.
+        mixture: Which layers the decoder reads.
+        mask_ratio: Share of what ``masking`` chooses from to hide.
     """
 
     def __init__(
-        self, encoder: Encoder, decoder: Decoder, *, mixture: Mixture, mask_ratio: float = 0.75
+        self,
+        encoder: Encoder,
+        decoder: nn.Module,
+        *,
+        mixture: Mixture,
+        masking: Masking = each_lead,
+        mask_ratio: float = 0.75,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.mixture = mixture
+        self.masking = masking
         self.mask_ratio = mask_ratio
 
     def forward(self, signals: Signals, leads: Sequence[str] = LEADS) -> Reconstruction:
         embedded = self.encoder.embed(signals)
-        kept, hidden = random_mask(embedded, self.mask_ratio)
-        visible = embedded.gather(2, kept[..., None].expand(*kept.shape, embedded.shape[-1]))
-        layers = self.encoder.layers(self.encoder.assemble(visible, leads))
-        mixed = patch_tokens(self.mixture(layers, self.encoder.norm), len(leads))
-        predicted = self.decoder(mixed, kept)
-        loss = masked_loss(predicted, patchify(signals, self.encoder.shape.patch), hidden)
-        return Reconstruction(loss, predicted, hidden)
-
-
-def visible_count(patches: int, mask_ratio: float) -> int:
-    """⌊N·(1−r)⌋ patches of a lead stay visible."""
-    # Rounded first: 30·(1−0.6) is 12.000000000000002 and 10·(1−0.9) is 0.9999999999999998.
-    return math.floor(round(patches * (1 - mask_ratio), 9))
-
-
-def random_mask(
-    embedded: LeadTokens, mask_ratio: float
-) -> tuple[Int[Tensor, "batch leads visible"], Hidden]:
-    """Draw each lead's visible patches uniformly and on its own.
-
-    Returns:
-        The positions of the visible patches in rising order, and True at each hidden patch.
-    """
-    noise = torch.rand(embedded.shape[:3], device=embedded.device)
-    kept = noise.argsort(dim=2)[:, :, : visible_count(noise.shape[2], mask_ratio)]
-    kept = kept.sort(dim=2).values
-    hidden = torch.ones_like(noise, dtype=torch.bool).scatter(2, kept, value=False)
-    return kept, hidden
+        mask = self.masking(embedded, self.mask_ratio)
+        tokens = self.encoder.assemble(mask.visible(embedded), leads, mask.leads)
+        mixed = self.mixture(self.encoder.layers(tokens), self.encoder.norm)
+        visible = patch_tokens(mixed, mask.leads.shape[1])
+        predicted = self.decoder(visible, mask, leads)
+        loss = masked_loss(predicted, patchify(signals, self.encoder.shape.patch), mask.hidden)
+        return Reconstruction(loss, predicted, mask.hidden)
 
 
 def standardise_patches(patches: Patches) -> Patches:

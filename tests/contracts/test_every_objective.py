@@ -1,0 +1,78 @@
+"""What holds for every objective of pretraining, on simulated records and a small encoder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.objectives import OBJECTIVES
+from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
+from myocard.training import fit
+
+SHAPE = EncoderShape(samples=1000, patch=50, width=24, depth=2, heads=2)
+HOW = Optimisation(
+    epochs=30, batch=32, base_learning_rate=0.04, weight_decay=0.01, precision="fp32"
+)
+every_objective = pytest.mark.parametrize("name", list(OBJECTIVES))
+
+
+def built(name: str):
+    torch.manual_seed(4)
+    recipe = PretrainRecipe(
+        name="x", corpus=(CorpusPart(store=Path("none")),), size="nano", objective=name
+    )
+    return OBJECTIVES[name](Encoder(SHAPE), recipe)
+
+
+@pytest.fixture(scope="module")
+def records(store) -> torch.Tensor:
+    """Sixteen simulated records of four leads."""
+    stated = InputSettings(leads=LEADS).preprocessing()
+    return torch.from_numpy(store.windows(range(16), stated))
+
+
+LEADS = ("I", "II", "V1", "V5")
+
+
+@every_objective
+def test_the_loss_falls_on_simulated_records(name, records):
+    losses = []
+    fit(
+        built(name),
+        loss=lambda model, batch: model(batch, LEADS).loss,
+        batches=lambda start: iter(lambda: records, None),
+        steps_per_epoch=1,
+        settings=HOW,
+        report=lambda progress: losses.append(progress.loss),
+    )
+    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+
+
+@every_objective
+def test_gradients_reach_every_weight_of_the_encoder(name, records):
+    model = built(name)
+    model(records[:4], LEADS).loss.backward()
+    weights = dict(model.encoder.named_parameters())
+    missed = [k for k, v in weights.items() if v.grad is None or not v.grad.any()]
+    assert missed == []
+
+
+@every_objective
+def test_the_encoder_keeps_records_of_a_batch_apart(name, records):
+    model = built(name)
+    seen: list[torch.Tensor] = []
+    model.encoder.blocks[-1].register_forward_hook(lambda *call: seen.append(call[-1].detach()))
+
+    def states(batch: torch.Tensor) -> torch.Tensor:
+        seen.clear()
+        torch.manual_seed(5)
+        model(batch, LEADS)
+        return torch.cat([x.flatten(1) for x in seen])
+
+    batch = records[:4].clone()
+    before = states(batch)
+    batch[1] = records[5]
+    moved = (states(batch) - before).abs().amax(dim=1) > 1e-5
+    assert moved.sum() == len(moved) / 4
