@@ -109,7 +109,7 @@ def test_a_broken_file_is_refused(saved, name):
 
 def test_another_format_is_refused(saved):
     alter(saved / "config.json", format=99)
-    with pytest.raises(InputError, match="saved: a checkpoint of another format than 1"):
+    with pytest.raises(InputError, match="saved: a checkpoint of another format than 2"):
         Checkpoint.load(saved)
 
 

@@ -1,8 +1,8 @@
 """A model on disk: one folder that holds all it takes to use it and to know where it came from.
 
 ``model.safetensors`` (weights), ``config.json`` (shapes, names, recipe), ``preprocessing.json``
-(the input it states), ``corpus.parquet`` (ids and waveform hashes of the records it was trained on)
-and ``README.md`` (the model card).
+(the input it states), ``corpus.parquet`` (ids of the records it was trained on, and two hashes of
+each waveform) and ``README.md`` (the model card).
 """
 
 import hashlib
@@ -24,8 +24,8 @@ from myocard.data.signal import Band, Preprocessing
 from myocard.errors import InputError
 from myocard.nn.encoder import Encoder, EncoderShape
 
-FORMAT = 1
-CORPUS_COLUMNS = ("source", "id", "patient", "sha256")
+FORMAT = 2
+CORPUS_COLUMNS = ("source", "id", "patient", "sha256", "fingerprint")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,8 @@ class Checkpoint:
         name: What to call it in tables.
         encoder: In evaluation mode.
         preprocessing: The input it states.
-        corpus: The records it was trained on: source, id, patient, sha256 of the waveform.
+        corpus: The records it was trained on: source, id, patient, and of the waveform
+            sha256 and fingerprint.
         about: Recipe, steps, mixture, seed: whatever made it.
         rest: Weights of other modules by prefix (``decoder.``, ``readout.``, ``head.``).
     """

@@ -43,6 +43,7 @@ def make_store(tmp_path: Path) -> StoreMaker:
                 "device": None,
                 "source": name,
                 "sha256": [f"{i:064x}" for i in range(count)],
+                "fingerprint": ["-" * 128] * count,
                 "scale": 0.001,
                 "flags": "",
             }

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from myocard.data.signal import Band, Preprocessing, Signal, crop, standardise
 from myocard.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Store:
         folder: Where it lies.
         made: How its signals were made.
         records: One row a record: id, patient, fold, codes, age, sex, site, device, source, sha256,
-            scale, flags.
+            fingerprint, scale, flags.
         signals: ``(records, leads, samples)`` int16; times ``records.scale`` gives ``made.unit``.
         info: What ``store.json`` holds besides.
     """

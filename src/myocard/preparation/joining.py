@@ -79,7 +79,7 @@ def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.
     table["codes"] = table["codes"].map(list)
     table["age"] = table["age"].astype("float64")
     table["source"] = source
-    for column in ("sha256", "scale", "flags"):
+    for column in ("sha256", "fingerprint", "scale", "flags"):
         table[column] = found[column].to_numpy()
     return table
 

@@ -13,6 +13,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from myocard.data.fingerprint import fingerprint
 from myocard.data.signal import conform, crop
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
@@ -67,7 +68,7 @@ def _prepare_record(
     flags += dict.fromkeys(fault.reason for fault in faults)
     integers, scale = quantise(crop(signal, wanted.samples))
     found = {"unit": record.unit, "sha256": record.sha256, "flags": ";".join(flags)}
-    return row | found | {"scale": scale}, integers
+    return row | found | {"scale": scale, "fingerprint": fingerprint(record)}, integers
 
 
 def claim(work: Path, entries: Sequence[Entry], wanted: Wanted) -> None:

@@ -1,0 +1,110 @@
+"""A hash of a waveform that its copies keep: resampled, rescaled, filtered, rounded to 5 µV.
+
+Eight leads, of which the other four are sums, are brought to one rate and to the band that every
+vendor's filter leaves alone. The signs of 64 fixed projections of each make 512 bits (random
+hyperplanes: Charikar, STOC 2002): the bits that two signals differ in tell the angle between them.
+
+On PTB-XL's 500 Hz files, its own 100 Hz files, and filtered and z-scored ones, the copies of 324
+records differ in at most 4.7 % of the bits, and no two of 1,736 different records in less than
+23 %. Copies that start later, or were cut, are not recognised.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myocard.record import Record
+
+TOLERANCE = 0.12
+"""Share of differing bits up to which two waveforms count as one."""
+
+_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+_BITS = 64
+_RATE, _SECONDS = 50, 10  # Hz; what lies behind ten seconds is left out
+_EDGE = _RATE // 2  # where a filter, ours or the vendor's, bends the signal
+_BAND = (3.0, 15.0)  # Hz
+_NOTHING = "-" * (_BITS // 4)  # a lead that is missing or flat
+_FEWEST = 2 * _BITS  # one lead alone is too little to tell two people apart
+_CHUNK = 2_048
+
+# Signs from a hash function, which are the same in every version of NumPy.
+_SIGNS: NDArray[np.float32] = (
+    np.unpackbits(
+        np.frombuffer(hashlib.shake_128(b"myocard").digest(_SECONDS * _RATE * _BITS // 8), np.uint8)
+    ).reshape(-1, _BITS)
+    * np.float32(2)
+    - 1
+)
+
+
+def fingerprint(record: Record) -> str:
+    """16 hexadecimal digits for each of I, II, V1–V6; hyphens for a lead that says nothing."""
+    rows = [record.leads.index(lead) for lead in _LEADS if lead in record.leads]
+    found = dict.fromkeys(_LEADS, _NOTHING)
+    if rows and record.seconds * _RATE > 2 * _EDGE + 1:
+        for row, projected in zip(rows, _conform(record, rows) @ _SIGNS[_EDGE:-_EDGE], strict=True):
+            if projected.any():
+                bits = np.packbits(projected >= 0)
+                found[record.leads[row]] = bits.tobytes().hex()
+    return "".join(found.values())
+
+
+def nearest(
+    prints: Sequence[str], others: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each of ``prints`` the most similar of ``others``.
+
+    Returns:
+        Its position, and the share of bits that differ, of the leads that both have: from 0, and 1
+        where they share less than two leads.
+    """
+    there = _signs(others)
+    places, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for first in range(0, len(prints), _CHUNK):
+        here = _signs(prints[first : first + _CHUNK])
+        best, share = np.zeros(len(here), np.int64), np.ones(len(here))
+        for start in range(0, len(there), _CHUNK):
+            part = there[start : start + _CHUNK]
+            common = np.abs(here) @ np.abs(part).T
+            differing = np.where(
+                common < _FEWEST, 1, (1 - here @ part.T / np.maximum(common, 1)) / 2
+            )
+            place = differing.argmin(axis=1)
+            found = np.take_along_axis(differing, place[:, None], axis=1)[:, 0]
+            best = np.where(found < share, start + place, best)
+            share = np.minimum(found, share)
+        places.append(best)
+        shares.append(share)
+    return np.concatenate(places), np.concatenate(shares)
+
+
+def _conform(record: Record, rows: list[int]) -> NDArray[np.floating]:
+    """``(rows, 450)``: at 50 Hz, 3–15 Hz, without edges and tall spikes; zero where flat."""
+    signal = record.signal[rows]
+    samples = signal.shape[1]
+    # Without a step from its end to its start, which a Fourier transform takes as neighbours.
+    signal = signal - np.linspace(signal[:, 0], signal[:, -1], samples, axis=1)
+    length = round(record.seconds * _RATE)
+    frequencies = np.arange(length // 2 + 1) / record.seconds
+    low, high = _BAND
+    gain = 1 / (1 + (frequencies / high) ** 4) / (1 + (low / np.maximum(frequencies, 1e-9)) ** 4)
+    spectrum = np.fft.rfft(signal, axis=1)[:, : len(gain)]
+    narrow = np.fft.irfft(spectrum * gain[: spectrum.shape[1]], n=length, axis=1)
+    narrow[np.ptp(record.signal[rows], axis=1) == 0] = 0
+    narrow = narrow[:, _EDGE : min(length, _SECONDS * _RATE) - _EDGE]
+    # A spike, or what a calibration pulse leaves, would be all that is compared.
+    limit = 8 * np.median(np.abs(narrow), axis=1, keepdims=True)
+    clipped = np.clip(narrow, -limit, limit)
+    return np.pad(clipped, ((0, 0), (0, len(_SIGNS) - 2 * _EDGE - clipped.shape[1])))
+
+
+def _signs(prints: Sequence[str]) -> NDArray[np.float32]:
+    """``(prints, 512)``: 1 and −1 for a bit, 0 for one that is not there."""
+    signs = np.zeros((len(prints), len(_LEADS) * _BITS), np.float32)
+    for row, text in zip(signs, prints, strict=True):
+        known = np.repeat([digit != "-" for digit in text[:: len(_NOTHING)]], _BITS)
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(text.replace("-", "0")), np.uint8))
+        row[known] = bits[known] * 2.0 - 1
+    return signs
