@@ -18,7 +18,7 @@ from myocard.training import Diverged
 
 VERBS = (
     "demo", "simulate", "prepare", "audit", "audit labels", "pretrain", "extract", "probe",
-    "finetune", "yardstick", "report",
+    "probe-tokens", "finetune", "yardstick", "report",
 )  # fmt: skip
 Run = Callable[..., tuple[int, str, str]]
 
@@ -105,6 +105,9 @@ def test_help_waits_for_no_torch():
         ("extract encoder store own", "own: not readable features"),
         ("probe key.toml nowhere --out new", "key.toml: unknown key 'colour'; the keys are task,"),
         ("probe task.toml nowhere --out new", "nowhere: not readable features"),
+        ("probe-tokens key.toml encoder store --out new", "key.toml: unknown key 'colour'"),
+        ("probe-tokens task.toml encoder store --out new", "unknown task 'mi'; the tasks are"),
+        ("probe-tokens task.toml faster store --out new", "the rate is 100 Hz, not 500 Hz"),
         ("finetune key.toml encoder store new", "key.toml: unknown key 'colour'"),
         ("finetune task.toml encoder store new", "unknown task 'mi'; the tasks are ptbxl-all"),
         ("finetune task.toml faster nowhere new", "nowhere: not a readable store"),

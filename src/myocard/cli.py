@@ -262,6 +262,36 @@ def probe(
     print(out)
 
 
+@app.command("probe-tokens")
+def probe_tokens(
+    recipe: RecipeFile,
+    checkpoint: CheckpointFolder,
+    store: StoreFolder,
+    out: Annotated[Path, typer.Option(help="Results; runs that are there are kept")],
+    random: Annotated[
+        int | None, typer.Option(help="Seed: the same encoder with random weights instead")
+    ] = None,
+    test: Test = False,
+) -> None:
+    """Train readouts of single tokens while the frozen encoder runs, with no cache on disk."""
+    from myocard.checkpoint import Checkpoint
+    from myocard.data.store import Store
+    from myocard.recipe import TokenProbeRecipe, read_recipe
+    from myocard.streaming import TokenStream
+    from myocard.token_probing import probe_tokens as make
+    from myocard.token_probing import views
+
+    settings = read_recipe(recipe, TokenProbeRecipe)
+    encoder, opened = Checkpoint.load(checkpoint), Store.open(store)
+    if random is not None:
+        encoder = encoder.randomised(random)
+    looks = views(settings.readouts, encoder.encoder.shape)
+    stream = TokenStream(encoder, opened, looks, settings.keep * 1e9)
+    with _bar() as advance:
+        make(settings, stream, out, test=test, report=_steps("probe tokens", advance))
+    print(out)
+
+
 @app.command()
 def finetune(
     recipe: RecipeFile,

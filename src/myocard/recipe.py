@@ -13,6 +13,7 @@ from myocard.leads import LEADS, parse_leads
 SizeName = Literal["nano", "tiny", "small", "base"]
 PresetName = Literal["stmem", "ecgsoup"]
 ReadoutName = Literal["last", "ppa", "pma", "pma-frozen-gate", "scalar-mix", "concat", "alf"]
+TokenReadoutName = Literal["attentive-tokens", "efficient-tokens", "alf-leads", "alf-tokens"]
 HeadName = Literal["linear", "mlp"]
 ObjectiveName = Literal["mae", "mtae", "mlae", "mae-rlm", "mtae-rlm"]
 Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
@@ -204,6 +205,38 @@ class ProbeRecipe(Settings):
         if self.optimisation.weight_decay:
             raise ValueError("optimisation.weight_decay must be 0; use penalties")
         return self
+
+
+class TokenProbeRecipe(Settings):
+    """Readouts of tokens, trained while the frozen encoder runs over the records.
+
+    All seeds and penalties learn from the same batches, so that the encoder runs once for all of
+    them: seeds differ in the weights they start from. The penalty, of the head's squared weights,
+    is chosen on validation, for each seed on its own.
+    """
+
+    task: str
+    readouts: Annotated[tuple[TokenReadoutName, ...], Field(min_length=1)] = (
+        "attentive-tokens",
+        "efficient-tokens",
+        "alf-leads",
+    )
+    heads: Annotated[tuple[HeadName, ...], Field(min_length=1)] = ("linear",)
+    split: Split = Split()
+    seeds: Seeds = (0, 1, 2)
+    penalties: Penalties = (1e-3, 1e-2, 1e-1)
+    min_positives: int = Field(default=1, ge=1)
+    resamples: int = Field(default=1000, gt=0)
+    optimisation: Optimisation = Optimisation(
+        epochs=20,
+        base_learning_rate=8e-3,
+        weight_decay=0.0,
+        precision="fp32",
+        checkpoint_every=20,
+    )
+    keep: float = Field(
+        default=1.0, ge=0, description="GB of memory: tokens that all fit are computed once"
+    )
 
 
 class YardstickRecipe(Settings):

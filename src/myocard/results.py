@@ -48,6 +48,49 @@ def validation_auroc(cohort: Cohort, scores: NDArray[np.floating]) -> float:
     return float(metrics.macro(metrics.auroc(targets, scores, once))[0])
 
 
+def choose_penalties(
+    cohort: Cohort,
+    scores: NDArray[np.floating],
+    seeds: Sequence[int],
+    penalties: Sequence[float],
+) -> tuple[list[int], list[dict[str, float]]]:
+    """For each seed the penalty of best macro AUROC on validation, the strongest of equals.
+
+    Args:
+        cohort: Whose validation records were scored.
+        scores: ``(seeds, penalties, records, classes)``.
+        seeds: In their order.
+        penalties: In theirs.
+
+    Returns:
+        Each seed's place among the penalties, and what ``run.json`` says of the choice.
+    """
+    places, chosen = [], []
+    for seed, mine in zip(seeds, scores, strict=True):
+        areas = [validation_auroc(cohort, each) for each in mine]
+        best = max(range(len(areas)), key=lambda k: (areas[k], penalties[k]))
+        places.append(best)
+        chosen.append({"seed": seed, "penalty": penalties[best], "validation_auroc": areas[best]})
+    return places, chosen
+
+
+def average_weights(weights: NDArray[np.floating], cohort: Cohort, split: str) -> dict[str, Any]:
+    """How much of each layer was read in a split, on average and for each class's positives.
+
+    Args:
+        weights: ``(records, layers)`` of the split's records.
+        cohort: Whose they are.
+        split: Its name.
+    """
+    targets = cohort.targets[cohort.rows[split]]
+    by_class = {name: weights[targets[:, k]] for k, name in enumerate(cohort.classes)}
+    return {
+        "split": split,
+        "mean": weights.mean(axis=0).tolist(),
+        "by_class": {name: found.mean(axis=0).tolist() for name, found in by_class.items()},
+    }
+
+
 def write_run(
     folder: Path,
     cohort: Cohort,
