@@ -212,4 +212,4 @@ def test_its_runs_can_be_reported(stream, tmp_path):
     given = recipe(readouts=("attentive-tokens",), seeds=(0,), penalties=(1.0,))
     probe_tokens(given, stream, tmp_path / "results", test=True)
     write_report([tmp_path / "results"], tmp_path / "report")
-    assert "attentive-tokens" in (tmp_path / "report" / "report.html").read_text()
+    assert "attentive probe of the last layer" in (tmp_path / "report" / "report.html").read_text()

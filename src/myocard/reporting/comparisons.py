@@ -20,6 +20,10 @@ READOUTS = {
     "pma-frozen-gate": "PMA, gate left at random",
     "concat": "all layers concatenated",
     "alf": "ALF: attention over layers",
+    "attentive-tokens": "attentive probe of the last layer's patches",
+    "efficient-tokens": "efficient probe of the last layer's patches",
+    "alf-leads": "ALF over each lead of all layers",
+    "alf-tokens": "ALF over each patch of all layers",
 }
 """Readouts in the order of the table; others follow by name."""
 
