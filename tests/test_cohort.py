@@ -102,14 +102,15 @@ def test_an_exclusive_task_of_one_class_is_refused():
 
 @pytest.mark.parametrize(("row", "split"), [(9, "validation"), (13, "test")])
 def test_a_leak_is_refused_by_name(records, row, split):
-    records["seen"] = False
-    records.loc[[row, 0], "seen"] = True  # in training it may have been seen
-    with pytest.raises(InputError, match=rf"trained on 1 records of {split} \(r{row}\); pretrain"):
+    records["seen"] = ""
+    records.loc[[row, 0], "seen"] = "same record as a x"  # in training it may have been seen
+    told = rf"trained on 1 records of {split} \(r{row}, same record as a x\); pretrain"
+    with pytest.raises(InputError, match=told):
         assemble(records, ANY, SPLIT)
 
 
 def test_a_seen_record_without_a_label_of_the_task_is_no_leak(records):
-    records["seen"] = records.index.isin([0, 11, 15])
+    records["seen"] = np.where(records.index.isin([0, 11, 15]), "same record as a x", "")
     assert assemble(records, ANY, SPLIT).classes == ("a", "b")
 
 

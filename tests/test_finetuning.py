@@ -15,8 +15,9 @@ from myocard.classifiers import ClassifierShape, read_probe
 from myocard.data.batches import Part, Windows
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
-from myocard.features import extract, seen
+from myocard.features import extract
 from myocard.finetuning import finetune, predict
+from myocard.leaks import seen
 from myocard.nn.classifier import SignalClassifier
 from myocard.probing import probe
 from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split
@@ -175,7 +176,8 @@ def test_from_scratch_the_encoder_is_drawn_anew_and_may_be_scored_on_what_the_ol
     for name, value in clean.randomised(0).encoder.state_dict().items():
         assert torch.allclose(made.encoder.state_dict()[name], value, atol=1e-6)
     assert not torch.equal(made.encoder.separator, clean.encoder.separator)
-    assert seen(made, store).tolist() == store.records["fold"].isin(SPLIT.train).tolist()
+    met = seen(made.corpus, store.records).astype(bool)
+    assert met.tolist() == store.records["fold"].isin(SPLIT.train).tolist()
     assert run_of(tmp_path / "out")["encoder"]["random"] is True
 
 
@@ -255,7 +257,8 @@ def test_the_model_knows_what_it_was_trained_on(clean, store, tmp_path):
     finetune(recipe(), less, store, tmp_path / "out")
     made = Checkpoint.load(tmp_path / "out" / "model")
     assert set(made.corpus["source"]) == {"elsewhere", "sim"}
-    assert seen(made, store).tolist() == store.records["fold"].isin(SPLIT.train).tolist()
+    met = seen(made.corpus, store.records).astype(bool)
+    assert met.tolist() == store.records["fold"].isin(SPLIT.train).tolist()
     assert (made.about["from"], made.about["start"]) == ("tiny", "checkpoint")
 
 

@@ -9,7 +9,7 @@ import torch
 
 from myocard.checkpoint import Checkpoint
 from myocard.errors import InputError
-from myocard.features import seen
+from myocard.leaks import seen
 from myocard.pretraining import build, pretrain, select
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
 
@@ -61,8 +61,8 @@ def test_the_checkpoint_holds_encoder_decoder_log_and_origin(made, folder):
 
 
 def test_its_corpus_is_the_chosen_folds_and_no_record_of_another(made, store):
-    flags = seen(made, store)
-    assert flags.tolist() == store.records["fold"].isin(TRAIN).tolist()
+    flags = seen(made.corpus, store.records)
+    assert flags.astype(bool).tolist() == store.records["fold"].isin(TRAIN).tolist()
     assert set(made.corpus["source"]) == {"sim"}
 
 

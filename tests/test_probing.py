@@ -35,7 +35,7 @@ def write_features(folder: Path, states: np.ndarray, labels: np.ndarray, **about
     ids = [f"r{k}" for k in range(len(states))]
     folds = 1 + np.arange(len(states)) % 10
     records = pd.DataFrame(
-        {"source": "made", "id": ids, "patient": ids, "fold": folds, "codes": codes, "seen": False}
+        {"source": "made", "id": ids, "patient": ids, "fold": folds, "codes": codes, "seen": ""}
     )
     records.to_parquet(folder / "records.parquet")
     np.save(folder / "states.npy", states.astype(np.float16))
@@ -212,7 +212,8 @@ def test_another_recipe_encoder_or_store_is_refused_in_the_same_folder(features,
 
 
 def test_a_leak_is_refused(features, tmp_path):
-    records = features.records.assign(seen=features.records["fold"] == 10)
+    met = np.where(features.records["fold"] == 10, "same record as made x", "")
+    records = features.records.assign(seen=met)
     with pytest.raises(InputError, match="leak: the encoder was trained on 120 records of test"):
         probe(replace(features, records=records), recipe(), tmp_path)
     assert list(tmp_path.iterdir()) == []

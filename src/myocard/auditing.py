@@ -1,13 +1,15 @@
-"""Labels held against the published counts: a loader that disagrees is wrong until proven right."""
+"""What can be checked before a number is believed: label counts, and who was trained on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
 from myocard.labels import table
-from myocard.tasks import TASKS
+from myocard.leaks import seen
+from myocard.tasks import TASKS, Task
 
 # PTB-XL's recommended split by its folds (Wagner et al. 2020).
 _SPLITS: Mapping[str, tuple[int, ...]] = {"train": tuple(range(1, 9)), "val": (9,), "test": (10,)}
@@ -71,3 +73,25 @@ def _counts(
 def _name(row: Mapping[str, str], split: str) -> str:
     parts = [row["task"] or "all records", row["class"], "" if split == "total" else split]
     return " ".join(part for part in parts if part)
+
+
+def leaks(
+    corpus: pd.DataFrame, records: pd.DataFrame, folds: Sequence[int], task: Task | None = None
+) -> list[str]:
+    """A sentence for every record that a probe holds out and whose encoder was trained on it.
+
+    Args:
+        corpus: What the encoder was trained on.
+        records: Of the store that is probed.
+        folds: Those that are held out.
+        task: Only the records that it keeps; all without it.
+    """
+    held_out = records[records["fold"].isin(folds)]
+    if task is not None:
+        held_out = held_out[task.targets(held_out["codes"].map(list))[1]]
+    words = seen(corpus, held_out)
+    return [
+        f"{row.source} {row.id}, fold {row.fold}: {how}"
+        for row, how in zip(held_out.itertuples(), words, strict=True)
+        if how
+    ]

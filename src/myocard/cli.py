@@ -33,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-audit = typer.Typer(help="Check a store against what is published.", no_args_is_help=True)
+audit = typer.Typer(help="Check a store before its numbers are believed.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 console = Console(stderr=True)
 
@@ -197,6 +197,32 @@ def labels(
     print(f"{store}: every count is as published for {dataset}")
 
 
+@audit.command()
+def leak(
+    checkpoint: CheckpointFolder,
+    store: StoreFolder,
+    folds: Annotated[str, typer.Option(help="Those that are held out; all: every fold")] = "9,10",
+    task: Annotated[str | None, typer.Option(help="Only records that it keeps")] = None,
+) -> None:
+    """List held-out records that an encoder was trained on; exit with 1 where there are any."""
+    from myocard.auditing import leaks
+    from myocard.checkpoint import Checkpoint
+    from myocard.data.store import Store
+    from myocard.tasks import task as task_named
+
+    corpus, records = Checkpoint.load(checkpoint).corpus, Store.open(store).records
+    held_out = sorted(set(records["fold"])) if folds == "all" else _numbers(folds)
+    findings = leaks(corpus, records, held_out, task_named(task) if task else None)
+    for finding in findings:
+        print(finding)
+    if findings:
+        raise typer.Exit(1)
+    print(
+        f"{checkpoint}: trained on none of the held-out records of {store}, by waveform, id, patient "
+        "or fingerprint"
+    )
+
+
 @app.command()
 def pretrain(recipe: RecipeFile, out: Out) -> None:
     """Pretrain an encoder by masked autoencoding; a run that was stopped is taken up again."""
@@ -340,6 +366,13 @@ def report(
 
     write_report(results, out)
     print(out / "report.html")
+
+
+def _numbers(listed: str) -> list[int]:
+    try:
+        return [int(part) for part in listed.split(",")]
+    except ValueError as error:
+        raise InputError(f"{listed!r}: give numbers with commas between them, as 9,10") from error
 
 
 Advance = Callable[[str, int, int], None]

@@ -142,12 +142,14 @@ def _refuse_shared_patients(
 
 def _refuse_seen(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:
     for name in ("validation", "test"):
-        leaked = records.iloc[rows[name]].query("seen")["id"]
+        members = records.iloc[rows[name]]
+        leaked = members[members["seen"].astype(bool)]
         if len(leaked):
-            shown = ", ".join(map(str, leaked[:5])) + (", …" if len(leaked) > 5 else "")
+            words = [f"{i}, {how}" for i, how in zip(leaked["id"], leaked["seen"], strict=True)]
+            shown = "; ".join(words[:5]) + ("; …" if len(leaked) > 5 else "")
             raise InputError(
                 f"leak: the encoder was trained on {len(leaked)} records of {name} ({shown}); "
-                "pretrain without those folds"
+                "pretrain without them; `myocard audit leak` lists them all"
             )
 
 

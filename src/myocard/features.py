@@ -23,6 +23,7 @@ from myocard.checkpoint import Checkpoint, replace_folder
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.leaks import seen
 
 FORMAT = 1
 
@@ -35,7 +36,8 @@ class Features:
         folder: Where they lie.
         states: ``(records, layers, width)`` float16, or ``(records, layers, leads, width)``; layer
             0 is the embedding.
-        records: Rows of the store, and ``seen``: whether the encoder was trained on the record.
+        records: Rows of the store, and ``seen``: as which record, and by what it was recognised, the
+            encoder was trained on it; empty where it was not.
         about: Name, key and origin of the encoder, key of the store, stated input.
     """
 
@@ -120,22 +122,12 @@ def extract(
     def write(folder: Path) -> None:
         _write_states(checkpoint, windows, folder / "states.npy", by_lead, batch, workers, report)
         records = store.records.drop(columns=["scale", "flags"])
-        records.assign(seen=seen(checkpoint, store)).to_parquet(folder / "records.parquet")
+        records.assign(seen=seen(checkpoint.corpus, records)).to_parquet(folder / "records.parquet")
         save_file(checkpoint.encoder.norm.state_dict(), folder / "norm.safetensors")
         (folder / "features.json").write_text(json.dumps(about, indent=2) + "\n")
 
     replace_folder(out, write)
     return Features.open(out)
-
-
-def seen(checkpoint: Checkpoint, store: Store) -> NDArray[np.bool_]:
-    """Which records of a store the encoder has met: the waveform, the record or the patient."""
-    corpus, records = checkpoint.corpus, store.records
-    met = records["sha256"].isin(corpus["sha256"]).to_numpy()
-    for identity in (["source", "id"], ["source", "patient"]):
-        there, here = (pd.MultiIndex.from_frame(table[identity]) for table in (corpus, records))
-        met = met | here.isin(there)
-    return met
 
 
 @torch.inference_mode()

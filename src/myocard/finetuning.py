@@ -23,7 +23,7 @@ from myocard.cohort import Cohort, assemble
 from myocard.data.batches import Labelled, Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.store import Store
 from myocard.errors import InputError
-from myocard.features import seen
+from myocard.leaks import seen
 from myocard.nn.classifier import SignalClassifier, classification_loss, probabilities
 from myocard.recipe import FinetuneRecipe
 from myocard.results import write_run
@@ -59,8 +59,8 @@ def finetune(
     if probe is not None and recipe.start == "scratch":
         raise InputError(f'{probe}: a probe reads a trained encoder; leave out start = "scratch"')
     began = time.perf_counter()
-    known = seen(checkpoint, store) if recipe.start == "checkpoint" else False
-    records = store.records.assign(seen=known)
+    known = checkpoint.corpus if recipe.start == "checkpoint" else checkpoint.corpus.iloc[:0]
+    records = store.records.assign(seen=seen(known, store.records))
     cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
     shape = ClassifierShape(recipe.task, cohort.classes, recipe.readout, None, recipe.head)
     origin = _origin(recipe, checkpoint, store, probe)
