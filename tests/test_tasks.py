@@ -31,6 +31,7 @@ SUPERCLASSES = ("CD", "HYP", "MI", "NORM", "STTC")
         ("snomed-26", 26),
         ("cinc2011-quality", 2),
         ("ludb-superdiagnostic", 5),
+        ("superdiagnostic", 5),
     ],
 )
 def test_a_task_has_its_published_number_of_classes(name: str, count: int) -> None:
@@ -44,7 +45,9 @@ def test_diagnostic_form_and_rhythm_make_all() -> None:
 
 
 def test_superclasses_stand_in_the_published_order() -> None:
-    for name in ("ptbxl-superdiagnostic", "stmem-single-label", "ludb-superdiagnostic"):
+    for name in (
+        "ptbxl-superdiagnostic", "stmem-single-label", "ludb-superdiagnostic", "superdiagnostic",
+    ):
         assert task(name).classes == SUPERCLASSES
 
 
@@ -71,6 +74,38 @@ def test_an_exclusive_task_drops_records_of_several_classes() -> None:
 def test_no_records_make_no_targets() -> None:
     targets, kept = task("ptbxl-rhythm").targets([])
     assert (targets.shape, kept.shape) == ((0, 12), (0,))
+
+
+@pytest.mark.parametrize(
+    ("finding", "codes"),
+    [
+        ("CD", ("scp:CLBBB", "ludb:complete-left-bundle-branch-block", "snomed:164909002",
+                "chapman-beat:LBBB")),
+        ("MI", ("scp:IMI", "ludb:stemi-inferior-wall", "snomed:164865005", "chapman-beat:MILW")),
+        ("HYP", ("scp:LVH", "ludb:left-ventricular-hypertrophy", "snomed:164873001",
+                 "chapman-beat:LVH")),
+        ("STTC", ("scp:LNGQT", "ludb:ischemia-apical", "snomed:111975006", "chapman-beat:QTIE")),
+        ("NORM", ("scp:NORM", "ludb:normal", "snomed:426783006", "chapman:SR")),
+    ],
+)  # fmt: skip
+def test_a_superclass_is_the_same_in_every_scheme(finding: str, codes: tuple[str, ...]) -> None:
+    targets, _ = task("superdiagnostic").targets([(code,) for code in codes])
+    assert [np.array(SUPERCLASSES)[row].tolist() for row in targets] == [[finding]] * 4
+
+
+def test_a_sinus_rhythm_is_a_normal_ecg_only_alone() -> None:
+    codes = [("chapman:SR", "chapman-beat:TWC"), ("chapman:SR", "chapman-beat:RBBB"), ("scp:SR",)]
+    targets, kept = task("superdiagnostic").targets(codes)
+    assert kept.tolist() == [False, True, False]
+    assert targets[1].tolist() == [True, False, False, False, False]
+
+
+def test_scp_and_chapmans_acronyms_feed_the_challenges_classes() -> None:
+    class_of = task("snomed-26").class_of
+    assert class_of["scp:AFIB"] == class_of["chapman:AFIB"] == class_of["snomed:164889003"]
+    assert class_of["scp:AFLT"] == class_of["chapman:AF"] == ("AFL",)
+    assert class_of["chapman:SI"] == class_of["scp:SARRH"] == ("SA",)
+    assert "scp:NDT" not in class_of  # the Challenge's copy counts it as an abnormal T wave
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,15 @@ class Task:
         class_of: The classes of each code (``scheme:code``); codes that are not in it do not count.
         exclusive: Whether a record has exactly one class (softmax and cross-entropy) or any number
             (sigmoids and binary cross-entropy).
+        alone: Codes that count only where a record has no others, such as a sinus rhythm that
+            stands for a normal ECG.
     """
 
     name: str
     classes: tuple[str, ...]
     class_of: Mapping[str, tuple[str, ...]]
     exclusive: bool = False
+    alone: frozenset[str] = frozenset()
 
     def targets(
         self, codes: Iterable[Sequence[str]]
@@ -45,7 +48,12 @@ class Task:
         """
         column = {name: index for index, name in enumerate(self.classes)}
         rows = [
-            {column[name] for code in record for name in self.class_of.get(code, ())}
+            {
+                column[name]
+                for code in record
+                if code not in self.alone or self.alone.issuperset(record)
+                for name in self.class_of.get(code, ())
+            }
             for record in codes
         ]
         targets = np.zeros((len(rows), len(self.classes)), dtype=bool)
@@ -66,10 +74,16 @@ def task(name: str) -> Task:
     return TASKS[name]
 
 
-def _task(name: str, class_of: Mapping[str, tuple[str, ...]], *, exclusive: bool = False) -> Task:
+def _task(
+    name: str,
+    class_of: Mapping[str, tuple[str, ...]],
+    *,
+    exclusive: bool = False,
+    alone: frozenset[str] = frozenset(),
+) -> Task:
     # Alphabetical, which is scikit-learn's order and so that of the published tables.
     classes = sorted({found for found_of_code in class_of.values() for found in found_of_code})
-    return Task(name, tuple(classes), class_of, exclusive)
+    return Task(name, tuple(classes), class_of, exclusive, alone)
 
 
 def _scp(kind: str, column: str = "code") -> dict[str, tuple[str, ...]]:
@@ -83,6 +97,26 @@ def _column(file: str, scheme: str, column: str) -> dict[str, tuple[str, ...]]:
     return {f"{scheme}:{row['code']}": (row[column],) for row in table(file) if row[column]}
 
 
+def _chapman(column: str) -> dict[str, tuple[str, ...]]:
+    """The class in ``column`` of ``snomed.csv`` of each of Chapman's acronyms.
+
+    Its authors gave them SNOMED codes when they published the data again, as ecg-arrhythmia.
+    """
+    rows = [row for row in table("snomed.csv") if row[column]]
+    meaning = {name: row[column] for row in rows for name in row["ecg_arrhythmia"].split("/")}
+    rhythms = [(f"chapman:{r['code']}", r["rhythm"]) for r in table("chapman_rhythm.csv")]
+    beats = [(f"chapman-beat:{r['code']}", r["condition"]) for r in table("chapman_condition.csv")]
+    return {code: (meaning[name],) for code, name in rhythms + beats if name in meaning}
+
+
+def _scp_scored() -> dict[str, tuple[str, ...]]:
+    """The Challenge's class of each SCP code that means the same as one of its SNOMED codes."""
+    scored = {row["code"]: row["scored"] for row in table("snomed.csv")}
+    rows = [row for row in table("ptbxl_scp.csv") if row["snomed"]]
+    return {f"scp:{row['code']}": (scored[row["snomed"]],) for row in rows}
+
+
+_LUDB = _column("ludb_superclass.csv", "ludb", "superclass")
 _ALL_SCP = _scp("diagnostic") | _scp("form") | _scp("rhythm")
 
 TASKS: Mapping[str, Task] = {
@@ -105,12 +139,24 @@ TASKS: Mapping[str, Task] = {
         ),
         _task("chapman-condition", _column("chapman_condition.csv", "chapman-beat", "condition")),
         # The Challenge of 2021 scores four pairs of codes as one class each.
-        _task("snomed-26", _column("snomed.csv", "snomed", "scored")),
+        _task(
+            "snomed-26",
+            _column("snomed.csv", "snomed", "scored") | _chapman("scored") | _scp_scored(),
+        ),
         _task(
             "cinc2011-quality",
             _column("cinc2011_quality.csv", "cinc2011", "quality"),
             exclusive=True,
         ),
-        _task("ludb-superdiagnostic", _column("ludb_superclass.csv", "ludb", "superclass")),
+        _task("ludb-superdiagnostic", _LUDB),
+        # PTB-XL's superclasses in whatever words. Who names no normal ECG has sinus rhythm alone.
+        _task(
+            "superdiagnostic",
+            _column("snomed.csv", "snomed", "superclass")
+            | _chapman("superclass")
+            | _LUDB
+            | _scp("diagnostic", "superclass"),
+            alone=frozenset({"snomed:426783006", "chapman:SR"}),
+        ),
     )
 }

@@ -32,10 +32,16 @@ def test_each_code_alone_gives_exactly_its_classes(task: Task) -> None:
 
 
 def test_foreign_codes_change_nothing(task: Task) -> None:
-    codes = [(code, "foreign:code") for code in task.class_of]
-    with_foreign, _ = task.targets(codes)
-    without, _ = task.targets([(code,) for code in task.class_of])
+    alone = [code for code in task.class_of if code not in task.alone]
+    with_foreign, _ = task.targets([(code, "foreign:code") for code in alone])
+    without, _ = task.targets([(code,) for code in alone])
     assert (with_foreign == without).all()
+
+
+def test_a_code_that_must_stand_alone_does_not_count_beside_another(task: Task) -> None:
+    targets, kept = task.targets([(code, "foreign:code") for code in task.alone])
+    assert not targets.any()
+    assert not kept.any()
 
 
 def test_the_rows_it_keeps_have_one_class_or_more(task: Task) -> None:

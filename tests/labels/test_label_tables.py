@@ -79,6 +79,38 @@ def test_the_challenge_maps_133_codes_and_scores_30_as_26() -> None:
     assert len(rows) == 133 + 4
 
 
+# Records of PTB-XL 1.0.1 that the Challenge's dx_mapping_scored.csv counts under each SNOMED code.
+CHALLENGE_COUNTS = {
+    "164889003": 1514, "164890007": 73, "270492004": 797, "445118002": 1626, "251146004": 182,
+    "698252002": 789, "284470004": 398, "10370003": 296, "164947007": 340, "111975006": 118,
+    "164917005": 548, "427393009": 772, "426177001": 637, "427084000": 826, "59931005": 294,
+    "713426002": 1118, "713427006": 542,
+}  # fmt: skip
+
+
+def test_scp_codes_have_as_many_records_as_the_challenge_gives_their_snomed_codes() -> None:
+    """But for the withdrawn records, 38 of 21,837, and statements that were corrected since."""
+    published = {
+        row["class"]: int(row["total"])
+        for row in table("published_counts.csv")
+        if row["dataset"] == "ptbxl-1.0.3" and row["task"] in ("ptbxl-form", "ptbxl-rhythm")
+    }
+    meant = {row["snomed"]: row["code"] for row in table("ptbxl_scp.csv") if row["snomed"]}
+    compared = [code for code in CHALLENGE_COUNTS if meant[code] in published]
+    assert len(compared) > 8
+    for code in compared:
+        assert published[meant[code]] == pytest.approx(CHALLENGE_COUNTS[code], abs=4), meant[code]
+
+
+def test_a_snomed_code_that_an_scp_code_stands_for_is_scored_and_of_its_superclass() -> None:
+    for row in table("ptbxl_scp.csv"):
+        if row["snomed"]:
+            other = scheme("snomed")[row["snomed"]]
+            assert other["scored"]
+            if row["superclass"]:
+                assert other["superclass"] == row["superclass"]
+
+
 @pytest.mark.parametrize(
     "code",
     [
