@@ -1,10 +1,13 @@
 """A benchmark's file: every trial once, and what is wrong is said before anything is trained."""
 
+import shutil
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from myocard.benchmarking import benchmark
+from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.grid import read_grid, shipped
 
@@ -98,6 +101,64 @@ def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
 def test_what_is_wrong_is_named(file: Path, change: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_grid(str(file), [change])
+
+
+CORPORA = """
+[corpora.all]
+parts = [{ store = "one", folds = [1, 2, 3] }, { store = "two" }]
+
+[corpora.without-one]
+of = "all"
+without = ["one"]
+"""
+
+
+def test_an_encoder_is_pretrained_on_a_corpus_by_name(file: Path) -> None:
+    file.write_text(GRID + CORPORA)
+    grid = read_grid(str(file), ['encoders = [{ name = "mine", corpus = "all" }]'])
+    parts = [(str(part.store), part.folds) for part in grid.pretrained[0].corpus]
+    assert parts == [("one", (1, 2, 3)), ("two", None)]
+
+
+def test_a_corpus_without_a_family_has_none_of_its_stores_and_never_meets_them(file: Path) -> None:
+    file.write_text(GRID + CORPORA)
+    changes = ["encoders = [{ name = 'mine', corpus = 'without-one' }]"]
+    grid = read_grid(str(file), changes)
+    assert [str(part.store) for part in grid.pretrained[0].corpus] == ["two"]
+    assert [(kept.store, kept.folds) for kept in grid.without] == [("one", None)]
+    with pytest.raises(InputError, match="corpora.without-one: no part is left"):
+        read_grid(str(file), [*changes, "stores.two.family = 'one'"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("corpora.all.of = 'none'", r"corpora\.all: no corpus 'none' above"),
+        ("corpora.without-one.without = ['three']", "no family 'three'; there are one, two"),
+        ("encoders = [{ name = 'mine', corpus = 'some' }]", "no corpus 'some'; there are all, w"),
+        ("corpora.all.parts = [{ store = 'one' }, { store = 'two' }]", r"leak.*\[9, 10\]"),
+    ],
+)
+def test_what_is_wrong_in_a_corpus_is_named(file: Path, change: str, message: str) -> None:
+    file.write_text(GRID + CORPORA)
+    use = "encoders = [{ name = 'mine', corpus = 'all' }]"
+    with pytest.raises(InputError, match=message):
+        read_grid(str(file), [use, change])
+
+
+def test_a_copy_of_held_out_records_under_another_name_is_refused_before_training(
+    file: Path, store: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for name in ("one", "two"):
+        shutil.copytree(store.folder, out / "stores" / name)
+    table = out / "stores" / "two" / "records.parquet"
+    copied = store.records.assign(source="two", id="copy of " + store.records["id"])
+    copied.assign(patient=copied["id"]).to_parquet(table)
+    grid = read_grid(str(file), ["encoders = [{ name = 'mine', corpus = [{ store = 'two' }] }]"])
+    with pytest.raises(InputError, match="'mine' would be pretrained on 12 records of one that"):
+        benchmark(grid, out, lambda what, done, of: None)
+    assert not (out / "encoders").exists()
 
 
 def test_an_unknown_encoder_is_named(file: Path) -> None:

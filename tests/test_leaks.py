@@ -40,9 +40,7 @@ def test_another_record_of_a_patient_is_known(store, corpus):
     visit = corpus.iloc[:1].assign(id="another visit", sha256="of another waveform")
     same = store.records["patient"] == corpus["patient"].iloc[0]
     words = seen(visit, store.records)
-    assert words.tolist() == [
-        "same patient as sim another visit" if one else "" for one in same
-    ]
+    assert words.tolist() == ["same patient as sim another visit" if one else "" for one in same]
 
 
 def test_the_audit_lists_records_that_are_held_out_and_no_others(store):

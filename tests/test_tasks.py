@@ -46,7 +46,10 @@ def test_diagnostic_form_and_rhythm_make_all() -> None:
 
 def test_superclasses_stand_in_the_published_order() -> None:
     for name in (
-        "ptbxl-superdiagnostic", "stmem-single-label", "ludb-superdiagnostic", "superdiagnostic",
+        "ptbxl-superdiagnostic",
+        "stmem-single-label",
+        "ludb-superdiagnostic",
+        "superdiagnostic",
     ):
         assert task(name).classes == SUPERCLASSES
 

@@ -1,6 +1,6 @@
 """What can be checked before a number is believed: label counts, and who was trained on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -76,17 +76,20 @@ def _name(row: Mapping[str, str], split: str) -> str:
 
 
 def leaks(
-    corpus: pd.DataFrame, records: pd.DataFrame, folds: Sequence[int], task: Task | None = None
+    corpus: pd.DataFrame,
+    records: pd.DataFrame,
+    folds: Collection[int] | None,
+    task: Task | None = None,
 ) -> list[str]:
     """A sentence for every record that a probe holds out and whose encoder was trained on it.
 
     Args:
         corpus: What the encoder was trained on.
         records: Of the store that is probed.
-        folds: Those that are held out.
+        folds: Those that are held out; None for all.
         task: Only the records that it keeps; all without it.
     """
-    held_out = records[records["fold"].isin(folds)]
+    held_out = records if folds is None else records[records["fold"].isin(folds)]
     if task is not None:
         held_out = held_out[task.targets(held_out["codes"].map(list))[1]]
     words = seen(corpus, held_out)

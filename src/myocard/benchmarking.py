@@ -8,18 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 from joblib import Parallel, cpu_count, delayed
 
+from myocard.auditing import leaks
 from myocard.checkpoint import Checkpoint
+from myocard.corpora import StoreSettings, expand
 from myocard.data.sources import dataset, entries, simulator
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.features import Features, extract
-from myocard.grid import Condition, Grid, StoreSettings, Trial, expand
+from myocard.grid import Condition, Grid, Trial
 from myocard.leads import LEAD_SETS
 from myocard.preparation import Wanted, prepare
-from myocard.pretraining import pretrain
+from myocard.pretraining import pretrain, select
 from myocard.probing import probe
 from myocard.recipe import CorpusPart, PretrainRecipe, check
 from myocard.reporting import write_report
@@ -42,10 +45,12 @@ def benchmark(
         The report's page.
 
     Raises:
-        InputError: For what preparing, pretraining, extracting or probing refuses.
+        InputError: For what preparing, pretraining, extracting or probing refuses, and for records
+            that an encoder must not meet and would.
     """
     places = Places(out)
     stores = {name: _store(name, grid, places, advance) for name in grid.stores}
+    _refuse_leaks(grid, places)
     encoders = {encoder.name: encoder for encoder in _encoders(grid, places, advance)}
     trials = grid.trials(list(encoders))
     _extract(trials, stores, encoders, places, advance)
@@ -75,6 +80,10 @@ class Places:
 
     def store(self, name: str) -> Path:
         return self.out / "stores" / name
+
+    def part(self, named: CorpusPart) -> CorpusPart:
+        """A part of a corpus with the folder of its store for the store's name."""
+        return named.model_copy(update={"store": self.store(str(named.store))})
 
     def features(self, condition: Condition) -> Path:
         return self.out / "features" / condition.store / condition.lead_set / condition.encoder
@@ -124,6 +133,20 @@ def _origin(settings: StoreSettings) -> str:
     return name if drawn is None else f"simulated {name}, site {drawn.site}, seed {drawn.seed}"
 
 
+def _refuse_leaks(grid: Grid, places: Places) -> None:
+    """What the records themselves tell, copies under other names too, before a day of training."""
+    corpora = {recipe.name: recipe.corpus for recipe in grid.pretrained}
+    for kept in grid.held_out():
+        parts = [select(places.part(part)) for part in corpora[kept.encoder]]
+        met = pd.concat([part.store.records.iloc[part.rows] for part in parts])
+        found = leaks(met, Store.open(places.store(kept.store)).records, kept.folds)
+        if found:
+            raise InputError(
+                f"leak: encoder {kept.encoder!r} would be pretrained on {len(found)} records of "
+                f"{kept.store} that it must not meet ({found[0]}); leave them out of its corpus"
+            )
+
+
 def _encoders(grid: Grid, places: Places, advance: Advance) -> list[Checkpoint]:
     trained = [_pretrained(recipe, grid, places, advance) for recipe in grid.pretrained]
     trained += [Checkpoint.load(folder) for folder in grid.checkpoints]
@@ -141,10 +164,8 @@ def _pretrained(recipe: PretrainRecipe, grid: Grid, places: Places, advance: Adv
     if folder.exists():
         return _known(folder, recipe)
 
-    def placed(part: CorpusPart) -> CorpusPart:
-        return part.model_copy(update={"store": places.store(str(part.store))})
-
-    corpus, watch = tuple(map(placed, recipe.corpus)), recipe.watch and placed(recipe.watch)
+    corpus = tuple(places.part(part) for part in recipe.corpus)
+    watch = recipe.watch and places.part(recipe.watch)
     return pretrain(
         recipe.model_copy(update={"corpus": corpus, "watch": watch}),
         folder,

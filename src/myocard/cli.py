@@ -211,15 +211,15 @@ def leak(
     from myocard.tasks import task as task_named
 
     corpus, records = Checkpoint.load(checkpoint).corpus, Store.open(store).records
-    held_out = sorted(set(records["fold"])) if folds == "all" else _numbers(folds)
+    held_out = None if folds == "all" else _numbers(folds)
     findings = leaks(corpus, records, held_out, task_named(task) if task else None)
     for finding in findings:
         print(finding)
     if findings:
         raise typer.Exit(1)
     print(
-        f"{checkpoint}: trained on none of the held-out records of {store}, by waveform, id, patient "
-        "or fingerprint"
+        f"{checkpoint}: trained on none of the held-out records of {store}, by waveform, id, "
+        "patient or fingerprint"
     )
 
 

@@ -36,8 +36,8 @@ class Features:
         folder: Where they lie.
         states: ``(records, layers, width)`` float16, or ``(records, layers, leads, width)``; layer
             0 is the embedding.
-        records: Rows of the store, and ``seen``: as which record, and by what it was recognised, the
-            encoder was trained on it; empty where it was not.
+        records: Rows of the store, and ``seen``: how and as which record the encoder was trained on
+            it, in words; empty where it was not.
         about: Name, key and origin of the encoder, key of the store, stated input.
     """
 

@@ -1,6 +1,5 @@
 """What a benchmark compares: stores, encoders and sweeps of probes, read from one TOML file."""
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from myocard.corpora import Corpus, HeldOut, StoreSettings, resolve
 from myocard.errors import InputError
 from myocard.recipe import (
     InputSettings,
@@ -23,31 +23,6 @@ from myocard.recipe import (
 
 Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 LeadSet = Literal["12", "limb-6", "I-II-V2", "II", "I"]
-
-
-class Simulation(Settings):
-    """Simulated records, laid out as a vendor would."""
-
-    layout: str = "ptbxl"
-    records: int = Field(gt=0)
-    site: Literal["A", "B"] = "A"
-    seed: int = 0
-
-
-class StoreSettings(Settings):
-    """Records to prepare: those of a vendor's folder, or simulated ones."""
-
-    source: str = Field(description="what the folder is: ptbxl-100, chapman, …")
-    folder: str | None = Field(default=None, description="$NAME is read from the environment")
-    simulate: Simulation | None = None
-    seconds: float = Field(default=10.0, gt=0)
-    allow: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _from_one_place(self) -> "StoreSettings":
-        if (self.folder is None) == (self.simulate is None):
-            raise ValueError("give either folder or simulate")
-        return self
 
 
 class Sweep(Settings):
@@ -79,8 +54,10 @@ class GridSettings(Settings):
 
     Attributes:
         input: Of all stores and encoders.
+        corpora: What encoders are pretrained on, by name.
         pretraining: Keys of ``PretrainRecipe`` that the encoders share.
-        encoders: What each has of its own; ``store`` in a corpus is a name from ``stores``.
+        encoders: What each has of its own. ``corpus`` is a name from ``corpora`` or a list of
+            parts; ``store`` in a part is a name from ``stores``.
         checkpoints: Folders of encoders that exist already.
         random: Seeds of encoders with random weights, one of each shape.
         probing: Keys of ``ProbeRecipe`` that the sweeps share.
@@ -88,6 +65,7 @@ class GridSettings(Settings):
 
     input: InputSettings = InputSettings()
     stores: dict[str, StoreSettings] = Field(min_length=1)
+    corpora: dict[str, Corpus] = {}
     pretraining: dict[str, Any] = {}
     encoders: tuple[dict[str, Any], ...] = ()
     checkpoints: tuple[Path, ...] = ()
@@ -138,6 +116,7 @@ class Grid:
         random: Seeds of random encoders.
         sweeps: What is probed; ``trials`` lists it.
         yardsticks: Stores, and what is fitted on each.
+        without: Stores that encoders are said never to meet.
     """
 
     input: InputSettings
@@ -147,6 +126,17 @@ class Grid:
     random: tuple[int, ...]
     sweeps: tuple[tuple[Sweep, tuple[ProbeRecipe, ...]], ...]
     yardsticks: tuple[tuple[str, YardstickRecipe], ...]
+    without: tuple[HeldOut, ...] = ()
+
+    def held_out(self) -> list[HeldOut]:
+        """What each encoder that is trained here must not meet, for its probes to be believed."""
+        found = dict.fromkeys(self.without)
+        for (sweep, probes), recipe in product(self.sweeps, self.pretrained):
+            if sweep.encoders is None or recipe.name in sweep.encoders:
+                splits = [probe.split for probe in probes]
+                folds = frozenset(fold for s in splits for fold in (*s.validation, *s.test))
+                found[HeldOut(recipe.name, sweep.store, folds)] = None
+        return list(found)
 
     def trials(self, encoders: Sequence[str]) -> list[Trial]:
         """Every trial once, under the names of the encoders that there are.
@@ -188,14 +178,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         content = _merged(content, _parsed(change))
     where = str(path)
     settings = check(GridSettings, content, where)
-    pretrained = tuple(
-        check(
-            PretrainRecipe,
-            _merged(settings.pretraining, own) | {"input": settings.input.model_dump()},
-            f"{where}: encoders.{place}",
-        )
-        for place, own in enumerate(settings.encoders)
-    )
+    claims, pretrained = _encoders(settings, where)
     sweeps = tuple((s, tuple(_recipes(settings, s, where))) for s in settings.sweeps)
     yardsticks = tuple(
         (each.store, check(YardstickRecipe, each.recipe | {"task": task}, f"{where}: yardsticks"))
@@ -210,6 +193,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         settings.random,
         sweeps,
         yardsticks,
+        tuple(claims),
     )
     _require_stores(grid, where)
     _refuse_leaks(grid, where)
@@ -222,18 +206,6 @@ def shipped() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in folder.iterdir())
 
 
-def expand(folder: str, store: str) -> Path:
-    """A vendor's folder, names of the environment replaced.
-
-    Raises:
-        InputError: For a name that is not set.
-    """
-    path = os.path.expandvars(folder)
-    if "$" in path:
-        raise InputError(f"stores.{store}: {path} is not set; export it as the vendor's folder")
-    return Path(path)
-
-
 def _find(recipe: str) -> Path:
     if recipe in shipped():
         return Path(str(resources.files("myocard").joinpath("benchmarks", f"{recipe}.toml")))
@@ -241,6 +213,30 @@ def _find(recipe: str) -> Path:
     if not path.exists():
         raise InputError(f"{recipe}: no such file; shipped are {', '.join(shipped())}")
     return path
+
+
+def _encoders(
+    settings: GridSettings, where: str
+) -> tuple[list[HeldOut], tuple[PretrainRecipe, ...]]:
+    """Their recipes, and the stores that the names of their corpora say they never meet."""
+    families = {name: store.family or name for name, store in settings.stores.items()}
+    corpora = resolve(settings.corpora, families, where)
+    claims, recipes = [], []
+    for place, own in enumerate(settings.encoders):
+        content = _merged(settings.pretraining, own) | {"input": settings.input.model_dump()}
+        named = content.get("corpus")
+        if isinstance(named, str):
+            if named not in corpora:
+                known = ", ".join(corpora)
+                raise InputError(
+                    f"{where}: encoders.{place}: no corpus {named!r}; there are {known}"
+                )
+            content["corpus"] = corpora[named]
+        recipe = check(PretrainRecipe, content, f"{where}: encoders.{place}")
+        recipes.append(recipe)
+        without = settings.corpora[named].without if isinstance(named, str) else ()
+        claims += [HeldOut(recipe.name, name) for name, f in families.items() if f in without]
+    return claims, tuple(recipes)
 
 
 def _recipes(settings: GridSettings, sweep: Sweep, where: str) -> list[ProbeRecipe]:
@@ -264,17 +260,14 @@ def _require_stores(grid: Grid, where: str) -> None:
 
 
 def _refuse_leaks(grid: Grid, where: str) -> None:
-    """What probing would refuse in the end, before a day of pretraining."""
-    for recipe, (sweep, probes) in product(grid.pretrained, grid.sweeps):
-        if sweep.encoders is not None and recipe.name not in sweep.encoders:
-            continue
-        for part, probe in product(recipe.corpus, probes):
-            held_out = {*probe.split.validation, *probe.split.test}
-            met = held_out if part.folds is None else held_out & {*part.folds}
-            if str(part.store) == sweep.store and met:
+    """What names alone tell, before a day of work; records are compared once they are prepared."""
+    corpora = {recipe.name: recipe.corpus for recipe in grid.pretrained}
+    for kept in grid.held_out():
+        for part in corpora[kept.encoder]:
+            if met := kept.among(part):
                 raise InputError(
-                    f"{where}: leak: encoder {recipe.name!r} would be pretrained on folds "
-                    f"{sorted(met)} of {sweep.store}, which its probes are chosen or tested on"
+                    f"{where}: leak: encoder {kept.encoder!r} would be pretrained on {met}, which "
+                    "its probes are chosen or tested on"
                 )
 
 

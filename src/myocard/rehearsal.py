@@ -15,9 +15,10 @@ from torch import nn
 from myocard.benchmarking import Places, with_random
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.cohort import Cohort
+from myocard.corpora import expand
 from myocard.data.sources import entries
 from myocard.data.store import Store
-from myocard.grid import Grid, Trial, expand
+from myocard.grid import Grid, Trial
 from myocard.leads import LEAD_SETS
 from myocard.pretraining import build
 from myocard.probing import Job, stacks, steps_per_epoch

@@ -1,0 +1,113 @@
+"""Stores by name and the corpora made of them: what encoders are pretrained on, and what never."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from myocard.errors import InputError
+from myocard.recipe import CorpusPart, Settings
+
+
+class Simulation(Settings):
+    """Simulated records, laid out as a vendor would."""
+
+    layout: str = "ptbxl"
+    records: int = Field(gt=0)
+    site: Literal["A", "B"] = "A"
+    seed: int = 0
+
+
+class StoreSettings(Settings):
+    """Records to prepare: those of a vendor's folder, or simulated ones."""
+
+    source: str = Field(description="what the folder is: ptbxl-100, chapman, …")
+    family: str | None = Field(
+        default=None, description="shared with stores that hold its records or patients too"
+    )
+    folder: str | None = Field(default=None, description="$NAME is read from the environment")
+    simulate: Simulation | None = None
+    seconds: float = Field(default=10.0, gt=0)
+    allow: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> "StoreSettings":
+        if (self.folder is None) == (self.simulate is None):
+            raise ValueError("give either folder or simulate")
+        return self
+
+
+class Corpus(Settings):
+    """Parts of stores, and those of another corpus.
+
+    Attributes:
+        parts: Its own.
+        of: The corpus whose parts are taken too; it stands above this one in the file.
+        without: Families of stores that are left out of them.
+    """
+
+    parts: tuple[CorpusPart, ...] = ()
+    of: str | None = None
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Records that an encoder must not be pretrained on: folds of a store, or all of it."""
+
+    encoder: str
+    store: str
+    folds: frozenset[int] | None = None
+
+    def among(self, part: CorpusPart) -> str:
+        """Those that are in a part of a corpus, in words; nothing where none is."""
+        stated = [{*folds} for folds in (part.folds, self.folds) if folds is not None]
+        common = set.intersection(*stated) if stated else None
+        if str(part.store) != self.store or common == set():
+            return ""
+        return f"folds {sorted(common)} of {self.store}" if common else self.store
+
+
+def resolve(
+    corpora: Mapping[str, Corpus], families: Mapping[str, str], where: str
+) -> dict[str, tuple[CorpusPart, ...]]:
+    """The parts of every corpus.
+
+    Args:
+        corpora: By name.
+        families: The family of each store.
+        where: The file, for messages.
+
+    Raises:
+        InputError: For a corpus or family that there is not, or a corpus of which nothing is left.
+    """
+    found: dict[str, tuple[CorpusPart, ...]] = {}
+    for name, corpus in corpora.items():
+        place = f"{where}: corpora.{name}"
+        if corpus.of is not None and corpus.of not in found:
+            raise InputError(f"{place}: no corpus {corpus.of!r} above it in the file")
+        for family in corpus.without:
+            if family not in families.values():
+                known = ", ".join(sorted(set(families.values())))
+                raise InputError(f"{place}: no family {family!r}; there are {known}")
+        parts = corpus.parts + (found[corpus.of] if corpus.of else ())
+        kept = [p for p in parts if families.get(str(p.store)) not in corpus.without]
+        if not kept:
+            raise InputError(f"{place}: no part is left")
+        found[name] = tuple(kept)
+    return found
+
+
+def expand(folder: str, store: str) -> Path:
+    """A vendor's folder, names of the environment replaced.
+
+    Raises:
+        InputError: For a name that is not set.
+    """
+    path = os.path.expandvars(folder)
+    if "$" in path:
+        raise InputError(f"stores.{store}: {path} is not set; export it as the vendor's folder")
+    return Path(path)
