@@ -18,7 +18,7 @@ from myocard.training import Diverged
 
 VERBS = (
     "demo", "simulate", "prepare", "audit", "audit labels", "pretrain", "extract", "probe",
-    "probe-tokens", "finetune", "yardstick", "report",
+    "probe-tokens", "finetune", "yardstick", "report", "audit leak",
 )  # fmt: skip
 Run = Callable[..., tuple[int, str, str]]
 
@@ -169,6 +169,20 @@ def test_a_simulated_folder_appears_whole(myocard, monkeypatch, tmp_path):
     assert myocard("simulate", tmp_path / "new", "--records", 3)[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     assert len(list((tmp_path / "new" / "records500").rglob("*.dat"))) == 3
+
+
+def test_the_audit_of_leaks_exits_with_1_and_names_them_or_says_that_there_are_none(myocard, place):
+    code, out, _ = myocard("audit", "leak", "encoder", "store")
+    assert code == 1
+    assert "sim A000008, fold 9: same waveform as sim A000008\n" in out
+    code, out, _ = myocard("audit", "leak", "encoder", "store", "--task", "ptbxl-superdiagnostic")
+    assert code == 1
+    assert myocard("audit", "leak", "encoder", "store", "--folds", "9;10")[0] == 2
+    checkpoint = Checkpoint.load(place / "encoder")
+    replace(checkpoint, corpus=checkpoint.corpus.iloc[:0]).save(place / "clean")
+    code, out, _ = myocard("audit", "leak", "clean", "store", "--folds", "all")
+    assert code == 0
+    assert out.startswith("clean: trained on none of the held-out records of store, by waveform")
 
 
 RECIPE = """

@@ -1,12 +1,24 @@
 """A record is known again, whatever it is called, and a stranger is not."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import resample_poly
 
 from myocard.auditing import leaks
 from myocard.checkpoint import CORPUS_COLUMNS
+from myocard.data.sources.simulator import entries
+from myocard.data.store import Store
+from myocard.leads import LEADS
 from myocard.leaks import recognise, seen
+from myocard.preparation import Wanted, prepare
+from myocard.record import Record
 from myocard.tasks import task
+
+STRANGE = {"source": "other", "id": "new", "patient": "new", "sha256": "other"}
 
 
 @pytest.fixture
@@ -19,7 +31,8 @@ def corpus(store) -> pd.DataFrame:
     ("how", "changes"),
     [
         ("same waveform as", {"source": "other", "id": "new", "patient": "new"}),
-        ("same record as", {"sha256": "other"}),
+        ("same record as", {"sha256": "other", "fingerprint": "-" * 128}),
+        ("same fingerprint as", STRANGE),
     ],
 )
 def test_a_record_is_known_by_its_waveform_or_by_its_source_and_id(store, corpus, how, changes):
@@ -30,14 +43,14 @@ def test_a_record_is_known_by_its_waveform_or_by_its_source_and_id(store, corpus
 
 
 def test_a_stranger_is_not_known(store, corpus):
-    stranger = corpus.assign(sha256="other", source="other")
+    stranger = corpus.assign(**STRANGE, fingerprint="-" * 128)
     assert recognise(stranger, store.records).empty
     assert recognise(corpus.iloc[:0], store.records).empty
     assert not seen(stranger, store.records).any()
 
 
 def test_another_record_of_a_patient_is_known(store, corpus):
-    visit = corpus.iloc[:1].assign(id="another visit", sha256="of another waveform")
+    visit = corpus.iloc[:1].assign(id="another visit", sha256="other", fingerprint="-" * 128)
     same = store.records["patient"] == corpus["patient"].iloc[0]
     words = seen(visit, store.records)
     assert words.tolist() == ["same patient as sim another visit" if one else "" for one in same]
@@ -53,3 +66,30 @@ def test_the_audit_lists_records_that_are_held_out_and_no_others(store):
     _, kept = task("ptbxl-form").targets(store.records["codes"].map(list))
     few = leaks(corpus, store.records, [9, 10], task("ptbxl-form"))
     assert len(few) == (held_out & kept).sum() < held_out.sum()
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory) -> Store:
+    """Twenty records of another site, and one of the session's store as a stranger would have it.
+
+    Resampled from 500 to 250 Hz, rescaled, rounded to 5 µV, and called by another name.
+    """
+    theirs = entries(20, 5, rate=250.0, site="B")
+    original = entries(60, 0, rate=500.0)[9]
+
+    def read() -> Record:
+        signal = 1.1 * resample_poly(original.read().signal, 1, 2, axis=1)
+        return Record((np.round(signal / 0.005) * 0.005).astype(np.float32), 250.0, LEADS)
+
+    copy = replace(original, id="X1", patient="X1", path=Path("copy"), read=read, fold=1)
+    out = tmp_path_factory.mktemp("stores") / "planted"
+    return prepare([*theirs, copy], out, Wanted(100, 10.0, LEADS), source="theirs", jobs=1)
+
+
+def test_a_planted_copy_is_caught_and_nothing_else(store, planted):
+    met = recognise(planted.records, store.records)
+    assert met[["row", "how", "source", "id"]].values.tolist() == [
+        [9, "same fingerprint as", "theirs", "X1"]
+    ]
+    clean = planted.records[planted.records["id"] != "X1"]
+    assert recognise(clean, store.records).empty

@@ -3,13 +3,17 @@
 Both tables have the columns source, id, patient, sha256 and fingerprint.
 """
 
+import numpy as np
 import pandas as pd
+
+from myocard.data.fingerprint import TOLERANCE, nearest
 
 WAYS = {
     "same waveform as": ["sha256"],
     "same record as": ["source", "id"],
     "same patient as": ["source", "patient"],
 }
+COPY = "same fingerprint as"
 
 
 def recognise(known: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
@@ -20,6 +24,7 @@ def recognise(known: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
         ``how``, and ``source`` and ``id`` of the record that is known.
     """
     found = [_equal(known, records, columns).assign(how=how) for how, columns in WAYS.items()]
+    found.append(_copied(known, records).assign(how=COPY))
     return pd.concat(found).drop_duplicates("row").sort_values("row", ignore_index=True)
 
 
@@ -37,3 +42,11 @@ def _equal(known: pd.DataFrame, records: pd.DataFrame, columns: list[str]) -> pd
     there = there[columns].assign(met_source=there["source"], met_id=there["id"])
     met = here.merge(there, on=columns)
     return met[["row", "met_source", "met_id"]].set_axis(["row", "source", "id"], axis=1)
+
+
+def _copied(known: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """Records whose waveform is one that is known, in another form."""
+    places, shares = nearest(records["fingerprint"].tolist(), known["fingerprint"].tolist())
+    rows = np.flatnonzero(shares <= TOLERANCE)
+    met = known.iloc[places[rows]]
+    return pd.DataFrame({"row": rows, "source": met["source"].array, "id": met["id"].array})
