@@ -24,7 +24,7 @@ from myocard.classifiers import WEIGHTS
 from myocard.cohort import Cohort, assemble
 from myocard.data.batches import Shuffled
 from myocard.errors import InputError
-from myocard.features import seen
+from myocard.leaks import seen
 from myocard.nn.classifier import classification_loss, probabilities
 from myocard.nn.encoder import EncoderShape
 from myocard.nn.heads import HEADS
@@ -68,7 +68,7 @@ def probe_tokens(
         InputError: For a leak, a patient in two splits, or runs of another recipe.
     """
     checkpoint, store = stream.checkpoint, stream.store
-    records = store.records.assign(seen=seen(checkpoint, store))
+    records = store.records.assign(seen=seen(checkpoint.corpus, store.records))
     cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
     job = TokenJob(recipe, stream, cohort)
     target = out / checkpoint.name / recipe.task
