@@ -12,7 +12,19 @@ from myocard.leads import LEADS, parse_leads
 
 SizeName = Literal["nano", "tiny", "small", "base"]
 PresetName = Literal["stmem", "ecgsoup"]
-ReadoutName = Literal["last", "ppa", "pma", "pma-frozen-gate", "scalar-mix", "concat", "alf"]
+ReadoutName = Literal[
+    "last",
+    "ppa",
+    "ppa-normed",
+    "pma",
+    "pma-frozen-gate",
+    "pma-last",
+    "pma-mean",
+    "scalar-mix",
+    "scalar-mix-normed",
+    "concat",
+    "alf",
+]
 TokenReadoutName = Literal["attentive-tokens", "efficient-tokens", "alf-leads", "alf-tokens"]
 HeadName = Literal["linear", "mlp"]
 ObjectiveName = Literal["mae", "mtae", "mlae", "mae-rlm", "mtae-rlm"]
@@ -169,8 +181,8 @@ class Split(Settings):
 class ProbeRecipe(Settings):
     """Readouts and heads trained on cached states.
 
-    Each is trained once for every seed and penalty; the penalty (of the squared weights of all its
-    matrices) is chosen on validation, for each seed on its own.
+    Each is trained once for every seed and penalty; the penalty (of the squared weights of the
+    head's matrices) is chosen on validation, for each seed on its own.
     """
 
     task: str

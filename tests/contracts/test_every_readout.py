@@ -30,7 +30,7 @@ def trained_long(readout: nn.Module) -> nn.Module:
     """With weights that are large enough to tell layers apart."""
     for name, value in readout.named_parameters():
         if not name.startswith("norm"):
-            nn.init.normal_(value, std=0.5)
+            nn.init.normal_(value, std=0.2)
     return readout.eval()
 
 
@@ -79,9 +79,16 @@ def test_the_encoders_norm_is_used_and_stays_as_trainable_as_it_was(norm, name, 
     assert all(p.requires_grad for p in norm.parameters())
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in READOUTS if name not in ("pma", "pma-frozen-gate")]
-)
+GATES = {
+    "pma": lambda states: states[:, 0],
+    "pma-frozen-gate": lambda states: states[:, 0],
+    "pma-last": lambda states: states[:, -1],
+    "pma-mean": lambda states: states[:, 1:].mean(dim=1),
+}
+every_gate = pytest.mark.parametrize("name", GATES)
+
+
+@pytest.mark.parametrize("name", [name for name in READOUTS if name not in GATES])
 def test_the_embedding_is_read_by_no_readout_but_its_own_layer_and_the_gate(norm, states, name):
     readout = trained_long(build_readout(name, norm, DEPTH))
     changed = states.clone()
@@ -90,18 +97,51 @@ def test_the_embedding_is_read_by_no_readout_but_its_own_layer_and_the_gate(norm
     assert not readout.weights(states)[:, 0].any()
 
 
-@pytest.mark.parametrize("name", ["pma", "pma-frozen-gate"])
-def test_pmas_gate_reads_the_embedding_only_and_mixes_the_blocks_only(norm, states, name):
+@every_gate
+def test_a_gate_reads_its_input_only_and_mixes_the_blocks_only(norm, states, name):
     readout = trained_long(build_readout(name, norm, DEPTH))
     weights = readout.weights(states)
-    blocks, embedding = states.clone(), states.clone()
-    blocks[:, 1:] = torch.randn(6, DEPTH, WIDTH)
-    embedding[:, 0] = torch.randn(6, WIDTH)
-    assert torch.equal(readout.weights(blocks), weights)
-    assert not torch.allclose(readout.weights(embedding), weights)
+    assert torch.equal(weights[:, 1:], readout.gate(GATES[name](states)).softmax(dim=1))
     assert not weights[:, 0].any()
     expected = sum(weights[:, layer, None] * states[:, layer] for layer in range(DEPTH + 1))
     assert torch.allclose(readout(states), norm(expected), atol=1e-5)
+
+
+@every_gate
+def test_records_that_swap_their_gates_inputs_swap_their_weights(norm, states, name):
+    readout = trained_long(build_readout(name, norm, DEPTH))
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+    weights = readout.weights(states)
+    assert torch.allclose(readout.weights(states[order]), weights[order], atol=1e-6)
+    assert not torch.allclose(weights[order], weights, atol=1e-6)
+
+
+def test_normalised_layers_are_mixed_after_their_norm(norm, states):
+    average = build_readout("ppa-normed", norm, DEPTH)
+    assert torch.allclose(average(states), norm(states[:, 1:]).mean(dim=1), atol=1e-6)
+    mixture = trained_long(build_readout("scalar-mix-normed", norm, DEPTH))
+    shares = mixture.scores.softmax(dim=0)
+    expected = sum(shares[k] * norm(states[:, k + 1]) for k in range(DEPTH))
+    assert torch.allclose(mixture(states), expected, atol=1e-6)
+
+
+def test_the_norm_of_a_layer_counts_unless_it_is_normalised_first(norm, states):
+    louder = states.clone()
+    louder[:, 2] *= 10
+    for name, same in (("ppa", False), ("ppa-normed", True)):
+        readout = build_readout(name, norm, DEPTH)
+        assert torch.allclose(readout(louder), readout(states), atol=1e-3) == same, name
+
+
+def test_the_attention_of_alf_is_that_of_queries_over_keys(norm, states):
+    readout = trained_long(build_readout("alf", norm, DEPTH))
+    heads, width = readout.queries.shape
+    normed = norm(states[:, 1:])
+    keys = readout.keys(normed).unflatten(-1, (heads, width)).movedim(2, 1)
+    values = normed.unflatten(-1, (heads, width)).movedim(2, 1)
+    queries = readout.queries[None, :, None].expand(len(states), -1, -1, -1)
+    expected = nn.functional.scaled_dot_product_attention(queries, keys, values)
+    assert torch.allclose(readout(states), expected[:, :, 0].flatten(1), atol=1e-5)
 
 
 def test_ppa_is_the_mean_of_the_blocks(norm, states):

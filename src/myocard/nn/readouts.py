@@ -31,16 +31,36 @@ class Readout(nn.Module, ABC):
         """The share of each layer in the features of each record; rows sum to one."""
 
 
-class LayerMixture(Readout, ABC):
-    """z = LN(Σ_l g_l h_l) with one weight per layer and record; LN is the encoder's final norm."""
+Combine = Callable[[nn.LayerNorm, LayerWeights, States], Representation]
+"""From the encoder's final norm, the weights of layers and their states to features."""
 
-    def __init__(self, norm: nn.LayerNorm) -> None:
+
+def norm_of_mixture(norm: nn.LayerNorm, weights: LayerWeights, states: States) -> Representation:
+    """Z = LN(Σ_l g_l h_l), as in ECG-Soup: a layer of larger norm counts for more."""
+    return norm(torch.einsum("bl,bld->bd", weights, states))
+
+
+def mixture_of_norms(norm: nn.LayerNorm, weights: LayerWeights, states: States) -> Representation:
+    """Z = Σ_l g_l LN(h_l): each layer counts by its weight, whatever its norm."""
+    return torch.einsum("bl,bld->bd", weights, norm(states))
+
+
+class LayerMixture(Readout, ABC):
+    """The layers of a record summed with one weight each.
+
+    Args:
+        norm: The encoder's final norm.
+        combine: Whether it comes after the sum or before.
+    """
+
+    def __init__(self, norm: nn.LayerNorm, combine: Combine = norm_of_mixture) -> None:
         super().__init__()
         self.norm = norm
+        self.combine = combine
         self.features = norm.normalized_shape[0]
 
     def forward(self, states: States) -> Representation:
-        return self.norm(torch.einsum("bl,bld->bd", self.weights(states), states))
+        return self.combine(self.norm, self.weights(states), states)
 
 
 class FixedMixture(LayerMixture):
@@ -48,8 +68,10 @@ class FixedMixture(LayerMixture):
 
     shares: Tensor
 
-    def __init__(self, norm: nn.LayerNorm, shares: Tensor) -> None:
-        super().__init__(norm)
+    def __init__(
+        self, norm: nn.LayerNorm, shares: Tensor, combine: Combine = norm_of_mixture
+    ) -> None:
+        super().__init__(norm, combine)
         self.register_buffer("shares", shares)
 
     def weights(self, states: States) -> LayerWeights:
@@ -63,8 +85,8 @@ class ScalarMixture(LayerMixture):
     which undoes it. The embedding h_0 is not mixed in.
     """
 
-    def __init__(self, norm: nn.LayerNorm, depth: int) -> None:
-        super().__init__(norm)
+    def __init__(self, norm: nn.LayerNorm, depth: int, combine: Combine = norm_of_mixture) -> None:
+        super().__init__(norm, combine)
         self.scores = nn.Parameter(torch.zeros(depth))
 
     def weights(self, states: States) -> LayerWeights:
@@ -72,15 +94,40 @@ class ScalarMixture(LayerMixture):
         return shares.expand(states.shape[0], -1)
 
 
-class GatedMixture(LayerMixture):
-    """PMA (Scheme II): a gate looks at a record's embedding h_0 and weighs layers 1 … L for it."""
+GateInput = Callable[[States], Representation]
 
-    def __init__(self, norm: nn.LayerNorm, gate: nn.Module) -> None:
+
+def embedding(states: States) -> Representation:
+    """h_0."""
+    return states[:, 0]
+
+
+def last_block(states: States) -> Representation:
+    """h_L."""
+    return states[:, -1]
+
+
+def mean_block(states: States) -> Representation:
+    """(1/L) Σ_{l=1..L} h_l."""
+    return states[:, 1:].mean(dim=1)
+
+
+class GatedMixture(LayerMixture):
+    """PMA (Scheme II): a gate looks at one state of a record and weighs layers 1 … L for it.
+
+    Args:
+        norm: The encoder's final norm.
+        gate: From that state to a score for each block.
+        reads: Which state it looks at; the embedding in ECG-Soup.
+    """
+
+    def __init__(self, norm: nn.LayerNorm, gate: nn.Module, reads: GateInput = embedding) -> None:
         super().__init__(norm)
         self.gate = gate
+        self.reads = reads
 
     def weights(self, states: States) -> LayerWeights:
-        shares = self.gate(states[:, 0]).softmax(dim=1)
+        shares = self.gate(self.reads(states)).softmax(dim=1)
         return torch.cat([torch.zeros_like(shares[:, :1]), shares], dim=1)
 
 
@@ -122,8 +169,10 @@ class AttentiveFusion(Readout):
         return torch.einsum("blh,blhd->bhd", self.attention(normed), values).flatten(1)
 
     def attention(self, normed: States) -> Tensor:
-        keys = self.keys(normed).unflatten(-1, self.queries.shape)
-        scores = torch.einsum("blhd,hd->blh", keys, self.queries)
+        # qᵀ(Wx) = (Wᵀq)ᵀx: one product a head in place of one a layer and record.
+        keys = self.keys.weight.unflatten(0, self.queries.shape)
+        asked = torch.einsum("hdw,hd->hw", keys, self.queries)
+        scores = torch.einsum("blw,hw->blh", normed, asked)
         return (scores / self.queries.shape[1] ** 0.5).softmax(dim=1)
 
     def weights(self, states: States) -> LayerWeights:
@@ -143,15 +192,29 @@ def last_layer(norm: nn.LayerNorm, depth: int) -> Readout:
     return single_layer(norm, depth, depth)
 
 
-def average(norm: nn.LayerNorm, depth: int) -> Readout:
-    """PPA: z = LN((1/L) Σ_{l=1..L} h_l)."""
+def equal_shares(depth: int) -> Tensor:
+    """The same for every block, nothing for the embedding."""
     shares = torch.full((depth + 1,), 1 / depth)
     shares[0] = 0
-    return FixedMixture(norm, shares)
+    return shares
+
+
+def average(norm: nn.LayerNorm, depth: int) -> Readout:
+    """PPA: z = LN((1/L) Σ_{l=1..L} h_l)."""
+    return FixedMixture(norm, equal_shares(depth))
+
+
+def average_of_normed(norm: nn.LayerNorm, depth: int) -> Readout:
+    """PPA of normalised states: z = (1/L) Σ_{l=1..L} LN(h_l)."""
+    return FixedMixture(norm, equal_shares(depth), mixture_of_norms)
 
 
 def scalar_mix(norm: nn.LayerNorm, depth: int) -> Readout:
     return ScalarMixture(norm, depth)
+
+
+def scalar_mix_of_normed(norm: nn.LayerNorm, depth: int) -> Readout:
+    return ScalarMixture(norm, depth, mixture_of_norms)
 
 
 def gate(width: int, depth: int) -> nn.Module:
@@ -171,6 +234,16 @@ def gate(width: int, depth: int) -> nn.Module:
 def gated(norm: nn.LayerNorm, depth: int) -> Readout:
     """PMA with a trained gate."""
     return GatedMixture(norm, gate(norm.normalized_shape[0], depth))
+
+
+def gated_by_last(norm: nn.LayerNorm, depth: int) -> Readout:
+    """PMA whose gate looks at h_L."""
+    return GatedMixture(norm, gate(norm.normalized_shape[0], depth), last_block)
+
+
+def gated_by_mean(norm: nn.LayerNorm, depth: int) -> Readout:
+    """PMA whose gate looks at the mean of the blocks."""
+    return GatedMixture(norm, gate(norm.normalized_shape[0], depth), mean_block)
 
 
 def gated_at_random(norm: nn.LayerNorm, depth: int) -> Readout:
@@ -193,9 +266,13 @@ Builder = Callable[[nn.LayerNorm, int], Readout]
 READOUTS: dict[str, Builder] = {
     "last": last_layer,
     "ppa": average,
+    "ppa-normed": average_of_normed,
     "pma": gated,
     "pma-frozen-gate": gated_at_random,
+    "pma-last": gated_by_last,
+    "pma-mean": gated_by_mean,
     "scalar-mix": scalar_mix,
+    "scalar-mix-normed": scalar_mix_of_normed,
     "concat": concatenation,
     "alf": attentive,
 }

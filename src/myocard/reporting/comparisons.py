@@ -15,9 +15,13 @@ from myocard.reporting.runs import Metrics, Predictions, Run, Split
 READOUTS = {
     "last": "last layer",
     "ppa": "PPA: mean of the layers",
+    "ppa-normed": "PPA of normalised layers",
     "scalar-mix": "scalar mix: learned weights",
+    "scalar-mix-normed": "scalar mix of normalised layers",
     "pma": "PMA: gated weights",
     "pma-frozen-gate": "PMA, gate left at random",
+    "pma-last": "PMA, gate reads the last layer",
+    "pma-mean": "PMA, gate reads the mean layer",
     "concat": "all layers concatenated",
     "alf": "ALF: attention over layers",
     "attentive-tokens": "attentive probe of the last layer's patches",
