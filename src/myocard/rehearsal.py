@@ -151,8 +151,7 @@ def _probe_step(recipe: ProbeRecipe, classes: int, depth: int, width: int) -> fl
         short = recipe.model_copy(update={"optimisation": optimisation})
         job = Job(nn.LayerNorm(width), states, cohort, short)
         for cells in stacks(short, depth):
-            _, stack, inputs = job.build(cells)
-            job.fit(stack, inputs)
+            job.fit(*job.build(cells[0].head, job.readouts(cells)))
 
     return _seconds_a_step(steps)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from copy import deepcopy
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -57,10 +56,14 @@ class Stack(nn.Module):
             {name: self.get_buffer(_flat(name)) for name in buffers},
         )
 
-    def half_squares(self) -> Tensor:
-        """Half the squares of each model's trained matrices, ``(seeds, cells, variants)``."""
-        matrices = [p for p in self.parameters() if p.requires_grad and p.ndim > 4]
-        return torch.stack([p.square().flatten(3).sum(dim=3) for p in matrices]).sum(dim=0) / 2
+    def half_squares(self) -> dict[str, Tensor]:
+        """Half the squares of each trained matrix in each model, ``(seeds, cells, variants)``."""
+        parameters, _ = self.values()
+        return {
+            name: value.square().flatten(3).sum(dim=3) / 2
+            for name, value in parameters.items()
+            if value.requires_grad and value.ndim > 4
+        }
 
     def member(self, seed: int, cell: int, variant: int) -> nn.Module:
         """A copy of one of the models, on the CPU and in evaluation mode."""
