@@ -20,7 +20,8 @@ class Page(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.links: list[str] = []
+        self.links: list[str] = []  # what a browser would load
+        self.ways: list[str] = []  # where a reader may go
         self.ids: list[str] = []
         self.text = ""
         self.feed(page)
@@ -33,7 +34,11 @@ class Page(HTMLParser):
         self.handle_startendtag(tag, attrs)
 
     def handle_startendtag(self, tag, attrs):
-        self.links += [v for k, v in attrs if k in ("src", "href", "xlink:href", "data")]
+        names = (
+            ("src", "xlink:href", "data") if tag == "a" else ("src", "href", "xlink:href", "data")
+        )
+        self.links += [v for k, v in attrs if k in names]
+        self.ways += [v for k, v in attrs if tag == "a" and k == "href"]
         self.ids += [v for k, v in attrs if k == "id"]
 
     def handle_endtag(self, tag):
@@ -53,6 +58,19 @@ def test_the_page_is_well_formed_and_loads_nothing(page):
     inside = {link for link in page.links if not link.startswith("data:image/png;base64,")}
     assert inside <= {f"#{name}" for name in page.ids}
     assert len(page.ids) == len(set(page.ids))
+
+
+def test_every_way_out_of_the_page_leads_to_a_part_of_it_or_a_file(page, report):
+    anchors = {f"#{name}" for name in page.ids}
+    files = {way for way in page.ways if not way.startswith("#")}
+    assert set(page.ways) - files <= anchors
+    assert all((report / file).is_file() for file in files)
+
+
+def test_a_readouts_row_leads_to_its_run_and_from_there_to_the_file(page, report):
+    assert page.ways.count("#run-runs-last") >= 1
+    assert "run-runs-last" in page.ids
+    assert "../runs/last/run.json" in page.ways
 
 
 def test_the_page_asks_for_no_script_font_or_style_from_elsewhere(report):

@@ -149,6 +149,10 @@ class Section:
     def runs(self) -> list[Run]:
         return [run for g in self.groups for run in [*g.runs.values(), *g.layers.values()]]
 
+    @property
+    def every_run(self) -> list[Run]:
+        return [*self.runs, *self.reduced]
+
     def encoders(self) -> list[tuple[Group, Group, str, Difference]]:
         """Each encoder against what it should beat, under every readout that both have."""
         return [

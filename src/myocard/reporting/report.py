@@ -5,7 +5,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from os.path import relpath
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -73,7 +75,7 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
         figure.write(out / "figures")
     for table in (table for each in chapters for table in each.tables):
         table.write(out / "tables")
-    (out / "report.html").write_text(_page(chapters, losses, traces), encoding="utf-8")
+    (out / "report.html").write_text(_page(chapters, losses, traces, out), encoding="utf-8")
 
 
 def chapter(section: Section) -> Chapter:
@@ -126,7 +128,7 @@ def _from_files(
     return [draw(file, place, f"{stem}-{i}") for i, (file, place) in enumerate(files, start=1)]
 
 
-def _page(chapters: list[Chapter], losses: list[Figure], traces: list[Figure]) -> str:
+def _page(chapters: list[Chapter], losses: list[Figure], traces: list[Figure], out: Path) -> str:
     environment = Environment(
         loader=PackageLoader("myocard.reporting", ""),
         autoescape=True,
@@ -137,6 +139,7 @@ def _page(chapters: list[Chapter], losses: list[Figure], traces: list[Figure]) -
     environment.filters["inline"] = lambda figure: Markup(figure.svg)
     environment.filters["slug"] = lambda text: re.sub(r"[^a-z0-9]+", "-", text.lower())
     environment.filters["provenance"] = _provenance
+    environment.filters["file"] = lambda run: quote(relpath(run.folder / "run.json", out))
     style = resources.files("myocard.reporting").joinpath("report.css").read_text()
     return environment.get_template("report.html.jinja").render(
         chapters=chapters, losses=losses, traces=traces, style=Markup(style)

@@ -24,7 +24,8 @@ class Table:
         name: Stem of its files.
         caption: What it shows.
         shown: Cells as text.
-        numbers: The same with one number a column.
+        numbers: The same with one number a column; ``run`` is the place of the run that a line
+            comes from, and ``against_run`` of the one that it is held against.
         grouped: Whether the first column of ``shown`` names groups of rows.
     """
 
@@ -33,6 +34,13 @@ class Table:
     shown: pd.DataFrame
     numbers: pd.DataFrame
     grouped: bool = False
+
+    @property
+    def places(self) -> list[str | None]:
+        """For each line of ``shown`` its run's place, where it has one."""
+        if "run" in self.numbers and len(self.numbers) == len(self.shown):
+            return self.numbers["run"].tolist()
+        return [None] * len(self.shown)
 
     def write(self, folder: Path) -> None:
         self.numbers.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
@@ -71,7 +79,8 @@ def encoders(section: Section) -> Table:
         label = READOUTS.get(readout, readout)
         line = {"Encoder": group.label, "Against": reference.label, "Readout": label}
         shown.append(line | {"Difference [95 %]": gain(found), "p": p_value(found)})
-        numbers.append({name.lower(): cell for name, cell in line.items()} | vars(found))
+        runs = {"run": group.runs[readout].place, "against_run": reference.runs[readout].place}
+        numbers.append({name.lower(): cell for name, cell in line.items()} | vars(found) | runs)
     return Table(
         f"{section.name}-encoders",
         "One encoder minus another under the same readout and head.",
@@ -96,7 +105,7 @@ def single_layers(section: Section) -> Table:
             }
         )
         numbers.append(
-            {"encoder": group.label, "layer": layer}
+            {"encoder": group.label, "layer": layer, "run": run.place}
             | _prefixed("validation_auroc", validation)
             | _prefixed("auroc", scored)
         )
@@ -123,6 +132,7 @@ def by_class(section: Section, group: Group) -> Table:
                 numbers.append(
                     {"class": name, "positives": found.positives, "readout": row.label}
                     | _prefixed("auroc", found)
+                    | {"run": row.run.place}
                 )
         shown.append(line)
     place = section.groups.index(group) + 1
