@@ -16,12 +16,13 @@ from myocard.data.batches import Part, Windows
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
 from myocard.features import extract
-from myocard.finetuning import finetune, predict
+from myocard.finetuning import finetune
 from myocard.leaks import seen
 from myocard.nn.classifier import SignalClassifier
 from myocard.probing import probe
 from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split
 from myocard.reporting import write_report
+from myocard.supervision import predict
 
 TASK = "ptbxl-all"
 SPLIT = Split(train=(1, 2, 3, 4, 5, 6), validation=(7, 8), test=(9, 10))
@@ -138,9 +139,8 @@ def test_before_training_the_scores_are_the_probes(clean, store, probed):
     model = SignalClassifier(clean.encoder, classifier).eval()
     rows = np.flatnonzero(store.records["fold"].isin(SPLIT.validation))
     windows = Windows([Part(store, rows)], clean.preprocessing)
-    assert np.allclose(
-        predict(model, windows, recipe(), exclusive=False), scores_of(probed), atol=2e-3
-    )
+    found = predict(model, windows, crops=1, batch=12, exclusive=False)
+    assert np.allclose(found, scores_of(probed), atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def test_scores_of_several_crops_are_the_mean_over_windows(clean, store):
             model(torch.from_numpy(store.windows(rows, clean.preprocessing, start))).sigmoid()
             for start in (150, 450, 750)
         ]
-    found = predict(model, windows, recipe(crops=3), exclusive=False)
+    found = predict(model, windows, crops=3, batch=2, exclusive=False)
     assert np.allclose(found, torch.stack(each).mean(dim=0), atol=1e-6)
-    middle = predict(model, windows, recipe(), exclusive=False)
+    middle = predict(model, windows, crops=1, batch=2, exclusive=False)
     assert np.allclose(middle, each[1], atol=1e-6)
     assert not np.allclose(middle, found, atol=1e-6)
 

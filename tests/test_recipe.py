@@ -27,11 +27,13 @@ from myocard.recipe import (
     PretrainRecipe,
     ProbeRecipe,
     ReadoutName,
+    RivalName,
+    RocketRecipe,
     Settings,
     SizeName,
     Split,
-    YardstickRecipe,
     read_recipe,
+    read_yardstick,
 )
 from myocard.zoo import DECODERS, encoder_shape
 
@@ -40,7 +42,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 KINDS = {
     "pretrain": PretrainRecipe,
     "finetune": FinetuneRecipe,
-    "yardstick": YardstickRecipe,
+    "yardstick": RocketRecipe,
 }
 PRETRAIN = 'name = "x"\n[[corpus]]\nstore = "a"\n'
 
@@ -93,6 +95,28 @@ def test_layers_of_a_mean_are_for_a_mean(read):
     with pytest.raises(InputError, match=r'mixture_layers is for mixture = "mean"'):
         read(PretrainRecipe, text)
     assert read(PretrainRecipe, 'mixture = "mean"\n' + text).mixture_layers == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = 'lstm'", r"model: input should be 'minirocket', .* or 'vit'$"),
+        ("features = 84\nmodel = 's4d'", r"unknown key 'features'; the keys are task, model, size"),
+        ("crops = 2", r"unknown key 'crops'; the keys are task, model, features"),
+    ],
+)
+def test_what_is_wrong_with_a_yardstick_is_named(tmp_path, text, message):
+    (tmp_path / "some.toml").write_text(f"task = 'x'\n{text}")
+    with pytest.raises(InputError, match=rf"some\.toml: {message}"):
+        read_yardstick(tmp_path / "some.toml")
+
+
+def test_a_yardsticks_model_says_what_its_recipe_is(tmp_path):
+    for name in get_args(RivalName):
+        (tmp_path / "some.toml").write_text(f"task = 'x'\nmodel = '{name}'")
+        found = read_yardstick(tmp_path / "some.toml")
+        assert found.model == name
+        assert isinstance(found, RocketRecipe) == (name == "minirocket")
 
 
 def test_what_is_missing_is_named(read):

@@ -55,11 +55,10 @@ def benchmark(
     trials = grid.trials(list(encoders))
     _extract(trials, stores, encoders, places, advance)
     _probe(trials, places, advance, test=test, jobs=cpu_count() if jobs == -1 else jobs)
-    for place, (name, recipe) in enumerate(grid.yardsticks):
-        folder = places.results / name / "yardsticks" / f"{place}-{recipe.task}"
+    for yardstick in grid.yardsticks:
+        folder = places.results / yardstick.place
         if not folder.exists():
-            advance("yardsticks", place, len(grid.yardsticks))
-            measure(stores[name], recipe, folder, test=test)
+            measure(stores[yardstick.store], yardstick.recipe, folder, test=test, report=advance)
     write_report([places.results, places.encoders], out)
     return out / "report.html"
 

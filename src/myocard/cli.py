@@ -345,14 +345,14 @@ def finetune(
 
 @app.command()
 def yardstick(recipe: RecipeFile, store: StoreFolder, out: Out, test: Test = False) -> None:
-    """Score ridge regression on MiniRocket features, which an encoder should beat."""
+    """Train and score what an encoder should beat: MiniRocket, xresnet1d101, S4D, a ViT."""
     from myocard.data.store import Store
-    from myocard.recipe import YardstickRecipe, read_recipe
+    from myocard.recipe import read_yardstick
     from myocard.yardstick import measure
 
-    settings = read_recipe(recipe, YardstickRecipe)
-    with console.status("yardstick") as status:
-        measure(Store.open(store), settings, out, test=test, report=status.update)
+    settings = read_yardstick(recipe)
+    with _bar() as advance:
+        measure(Store.open(store), settings, out, test=test, report=advance)
     print(out)
 
 

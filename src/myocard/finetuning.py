@@ -6,29 +6,26 @@ readout and head where probing left them (linear probing, then fine-tuning: Kuma
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from myocard.checkpoint import Checkpoint, load_weights, replace_folder
 from myocard.classifiers import WEIGHTS, ClassifierShape, read_probe
 from myocard.cohort import Cohort, assemble
-from myocard.data.batches import Labelled, Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.leaks import seen
-from myocard.nn.classifier import SignalClassifier, classification_loss, probabilities
+from myocard.nn.classifier import SignalClassifier
 from myocard.recipe import FinetuneRecipe
 from myocard.results import write_run
+from myocard.supervision import Supervision
 from myocard.tasks import task
-from myocard.training import Progress, fit
+from myocard.training import Progress
 
 
 def finetune(
@@ -63,24 +60,22 @@ def finetune(
     records = store.records.assign(seen=seen(known, store.records))
     cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
     shape = ClassifierShape(recipe.task, cohort.classes, recipe.readout, None, recipe.head)
-    origin = _origin(recipe, checkpoint, store, probe)
     work = out.with_name(f"{out.name}.run")
-    splits = ("validation", "test") if test else ("validation",)
-    scores: dict[str, list[NDArray[np.float32]]] = {split: [] for split in splits}
-    models = []
-    for seed in recipe.seeds:
-        model = _build(recipe, checkpoint, shape, probe, seed)
-        windows = Windows([Part(store, cohort.rows["train"])], checkpoint.preprocessing)
-        _fit(model, windows, cohort, recipe, seed, work / f"seed-{seed}", origin, report)
-        models.append(model)
-        for split in splits:
-            windows = Windows([Part(store, cohort.rows[split])], checkpoint.preprocessing)
-            scores[split].append(predict(model, windows, recipe, exclusive=cohort.exclusive))
+    supervision = Supervision(
+        store, checkpoint.preprocessing, cohort, recipe.optimisation, recipe.crops
+    )
+    models, scores = supervision.train(
+        lambda seed: _build(recipe, checkpoint, shape, probe, seed),
+        recipe.seeds,
+        ("validation", "test") if test else ("validation",),
+        folder=work,
+        about=_origin(recipe, checkpoint, store, probe),
+        report=report,
+    )
     about = _about(recipe, checkpoint, store) | {"seconds": round(time.perf_counter() - began, 1)}
 
     def write(folder: Path) -> None:
-        stacked = {split: np.stack(values) for split, values in scores.items()}
-        write_run(folder, cohort, stacked, recipe.seeds, resamples=recipe.resamples, about=about)
+        write_run(folder, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=about)
         _describe(models[0], shape, recipe, checkpoint, store, cohort).save(folder / "model")
 
     replace_folder(out, write)
@@ -104,7 +99,7 @@ def _build(
         found, weights = read_probe(probe, checkpoint)
         _require_same(probe, found, shape)
         load_weights(classifier, weights, "", probe / WEIGHTS)
-    return SignalClassifier(encoder, classifier)
+    return SignalClassifier(encoder, classifier, checkpoint.preprocessing.leads)
 
 
 def _require_same(probe: Path, found: ClassifierShape, wanted: ClassifierShape) -> None:
@@ -127,58 +122,6 @@ def _origin(
         "store": store.key,
         "probe": None if probe is None else str(probe),
     }
-
-
-def _fit(
-    model: SignalClassifier,
-    windows: Windows,
-    cohort: Cohort,
-    recipe: FinetuneRecipe,
-    seed: int,
-    folder: Path,
-    origin: dict[str, Any],
-    report: Callable[[Progress], None],
-) -> None:
-    targets = cohort.targets[cohort.rows["train"]]
-    labelled = Labelled(windows, torch.from_numpy(targets).float())
-    settings = recipe.optimisation.model_copy(update={"seed": seed})
-    order = Shuffled(len(windows), min(settings.batch, len(windows)), seed)
-
-    def batches(start: int) -> Iterator[Sequence[Tensor]]:
-        return shuffled(labelled, order, start, settings.workers)
-
-    def loss(module: nn.Module, batch: Sequence[Tensor]) -> Tensor:
-        signals, targets = batch
-        logits = module(signals, windows.preprocessing.leads)
-        return classification_loss(logits, targets, exclusive=cohort.exclusive).mean()
-
-    fit(
-        model,
-        loss=loss,
-        batches=batches,
-        steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
-        settings=settings,
-        folder=folder,
-        about=origin,
-        report=report,
-    )
-
-
-@torch.inference_mode()
-def predict(
-    model: SignalClassifier, windows: Windows, recipe: FinetuneRecipe, *, exclusive: bool
-) -> NDArray[np.float32]:
-    """Each record's probabilities, ``(records, classes)``: the mean over evenly spread windows."""
-    device = next(model.parameters()).device
-    draws = (np.arange(recipe.crops) + 0.5) / recipe.crops
-    total: Any = 0
-    for draw in draws:
-        parts = [
-            probabilities(model(x.to(device), windows.preprocessing.leads), exclusive=exclusive)
-            for x in in_order(windows, recipe.optimisation.batch, float(draw))
-        ]
-        total = total + torch.cat(parts).float().cpu()
-    return (total / len(draws)).numpy()
 
 
 def _describe(

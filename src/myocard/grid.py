@@ -19,6 +19,7 @@ from myocard.recipe import (
     Settings,
     YardstickRecipe,
     check,
+    check_yardstick,
 )
 
 Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -42,10 +43,11 @@ class Sweep(Settings):
 
 
 class Yardsticks(Settings):
-    """Supervised rivals on a store: every recipe on every task."""
+    """A supervised rival on a store: its recipe on every task, under every fraction of labels."""
 
     store: str
     tasks: tuple[str, ...] = Field(min_length=1)
+    fractions: tuple[float, ...] = (1.0,)
     recipe: dict[str, Any] = {}
 
 
@@ -107,6 +109,21 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Yardstick:
+    """One rival on one task, all seeds at once."""
+
+    store: str
+    recipe: YardstickRecipe
+
+    @property
+    def place(self) -> Path:
+        """The folder of its run below the results."""
+        recipe = self.recipe
+        share = f"labels-{recipe.fraction:g}"
+        return Path(self.store, "yardsticks", share, recipe.task, recipe.model)
+
+
+@dataclass(frozen=True)
 class Grid:
     """A benchmark, checked.
 
@@ -115,7 +132,7 @@ class Grid:
         checkpoints: Folders of encoders that exist already.
         random: Seeds of random encoders.
         sweeps: What is probed; ``trials`` lists it.
-        yardsticks: Stores, and what is fitted on each.
+        yardsticks: What the encoders should beat.
         without: Stores that encoders are said never to meet.
     """
 
@@ -125,7 +142,7 @@ class Grid:
     checkpoints: tuple[Path, ...]
     random: tuple[int, ...]
     sweeps: tuple[tuple[Sweep, tuple[ProbeRecipe, ...]], ...]
-    yardsticks: tuple[tuple[str, YardstickRecipe], ...]
+    yardsticks: tuple[Yardstick, ...]
     without: tuple[HeldOut, ...] = ()
 
     def held_out(self) -> list[HeldOut]:
@@ -180,11 +197,6 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
     settings = check(GridSettings, content, where)
     claims, pretrained = _encoders(settings, where)
     sweeps = tuple((s, tuple(_recipes(settings, s, where))) for s in settings.sweeps)
-    yardsticks = tuple(
-        (each.store, check(YardstickRecipe, each.recipe | {"task": task}, f"{where}: yardsticks"))
-        for each in settings.yardsticks
-        for task in each.tasks
-    )
     grid = Grid(
         settings.input,
         settings.stores,
@@ -192,7 +204,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         settings.checkpoints,
         settings.random,
         sweeps,
-        yardsticks,
+        tuple(_yardsticks(settings, where)),
         tuple(claims),
     )
     _require_stores(grid, where)
@@ -250,10 +262,24 @@ def _recipes(settings: GridSettings, sweep: Sweep, where: str) -> list[ProbeReci
     return found
 
 
+def _yardsticks(settings: GridSettings, where: str) -> list[Yardstick]:
+    found: dict[Path, Yardstick] = {}
+    for each in settings.yardsticks:
+        for task, fraction in product(each.tasks, each.fractions):
+            content = each.recipe | {"task": task, "fraction": fraction}
+            recipe = check_yardstick(content, f"{where}: yardsticks")
+            yardstick = Yardstick(each.store, recipe)
+            if found.setdefault(yardstick.place, yardstick) != yardstick:
+                raise InputError(
+                    f"{where}: two yardsticks for {yardstick.place} with different settings"
+                )
+    return list(found.values())
+
+
 def _require_stores(grid: Grid, where: str) -> None:
     named = [str(part.store) for recipe in grid.pretrained for part in recipe.corpus]
     named += [str(r.watch.store) for r in grid.pretrained if r.watch]
-    named += [sweep.store for sweep, _ in grid.sweeps] + [store for store, _ in grid.yardsticks]
+    named += [sweep.store for sweep, _ in grid.sweeps] + [each.store for each in grid.yardsticks]
     for name in named:
         if name not in grid.stores:
             raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")

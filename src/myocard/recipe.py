@@ -28,7 +28,11 @@ ReadoutName = Literal[
 TokenReadoutName = Literal["attentive-tokens", "efficient-tokens", "alf-leads", "alf-tokens"]
 HeadName = Literal["linear", "mlp"]
 ObjectiveName = Literal["mae", "mtae", "mlae", "mae-rlm", "mtae-rlm"]
+RivalName = Literal["minirocket", "xresnet1d101", "s4d", "vit"]
 Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
+Fraction = Annotated[
+    float, Field(gt=0, le=1, description="of the training records, drawn by patient and seed")
+]
 Penalties = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
 
 # ST-MEM (arXiv 2402.09450) and ECG-Soup (arXiv 2509.00102) feed the same encoder differently.
@@ -200,9 +204,7 @@ class ProbeRecipe(Settings):
     split: Split = Split()
     seeds: Seeds = (0, 1, 2)
     penalties: Penalties = (1e-3, 1e-2, 1e-1, 1.0)
-    fraction: float = Field(
-        default=1.0, gt=0, le=1, description="of the training records, drawn by patient and seed"
-    )
+    fraction: Fraction = 1.0
     min_positives: int = Field(
         default=1, ge=1, description="in each of train, validation and test, to keep a class"
     )
@@ -251,16 +253,43 @@ class TokenProbeRecipe(Settings):
     )
 
 
-class YardstickRecipe(Settings):
+class RocketRecipe(Settings):
     """Ridge regression on MiniRocket features, its penalty chosen on validation."""
 
     task: str
+    model: RivalName = "minirocket"
     features: int = Field(default=9996, ge=84)
     split: Split = Split()
     seeds: Seeds = (0, 1, 2)
     penalties: Penalties = (1e1, 1e2, 1e3, 1e4, 1e5)
+    fraction: Fraction = 1.0
     min_positives: int = Field(default=1, ge=1)
     resamples: int = Field(default=1000, gt=0)
+
+
+class NetworkRecipe(Settings):
+    """A network trained from scratch on random windows, without a look at validation.
+
+    A record's scores are the mean over ``crops`` windows spread evenly over it.
+    """
+
+    task: str
+    model: RivalName
+    size: SizeName = Field(default="tiny", description="of vit and s4d; there is one xresnet1d101")
+    seconds: float | None = Field(default=None, gt=0, description="of a window; all by default")
+    patch: int = Field(default=50, gt=0, description="samples in a patch of vit")
+    crops: int = Field(default=1, gt=0)
+    split: Split = Split()
+    seeds: Seeds = (0, 1, 2)
+    fraction: Fraction = 1.0
+    min_positives: int = Field(default=1, ge=1)
+    resamples: int = Field(default=1000, gt=0)
+    optimisation: Optimisation = Optimisation(
+        epochs=50, warmup_epochs=5, base_learning_rate=4e-3, weight_decay=0.05
+    )
+
+
+YardstickRecipe = RocketRecipe | NetworkRecipe
 
 
 class FinetuneRecipe(Settings):
@@ -293,11 +322,26 @@ def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
         InputError: For a file that is missing or no TOML, an unknown or missing key, or a wrong
             value.
     """
+    return check(kind, _content(path), str(path))
+
+
+def read_yardstick(path: Path) -> YardstickRecipe:
+    """Read and check the recipe of the yardstick that its ``model`` names, as ``read_recipe``."""
+    return check_yardstick(_content(path), str(path))
+
+
+def check_yardstick(content: dict[str, Any], where: str) -> YardstickRecipe:
+    """Settings of the yardstick that the key ``model`` names, as ``check``."""
+    if content.get("model") in {*get_args(RivalName)} - {"minirocket"}:
+        return check(NetworkRecipe, content, where)
+    return check(RocketRecipe, content, where)
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
-    return check(kind, content, str(path))
 
 
 def check(kind: type[Recipe], content: dict[str, Any], where: str) -> Recipe:

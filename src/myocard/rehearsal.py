@@ -21,10 +21,10 @@ from myocard.data.store import Store
 from myocard.grid import Grid, Trial
 from myocard.leads import LEAD_SETS
 from myocard.pretraining import build
-from myocard.probing import Job, stacks, steps_per_epoch
+from myocard.probing import Job, stacks
 from myocard.recipe import PretrainRecipe, ProbeRecipe
 from myocard.tasks import task
-from myocard.training import fit
+from myocard.training import fit, steps_per_epoch
 
 _FOLDS = 10
 

@@ -61,6 +61,11 @@ def learning_rate(settings: Optimisation, step: int, steps: int, steps_per_epoch
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def steps_per_epoch(records: int, settings: Optimisation) -> int:
+    """Steps that see ``records`` once; a batch that is not full waits for the next epoch."""
+    return max(1, records // min(settings.batch, records) // settings.accumulate)
+
+
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Matrices decay; biases, norms and single vectors do not."""
     trained = [p for p in model.parameters() if p.requires_grad]

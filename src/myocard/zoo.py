@@ -15,6 +15,9 @@ DECODERS = {
     "base": DecoderShape(256, 4, 4),
 }
 
+# Of S4D, which has four layers at every size.
+S4D_WIDTHS = {"nano": 32, "tiny": 64, "small": 128, "base": 512}
+
 
 def encoder_shape(size: str, *, samples: int, patch: int) -> EncoderShape:
     """The encoder of a named size for windows of ``samples`` in patches of ``patch``."""

@@ -25,17 +25,21 @@ class Classifier(nn.Module):
 
 
 class SignalClassifier(nn.Module):
-    """Signals in, one logit per class out: all of it trained end to end."""
+    """Signals in, one logit per class out: all of it trained end to end.
 
-    def __init__(self, encoder: Encoder, classifier: Classifier) -> None:
+    ``leads`` are the names of the rows of the signals.
+    """
+
+    def __init__(
+        self, encoder: Encoder, classifier: Classifier, leads: Sequence[str] = LEADS
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.classifier = classifier
+        self.leads = tuple(leads)
 
-    def forward(
-        self, signals: Signals, leads: Sequence[str] = LEADS
-    ) -> Float[Tensor, "batch classes"]:
-        return self.classifier(self.encoder.pooled(signals, leads))
+    def forward(self, signals: Signals) -> Float[Tensor, "batch classes"]:
+        return self.classifier(self.encoder.pooled(signals, self.leads))
 
 
 def classification_loss(

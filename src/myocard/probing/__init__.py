@@ -22,12 +22,12 @@ from myocard.cohort import Cohort, assemble
 from myocard.errors import InputError
 from myocard.features import Features
 from myocard.nn.classifier import Classifier
-from myocard.probing.jobs import Cell, Job, Trained, steps_per_epoch
+from myocard.probing.jobs import Cell, Job, Trained
 from myocard.recipe import ProbeRecipe
 from myocard.results import write_run
 from myocard.tasks import task
 
-__all__ = ["Cell", "Job", "probe", "stacks", "steps_per_epoch"]
+__all__ = ["Cell", "Job", "probe", "stacks"]
 
 
 def probe(

@@ -15,9 +15,9 @@ from myocard.nn.classifier import Classifier, classification_loss, probabilities
 from myocard.nn.heads import HEADS
 from myocard.nn.readouts import Readout, build_readout
 from myocard.nn.stack import Stack
-from myocard.recipe import Optimisation, ProbeRecipe
+from myocard.recipe import ProbeRecipe
 from myocard.results import Scores, validation_auroc
-from myocard.training import fit
+from myocard.training import fit, steps_per_epoch
 
 MIXTURE_PENALTY = 1e-3
 """Of the squared weights of a gate: keeps it from fixing on a layer, too weak to make it static."""
@@ -183,10 +183,6 @@ class Job:
             penalty = self.recipe.penalties[best]
             chosen.append({"seed": seed, "penalty": penalty, "validation_auroc": areas[best]})
         return variants, chosen
-
-
-def steps_per_epoch(records: int, settings: Optimisation) -> int:
-    return max(1, records // min(settings.batch, records) // settings.accumulate)
 
 
 def penalty(stack: Stack, penalties: Tensor) -> Tensor:

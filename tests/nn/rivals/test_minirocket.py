@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from myocard.nn.rivals import MiniRocket, dilations, kernels
+from myocard.nn.rivals.minirocket import MiniRocket, dilations, kernels
 
 
 @pytest.fixture(scope="module")
 def oracle() -> dict[str, np.ndarray]:
     """Made by ``tests/oracles/make_minirocket.py`` with aeon 1.6.0."""
-    with np.load(Path(__file__).parents[1] / "oracles" / "minirocket.npz") as file:
+    with np.load(Path(__file__).parents[2] / "oracles" / "minirocket.npz") as file:
         return dict(file)
 
 

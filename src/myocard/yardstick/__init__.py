@@ -1,0 +1,68 @@
+"""Yardsticks from outside: what labels alone teach other models on the same records."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from myocard.checkpoint import replace_folder
+from myocard.cohort import assemble
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.recipe import NetworkRecipe, YardstickRecipe
+from myocard.results import write_run
+from myocard.tasks import task
+from myocard.yardstick import networks, rocket
+
+__all__ = ["measure"]
+
+
+def measure(
+    store: Store,
+    recipe: YardstickRecipe,
+    out: Path,
+    *,
+    test: bool = False,
+    report: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> None:
+    """Train and score a yardstick into run folder ``out``, or take up one that was stopped.
+
+    Args:
+        store: Windows are of its records, z-scored lead by lead.
+        test: Score the test folds too; until then they are not touched.
+        report: Told what is being done, how much of it is done, and how much there is.
+
+    Raises:
+        InputError: When ``out`` exists, or the recipe's windows do not fit the store.
+    """
+    if out.exists():
+        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    began = time.perf_counter()
+    cohort = assemble(store.records, task(recipe.task), recipe.split, recipe.min_positives)
+    splits = ("validation", "test") if test else ("validation",)
+    work = out.with_name(f"{out.name}.run")
+    if isinstance(recipe, NetworkRecipe):
+        scores = networks.score(store, cohort, recipe, splits, work, report)
+        about = networks.describe(recipe)
+    else:
+        scores, chosen = rocket.score(store, cohort, recipe, splits, report)
+        about = {"encoder": {"name": "MiniRocket"}, "head": "ridge", "chosen": chosen}
+    common: dict[str, Any] = {
+        "kind": "rival",
+        "name": f"{recipe.model}/{recipe.task}",
+        "readout": recipe.model,
+        "layer": None,
+        "leads": list(store.made.leads),
+        "fraction": recipe.fraction,
+        "hashes": {"store": store.key},
+        "recipe": recipe.model_dump(mode="json"),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+    def write(folder: Path) -> None:
+        said = common | about
+        write_run(folder, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=said)
+
+    replace_folder(out, write)
+    shutil.rmtree(work, ignore_errors=True)
