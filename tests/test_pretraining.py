@@ -12,6 +12,7 @@ from myocard.errors import InputError
 from myocard.leaks import seen
 from myocard.pretraining import build, pretrain, select
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
+from myocard.training import Diverged
 
 TRAIN = (1, 2, 3, 4, 5, 6, 7, 8)
 
@@ -87,6 +88,16 @@ def test_a_stopped_run_is_not_taken_up_by_another_recipe_or_corpus(recipe, store
     for changes in ({"mixture": "mean"}, {"mask_ratio": 0.5}, {"corpus": fewer}):
         with pytest.raises(InputError, match=r"settings\.json: a run with other settings"):
             pretrain(recipe.model_copy(update=changes), tmp_path / "made")
+
+
+def test_a_run_that_diverges_names_step_and_records(recipe, store, tmp_path):
+    hot = recipe.optimisation.model_copy(update={"base_learning_rate": 1e38, "warmup_epochs": 0.0})
+    with pytest.raises(Diverged, match=r"is (nan|inf) at step [23]; .*\(records ") as caught:
+        pretrain(recipe.model_copy(update={"optimisation": hot}), tmp_path / "out")
+    named = str(caught.value).split("(records ")[1].rstrip(")").split(", ")
+    train = store.records[store.records["fold"].isin(TRAIN)]
+    assert len(named) == hot.batch
+    assert {*named} <= {*(train["source"] + " " + train["id"])}
 
 
 def test_training_lowers_the_masked_loss(recipe, store):

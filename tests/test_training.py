@@ -216,6 +216,49 @@ def test_the_rate_never_exceeds_the_one_that_is_set(warmup, schedule):
         assert rates[-1] == how.learning_rate
 
 
+def test_a_gradient_that_is_no_number_stops_the_run_before_it_moves_a_weight(tmp_path):
+    def loss(model, batch):
+        value = squared_error(model, batch)
+        # The root of zero has no slope, and is zero.
+        return value + (0 * next(model.parameters())).sqrt().sum() if steps.pop() else value
+
+    steps = [True, False, False, False, False, False, False]
+    with pytest.raises(Diverged, match="the gradient is nan at step 7;") as caught:
+        fit(
+            small_model(),
+            loss=loss,
+            batches=drawn,
+            steps_per_epoch=1,
+            settings=settings(),
+            folder=tmp_path,
+        )
+    assert [*caught.value.batches] == [6]
+    assert all(value.isfinite().all() for value in load_file(tmp_path / STATE).values())
+
+
+def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(tmp_path):
+    def second(progress):
+        if progress.step == 3:
+            with pytest.raises(InputError, match="another process is writing here"):
+                run(small_model(), tmp_path)
+
+    model = small_model()
+    fit(
+        model,
+        loss=squared_error,
+        batches=drawn,
+        steps_per_epoch=1,
+        settings=settings(),
+        folder=tmp_path,
+        report=second,
+    )
+    alone = small_model()
+    run(alone)
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), alone.parameters(), strict=True)
+    )
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_state(tmp_path):
     def loss(model, batch):
         value = squared_error(model, batch)

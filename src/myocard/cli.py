@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from myocard.errors import InputError
+from myocard.occupancy import occupied
 
 # Programs are imported where they are called: `myocard --help` should not wait for torch.
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def demo(
     from myocard.benchmarking import benchmark as run
     from myocard.grid import read_grid
 
-    with _bar() as advance:
+    with occupied(out), _bar() as advance:
         page = run(read_grid("demo"), out, advance, test=True, jobs=-1)
     print(page)
 
@@ -84,7 +85,7 @@ def benchmark(
             cost = timedelta(seconds=round(piece.seconds)) if piece.seconds else "there"
             print(f"{cost!s:>16}  {piece.name}")
         return
-    with _bar() as advance:
+    with occupied(out), _bar() as advance:
         page = run(grid, out, advance, test=test, jobs=jobs)
     print(page)
 

@@ -20,7 +20,7 @@ from myocard.nn.masked import MaskedAutoencoder
 from myocard.nn.patches import patchify, unpatchify
 from myocard.objectives import OBJECTIVES
 from myocard.recipe import CorpusPart, PretrainRecipe
-from myocard.training import Progress, fit
+from myocard.training import Diverged, Progress, fit
 from myocard.zoo import encoder_shape
 
 
@@ -46,19 +46,23 @@ def pretrain(
     model = build(recipe, preprocessing)
     order = Shuffled(len(windows), settings.batch, settings.seed)
     run = out.with_name(f"{out.name}.run")
-    fit(
-        model,
-        loss=lambda module, signals: module(signals, preprocessing.leads).loss,
-        batches=partial(_stream, windows, order, settings.workers),
-        steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
-        settings=settings,
-        folder=run,
-        about={
-            "recipe": recipe.model_dump(mode="json", exclude={"optimisation", "watch"}),
-            "stores": [part.store.key for part in windows.parts],
-        },
-        report=report,
-    )
+    try:
+        fit(
+            model,
+            loss=lambda module, signals: module(signals, preprocessing.leads).loss,
+            batches=partial(_stream, windows, order, settings.workers),
+            steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
+            settings=settings,
+            folder=run,
+            about={
+                "recipe": recipe.model_dump(mode="json", exclude={"optimisation", "watch"}),
+                "stores": [part.store.key for part in windows.parts],
+            },
+            report=report,
+        )
+    except Diverged as error:
+        met = {place for k in error.batches for place, _ in next(order.stream(k))}
+        raise Diverged(f"{error} (records {', '.join(windows.ids(sorted(met)))})") from error
     checkpoint = describe(recipe, model, preprocessing, windows)
     checkpoint.save(out)
     (run / "log.jsonl").rename(out / "log.jsonl")

@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from lightning_fabric import Fabric
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from myocard.errors import InputError
+from myocard.occupancy import occupied
 from myocard.recipe import Optimisation
 
 Loss = Callable[[nn.Module, Any], Tensor]
@@ -38,7 +41,15 @@ class Progress:
 
 
 class Diverged(InputError):
-    """The loss stopped being a number: the recipe asks for too much."""
+    """Loss or gradient stopped being a number: the recipe asks for too much, or a record is odd.
+
+    Attributes:
+        batches: Numbers of the batches, from 0, of the step at which it happened.
+    """
+
+    def __init__(self, message: str, batches: range = range(0)) -> None:
+        super().__init__(message)
+        self.batches = batches
 
 
 def precision(wanted: str) -> str:
@@ -100,9 +111,24 @@ def fit(
         report: Called after every step.
 
     Raises:
-        InputError: When the run in ``folder`` is of another model or other settings.
-        Diverged: When the loss is not finite; the last state that was saved stays.
+        InputError: When the run in ``folder`` is of another model or other settings, or another
+            process is at it.
+        Diverged: When the loss or a gradient is not finite; the last state that was saved stays.
     """
+    state = TrainingState(folder, settings, about or {})
+    with nullcontext() if folder is None else occupied(folder):
+        _run(model, loss, batches, steps_per_epoch, settings, state, report)
+
+
+def _run(
+    model: nn.Module,
+    loss: Loss,
+    batches: Batches,
+    steps_per_epoch: int,
+    settings: Optimisation,
+    state: "TrainingState",
+    report: Callable[[Progress], None],
+) -> None:
     steps = max(1, round(settings.epochs * steps_per_epoch))
     fabric = Fabric(
         # Not "auto": Apple's GPU lacks some of what a stack of models needs.
@@ -114,8 +140,7 @@ def fit(
         decay_groups(model, settings.weight_decay), betas=settings.betas, fused=True
     )
     wrapped, optimiser = fabric.setup(model, optimiser)
-    state = TrainingState(folder, model, optimiser, settings, about or {})
-    first = state.resume()
+    first = state.resume(model, optimiser)
     stream = batches(first * settings.accumulate)
     wrapped.train()
     for step in range(first, steps):
@@ -132,14 +157,19 @@ def fit(
                 fabric.backward(value)
                 total += value.detach()
         mean = float(total)
-        if not math.isfinite(mean):
-            raise Diverged(f"the loss is {mean} at step {step + 1}; lower base_learning_rate")
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        for name, value in (("loss", mean), ("gradient", float(get_total_norm(gradients)))):
+            if not math.isfinite(value):
+                raise Diverged(
+                    f"the {name} is {value} at step {step + 1}; lower base_learning_rate",
+                    range(step * settings.accumulate, (step + 1) * settings.accumulate),
+                )
         optimiser.step()
         optimiser.zero_grad()
         progress = Progress(step + 1, steps, mean, rate, time.perf_counter() - began)
         state.note(progress)
         if progress.step % settings.checkpoint_every == 0 or progress.step == steps:
-            state.save(progress.step)
+            state.save(progress.step, model, optimiser)
         report(progress)
     model.eval()
 
@@ -148,26 +178,19 @@ class TrainingState:
     """A run on disk: weights, moments and step in one file that is replaced whole, and a log."""
 
     def __init__(
-        self,
-        folder: Path | None,
-        model: nn.Module,
-        optimiser: torch.optim.Optimizer,
-        settings: Optimisation,
-        about: Mapping[str, Any],
+        self, folder: Path | None, settings: Optimisation, about: Mapping[str, Any]
     ) -> None:
         self.folder = folder
-        self.model = model
-        self.optimiser = optimiser
         chosen = settings.model_dump(mode="json", exclude={"checkpoint_every", "workers"})
         self.settings = json.loads(json.dumps({"optimisation": chosen, **about}))
         self.lines: list[str] = []
 
-    def save(self, step: int) -> None:
+    def save(self, step: int, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         if self.folder is None:
             return
         # Copies: modules may share a tensor, which safetensors refuses to write twice.
-        tensors = {f"model.{k}": v.clone() for k, v in self.model.state_dict().items()}
-        for index, moments in self.optimiser.state_dict()["state"].items():
+        tensors = {f"model.{k}": v.clone() for k, v in model.state_dict().items()}
+        for index, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
         path = self.folder / "training.safetensors"
         partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -186,11 +209,10 @@ class TrainingState:
         }
         self.lines.append(json.dumps(line) + "\n")
 
-    def resume(self) -> int:
+    def resume(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
         """Load the state in the folder, if there is one, and tell how many steps it has done."""
         if self.folder is None:
             return 0
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._claim(self.folder / "settings.json")
         path = self.folder / "training.safetensors"
         if not path.exists():
@@ -205,12 +227,12 @@ class TrainingState:
                 f"{path}: cannot be read ({error}); remove it to start anew"
             ) from error
         try:
-            self.model.load_state_dict(
+            model.load_state_dict(
                 {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
             )
         except RuntimeError as error:
             raise InputError(f"{path}: a run of another model; choose another folder") from error
-        self.optimiser.load_state_dict(_moments(tensors, self.optimiser))
+        optimiser.load_state_dict(_moments(tensors, optimiser))
         self._keep_log(step)
         return step
 

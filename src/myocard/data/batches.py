@@ -41,12 +41,21 @@ class Windows(Dataset[Tensor]):
 
     def __getitem__(self, index: tuple[int, float | None]) -> Tensor:
         position, draw = index
-        which = int(np.searchsorted(self.ends, position, side="right"))
-        part = self.parts[which]
-        row = int(part.rows[position - (self.ends[which - 1] if which else 0)])
+        part, row = self._locate(position)
         spare = part.store.made.samples - self.preprocessing.samples
         start = None if draw is None else int(draw * (spare + 1))
         return torch.from_numpy(part.store.windows([row], self.preprocessing, start)[0])
+
+    def ids(self, positions: Sequence[int]) -> list[str]:
+        """What the records at these places of the corpus are called, and in which data set."""
+        located = (self._locate(position) for position in positions)
+        records = (part.store.records.iloc[row] for part, row in located)
+        return [f"{record['source']} {record['id']}" for record in records]
+
+    def _locate(self, position: int) -> tuple[Part, int]:
+        which = int(np.searchsorted(self.ends, position, side="right"))
+        part = self.parts[which]
+        return part, int(part.rows[position - (self.ends[which - 1] if which else 0)])
 
 
 @dataclass(frozen=True)

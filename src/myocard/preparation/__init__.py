@@ -13,6 +13,7 @@ import pandas as pd
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.occupancy import occupied
 from myocard.preparation.examination import ALLOWABLE as ALLOWABLE
 from myocard.preparation.examination import REASONS as REASONS
 from myocard.preparation.examination import Fault as Fault
@@ -48,13 +49,13 @@ def prepare(
     _check_entries(entries, source)
     work = out.with_name(f"{out.name}.partial")
     try:
-        work.mkdir(parents=True, exist_ok=True)
-        claim(work, entries, wanted)
-        parts = prepare_parts(entries, work, wanted, jobs, progress)
-        joined = work / "store"
-        joined.mkdir(exist_ok=True)
-        join(parts, joined, wanted, entries, source=source, split_seed=split_seed)
-        joined.replace(out)
+        with occupied(work):
+            claim(work, entries, wanted)
+            parts = prepare_parts(entries, work, wanted, jobs, progress)
+            joined = work / "store"
+            joined.mkdir(exist_ok=True)
+            join(parts, joined, wanted, entries, source=source, split_seed=split_seed)
+            joined.replace(out)
         shutil.rmtree(work)
     except OSError as error:
         raise InputError(
