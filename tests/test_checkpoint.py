@@ -63,6 +63,19 @@ def test_weights_that_were_tampered_with_are_named(saved):
         Checkpoint.load(saved)
 
 
+def test_a_stated_input_that_was_tampered_with_is_named(saved):
+    alter(saved / "preprocessing.json", standardise="record")
+    with pytest.raises(InputError, match=r"preprocessing\.json: not the file"):
+        Checkpoint.load(saved)
+
+
+def test_a_record_that_was_taken_out_of_the_corpus_is_noticed(saved):
+    path = saved / "corpus.parquet"
+    pd.read_parquet(path).iloc[1:].to_parquet(path, index=False)
+    with pytest.raises(InputError, match=r"corpus\.parquet: not the file"):
+        Checkpoint.load(saved)
+
+
 @pytest.mark.parametrize(
     "shape",
     [

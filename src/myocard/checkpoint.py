@@ -25,6 +25,7 @@ from myocard.errors import InputError
 from myocard.nn.encoder import Encoder, EncoderShape
 
 FORMAT = 2
+_HASHED = ("model.safetensors", "preprocessing.json", "corpus.parquet")
 CORPUS_COLUMNS = ("source", "id", "patient", "sha256", "fingerprint")
 
 
@@ -72,18 +73,18 @@ class Checkpoint:
         weights = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()} | self.rest
         weights = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
         save_file(weights, folder / "model.safetensors")
+        _write_json(folder / "preprocessing.json", asdict(self.preprocessing))
+        self.corpus.loc[:, list(CORPUS_COLUMNS)].to_parquet(folder / "corpus.parquet", index=False)
         config = {
             "format": FORMAT,
             "name": self.name,
             "encoder": asdict(self.encoder.shape),
-            "weights_sha256": _sha256(folder / "model.safetensors"),
+            "sha256": {name: _sha256(folder / name) for name in _HASHED},
             "key": self.key,
             "myocard": version("myocard"),
             "about": self.about,
         }
         _write_json(folder / "config.json", config)
-        _write_json(folder / "preprocessing.json", asdict(self.preprocessing))
-        self.corpus.loc[:, list(CORPUS_COLUMNS)].to_parquet(folder / "corpus.parquet", index=False)
         (folder / "README.md").write_text(model_card(self))
 
     @classmethod
@@ -97,7 +98,7 @@ class Checkpoint:
         try:
             config = json.loads((folder / "config.json").read_text())
             known = config["format"] == FORMAT
-            intact = config["weights_sha256"] == _sha256(folder / "model.safetensors")
+            altered = [n for n in _HASHED if config["sha256"][n] != _sha256(folder / n)]
             corpus = pd.read_parquet(folder / "corpus.parquet")
             shape = EncoderShape(**config["encoder"])
             name, about = config["name"], config["about"]
@@ -106,9 +107,9 @@ class Checkpoint:
             raise InputError(f"{folder}: not a readable checkpoint ({what})") from error
         if not known:
             raise InputError(f"{folder}: a checkpoint of another format than {FORMAT}")
-        if not intact:
+        if altered:
             raise InputError(
-                f"{folder / 'model.safetensors'}: not the file that config.json describes; "
+                f"{folder / altered[0]}: not the file that config.json describes; "
                 "fetch the checkpoint again"
             )
         weights = load_file(folder / "model.safetensors")

@@ -174,4 +174,4 @@ def standardise_patches(patches: Patches) -> Patches:
 def masked_loss(predicted: Patches, patches: Patches, hidden: Hidden) -> Float[Tensor, ""]:
     """Mean squared error to the standardised patches, over the hidden ones alone."""
     errors = (predicted.float() - standardise_patches(patches)).square().mean(dim=-1)
-    return errors[hidden].mean()
+    return (errors * hidden).sum() / hidden.sum()
