@@ -5,6 +5,7 @@ from functools import partial
 
 from torch import nn
 
+from myocard.nn.contrastive import Agreement, Contrastive, MoCo, both_ways, nt_xent
 from myocard.nn.encoder import Encoder
 from myocard.nn.masked import (
     MIXTURES,
@@ -16,13 +17,20 @@ from myocard.nn.masked import (
     mean_of_last,
 )
 from myocard.nn.masks import Masking, each_lead, half_the_leads, same_times, whole_leads
+from myocard.nn.predictive import CPC, JEPA
+from myocard.nn.views import Pair, two_augmentations, two_lead_sets, two_times
 from myocard.recipe import PretrainRecipe
 from myocard.zoo import DECODERS
+
+Objective = MaskedAutoencoder | Contrastive | MoCo | CPC | JEPA
+"""A module with an ``encoder``; signals and leads in, something with a ``loss`` out."""
+
+Build = Callable[[Encoder, PretrainRecipe], Objective]
 
 
 def _masked(
     masking: Masking, decoder: Callable[[Encoder, DecoderShape], nn.Module] = Decoder
-) -> Callable[[Encoder, PretrainRecipe], MaskedAutoencoder]:
+) -> Build:
     def build(encoder: Encoder, recipe: PretrainRecipe) -> MaskedAutoencoder:
         return MaskedAutoencoder(
             encoder,
@@ -41,10 +49,25 @@ def _mixture(recipe: PretrainRecipe) -> Mixture:
     return partial(mean_of_last, count=recipe.mixture_layers)
 
 
-OBJECTIVES: dict[str, Callable[[Encoder, PretrainRecipe], MaskedAutoencoder]] = {
+def _contrastive(pair: Pair, agreement: Agreement) -> Build:
+    return lambda encoder, recipe: Contrastive(encoder, pair=pair, agreement=agreement)
+
+
+def _jepa(encoder: Encoder, recipe: PretrainRecipe) -> JEPA:
+    predictor = Decoder(encoder, DECODERS[recipe.size], outputs=encoder.shape.width)
+    return JEPA(encoder, predictor, mask_ratio=recipe.mask_ratio)
+
+
+OBJECTIVES: dict[str, Build] = {
     "mae": _masked(each_lead),
     "mtae": _masked(same_times),
     "mlae": _masked(whole_leads, AcrossLeads),
     "mae-rlm": _masked(partial(half_the_leads, masking=each_lead), AcrossLeads),
     "mtae-rlm": _masked(partial(half_the_leads, masking=same_times), AcrossLeads),
+    "simclr": _contrastive(two_augmentations, nt_xent),
+    "moco": lambda encoder, recipe: MoCo(encoder),
+    "cmsc": _contrastive(two_times, both_ways),
+    "cmlc": _contrastive(two_lead_sets, both_ways),
+    "cpc": lambda encoder, recipe: CPC(encoder),
+    "jepa": _jepa,
 }

@@ -1,8 +1,9 @@
-"""Masked pretraining: a recipe in, a checkpoint folder out."""
+"""Self-supervised pretraining: a recipe in, a checkpoint folder out."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,15 @@ from myocard.errors import InputError
 from myocard.nn.encoder import Encoder
 from myocard.nn.masked import MaskedAutoencoder
 from myocard.nn.patches import patchify, unpatchify
-from myocard.objectives import OBJECTIVES
+from myocard.nn.representation import effective_rank
+from myocard.objectives import OBJECTIVES, Objective
 from myocard.recipe import CorpusPart, PretrainRecipe
 from myocard.training import Diverged, Progress, fit
 from myocard.zoo import encoder_shape
+
+COLLAPSED = 2.0
+"""An effective rank below this is reported as a collapse. Random weights have about a tenth of the
+width."""
 
 
 def pretrain(
@@ -67,8 +73,9 @@ def pretrain(
     checkpoint.save(out)
     (run / "log.jsonl").rename(out / "log.jsonl")
     shutil.rmtree(run)
-    drawn = reconstruct(model.cpu(), shown, preprocessing)
-    np.savez(out / "reconstruction.npz", allow_pickle=False, **drawn)
+    if isinstance(model, MaskedAutoencoder):
+        drawn = reconstruct(model.cpu(), shown, preprocessing)
+        np.savez(out / "reconstruction.npz", allow_pickle=False, **drawn)
     return checkpoint
 
 
@@ -93,7 +100,7 @@ def select(part: CorpusPart) -> Part:
     return Part(store, np.flatnonzero(chosen))
 
 
-def build(recipe: PretrainRecipe, preprocessing: Preprocessing) -> MaskedAutoencoder:
+def build(recipe: PretrainRecipe, preprocessing: Preprocessing) -> Objective:
     """The encoder of a recipe in its objective, its weights drawn with the recipe's seed.
 
     Raises:
@@ -109,21 +116,43 @@ def build(recipe: PretrainRecipe, preprocessing: Preprocessing) -> MaskedAutoenc
 
 
 def describe(
-    recipe: PretrainRecipe, model: MaskedAutoencoder, preprocessing: Preprocessing, windows: Windows
+    recipe: PretrainRecipe, model: Objective, preprocessing: Preprocessing, windows: Windows
 ) -> Checkpoint:
-    """The checkpoint of a trained autoencoder."""
+    """The checkpoint of what was trained."""
     corpus = pd.concat([p.store.records.iloc[p.rows] for p in windows.parts])
     about = {
         "input": recipe.input.preset,
         "objective": recipe.objective,
-        "mixture": recipe.mixture,
+        # Plain and IPASTMEM are a pair to compare; other objectives are not of it.
+        "mixture": recipe.mixture if recipe.objective == "mae" else None,
         "seed": recipe.optimisation.seed,
+        "effective_rank": spread(model.encoder, windows, preprocessing),
         "stores": {str(p.store.folder): p.store.key for p in windows.parts},
         "recipe": recipe.model_dump(mode="json"),
     }
     rest = {k: v for k, v in model.state_dict().items() if not k.startswith("encoder.")}
     columns = corpus.loc[:, list(CORPUS_COLUMNS)]
     return Checkpoint(recipe.name, model.encoder.eval(), preprocessing, columns, about, rest)
+
+
+@torch.inference_mode()
+def spread(encoder: Encoder, windows: Windows, preprocessing: Preprocessing) -> dict[str, float]:
+    """The effective rank (RankMe) of the last layer's pooled states of some of the records."""
+    device, leads = encoder.separator.device, preprocessing.leads
+    batches = islice(in_order(windows, batch=32), 8)
+    states = torch.cat([encoder.pooled(x.to(device), leads)[:, -1] for x in batches])
+    return {
+        "value": round(effective_rank(states), 2),
+        "bound": COLLAPSED,
+        "width": encoder.shape.width,
+        "records": len(states),
+    }
+
+
+def collapsed(checkpoint: Checkpoint) -> bool:
+    """Whether the encoder says nearly the same of every record."""
+    rank = checkpoint.about["effective_rank"]
+    return rank["value"] < rank["bound"]
 
 
 @torch.inference_mode()

@@ -27,8 +27,9 @@ ReadoutName = Literal[
 ]
 TokenReadoutName = Literal["attentive-tokens", "efficient-tokens", "alf-leads", "alf-tokens"]
 HeadName = Literal["linear", "mlp"]
-ObjectiveName = Literal["mae", "mtae", "mlae", "mae-rlm", "mtae-rlm"]
 RivalName = Literal["minirocket", "xresnet1d101", "s4d", "vit"]
+MaskedName = Literal["mae", "mtae", "mlae", "mae-rlm", "mtae-rlm"]
+ObjectiveName = Literal[MaskedName, "simclr", "moco", "cmsc", "cmlc", "cpc", "jepa"]
 Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
 Fraction = Annotated[
     float, Field(gt=0, le=1, description="of the training records, drawn by patient and seed")
@@ -151,7 +152,9 @@ class PretrainRecipe(Settings):
     mixture_layers: int | None = Field(
         default=None, ge=1, description="of the mean, counted from the last block (our extension)"
     )
-    mask_ratio: float = Field(default=0.75, gt=0, lt=1)
+    mask_ratio: float = Field(
+        default=0.75, gt=0, lt=1, description="of what masked objectives and jepa hide"
+    )
     optimisation: Optimisation = Optimisation(
         epochs=800,
         warmup_epochs=40,
@@ -161,9 +164,13 @@ class PretrainRecipe(Settings):
     )
 
     @model_validator(mode="after")
-    def _layers_of_a_mean(self) -> "PretrainRecipe":
+    def _possible(self) -> "PretrainRecipe":
         if self.mixture_layers is not None and self.mixture != "mean":
             raise ValueError('mixture_layers is for mixture = "mean"')
+        if self.mixture != "last" and self.objective not in get_args(MaskedName):
+            raise ValueError(f"mixture is for a decoder, which {self.objective!r} has not")
+        if self.objective == "cmlc" and len(self.input.preprocessing().leads) < 2:
+            raise ValueError("cmlc needs two leads or more")
         return self
 
 

@@ -13,7 +13,7 @@ from myocard.training import fit
 
 SHAPE = EncoderShape(samples=1000, patch=50, width=24, depth=2, heads=2)
 HOW = Optimisation(
-    epochs=30, batch=32, base_learning_rate=0.04, weight_decay=0.01, precision="fp32"
+    epochs=40, batch=16, base_learning_rate=0.06, weight_decay=0.01, precision="fp32"
 )
 every_objective = pytest.mark.parametrize("name", list(OBJECTIVES))
 

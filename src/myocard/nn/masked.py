@@ -19,7 +19,7 @@ from myocard.leads import LEADS
 from myocard.nn.encoder import Encoder, lead_rows, patch_tokens
 from myocard.nn.masks import Hidden, Mask, Masking, Visible, each_lead
 from myocard.nn.patches import patchify, sincos_positions
-from myocard.nn.shapes import Patches, Signals, Tokens
+from myocard.nn.shapes import LeadTokens, Patches, Signals, Tokens
 from myocard.nn.transformer import Block, initialise
 
 Mixture = Callable[[Iterator[Tokens], nn.Module], Tokens]
@@ -74,11 +74,19 @@ class DecoderShape:
 
 
 class Decoder(nn.Module):
-    """Predicts a lead's patches from its visible tokens; the same weights serve every lead."""
+    """Predicts a lead's patches from its visible tokens; the same weights serve every lead.
+
+    Args:
+        encoder: Whose tokens it reads.
+        shape: Its own numbers.
+        outputs: How many numbers it says of a patch: its samples, unless told otherwise.
+    """
 
     positions: Tensor
 
-    def __init__(self, encoder: Encoder, shape: DecoderShape) -> None:
+    def __init__(
+        self, encoder: Encoder, shape: DecoderShape, *, outputs: int | None = None
+    ) -> None:
         super().__init__()
         patch, patches = encoder.shape.patch, encoder.shape.samples // encoder.shape.patch
         self.enter = nn.Linear(encoder.shape.width, shape.width)
@@ -86,7 +94,7 @@ class Decoder(nn.Module):
         self.separator = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
         self.blocks = nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
         self.norm = nn.LayerNorm(shape.width)
-        self.leave = nn.Linear(shape.width, patch)
+        self.leave = nn.Linear(shape.width, outputs or patch)
         positions = sincos_positions(patches + 1, shape.width)[1:]
         self.register_buffer("positions", positions, persistent=False)
         self.apply(initialise)
@@ -157,12 +165,19 @@ class MaskedAutoencoder(nn.Module):
     def forward(self, signals: Signals, leads: Sequence[str] = LEADS) -> Reconstruction:
         embedded = self.encoder.embed(signals)
         mask = self.masking(embedded, self.mask_ratio)
-        tokens = self.encoder.assemble(mask.visible(embedded), leads, mask.leads)
-        mixed = self.mixture(self.encoder.layers(tokens), self.encoder.norm)
-        visible = patch_tokens(mixed, mask.leads.shape[1])
+        visible = encode_visible(self.encoder, embedded, mask, leads, self.mixture)
         predicted = self.decoder(visible, mask, leads)
         loss = masked_loss(predicted, patchify(signals, self.encoder.shape.patch), mask.hidden)
         return Reconstruction(loss, predicted, mask.hidden)
+
+
+def encode_visible(
+    encoder: Encoder, embedded: LeadTokens, mask: Mask, leads: Sequence[str], mixture: Mixture
+) -> Visible:
+    """The mixture's tokens of the patches that are shown, from these patches alone."""
+    tokens = encoder.assemble(mask.visible(embedded), leads, mask.leads)
+    mixed = mixture(encoder.layers(tokens), encoder.norm)
+    return patch_tokens(mixed, mask.leads.shape[1])
 
 
 def standardise_patches(patches: Patches) -> Patches:

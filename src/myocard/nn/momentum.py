@@ -1,0 +1,25 @@
+"""A slow copy of a network: the target of MoCo and JEPA.
+
+Objectives let it follow before a batch and not after a step, which comes to the same and leaves the
+training loop alone.
+"""
+
+from copy import deepcopy
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def slow_copy(online: Module) -> Module:
+    """A copy that takes no gradient."""
+    return deepcopy(online).requires_grad_(requires_grad=False)
+
+
+@torch.no_grad()
+def follow(target: nn.Module, online: nn.Module, momentum: float) -> None:
+    """θ_target ← m·θ_target + (1−m)·θ, in place."""
+    for mine, theirs in zip(target.parameters(), online.parameters(), strict=True):
+        mine.lerp_(theirs, 1 - momentum)
