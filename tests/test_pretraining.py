@@ -10,7 +10,8 @@ import torch
 from myocard.checkpoint import Checkpoint
 from myocard.errors import InputError
 from myocard.leaks import seen
-from myocard.pretraining import build, pretrain, select
+from myocard.nn.representation import effective_rank
+from myocard.pretraining import build, collapsed, pretrain, select
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
 from myocard.training import Diverged
 
@@ -76,6 +77,39 @@ def test_a_stopped_run_goes_on_bit_for_bit(made, recipe, tmp_path):
         pretrain(recipe, tmp_path / "made", report=stop)
     assert not (tmp_path / "made").exists()
     assert pretrain(recipe, tmp_path / "made").key == made.key
+
+
+def test_a_stopped_run_with_a_slow_copy_goes_on_bit_for_bit(recipe, tmp_path):
+    def stop(progress) -> None:
+        if progress.step == 2:
+            raise Stopped
+
+    four = recipe.optimisation.model_copy(update={"epochs": 0.5, "batch": 6})
+    moco = recipe.model_copy(update={"objective": "moco", "optimisation": four})
+    whole = pretrain(moco, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        pretrain(moco, tmp_path / "halves", report=stop)
+    halves = pretrain(moco, tmp_path / "halves")
+    assert halves.key == whole.key
+    assert whole.rest.keys() == halves.rest.keys() > {"target_encoder.separator"}
+    assert all(torch.equal(whole.rest[name], halves.rest[name]) for name in whole.rest)
+    assert not torch.equal(whole.rest["target_encoder.separator"], whole.encoder.separator)
+    assert not (tmp_path / "whole" / "reconstruction.npz").exists()
+    loaded = Checkpoint.load(tmp_path / "whole")
+    assert (loaded.key, loaded.about["objective"]) == (whole.key, "moco")
+    assert all(torch.equal(loaded.rest[name], value) for name, value in whole.rest.items())
+
+
+def test_the_checkpoint_and_its_card_tell_how_far_records_are_spread(made, folder, store, recipe):
+    rank = made.about["effective_rank"]
+    rows = np.flatnonzero(store.records["fold"].isin(TRAIN))
+    windows = torch.from_numpy(store.windows(rows, recipe.input.preprocessing()))
+    with torch.no_grad():
+        states = made.encoder.norm(made.encoder.pooled(windows, ("II", "V2"))[:, -1])
+    assert rank["value"] == pytest.approx(effective_rank(states), abs=0.01)
+    assert (rank["width"], rank["records"], rank["bound"]) == (96, len(rows), 2.0)
+    assert not collapsed(made)
+    assert f"{rank['value']:g} of 96; below 2 is a collapse" in (folder / "README.md").read_text()
 
 
 def test_a_stopped_run_is_not_taken_up_by_another_recipe_or_corpus(recipe, store, tmp_path):

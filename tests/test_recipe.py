@@ -119,6 +119,22 @@ def test_a_yardsticks_model_says_what_its_recipe_is(tmp_path):
         assert isinstance(found, RocketRecipe) == (name == "minirocket")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'objective = "simclr"\nmixture = "mean"',
+            "mixture is for a decoder, which 'simclr' has not",
+        ),
+        ('objective = "cmlc"\ninput = {leads = ["II"]}', "cmlc needs two leads or more"),
+        ('objective = "mea"', r"objective: input should be 'mae', .* or 'jepa'"),
+    ],
+)
+def test_what_an_objective_cannot_do_is_named(read, text, message):
+    with pytest.raises(InputError, match=message):
+        read(PretrainRecipe, f"{text}\n{PRETRAIN}")
+
+
 def test_what_is_missing_is_named(read):
     with pytest.raises(InputError, match=r"some\.toml: task: field required"):
         read(ProbeRecipe, "")

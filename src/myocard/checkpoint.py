@@ -192,6 +192,11 @@ def model_card(checkpoint: Checkpoint) -> str:
     seen = checkpoint.corpus.groupby("source").size()
     sources = "\n".join(f"- {source}: {count:,} records" for source, count in seen.items())
     band = f"{stated.band.highpass or 0:g}–{stated.band.lowpass or stated.rate / 2:g} Hz"
+    rank = checkpoint.about.get("effective_rank")
+    spread = rank and (
+        f"Effective rank of the last layer's states of {rank['records']} of them: "
+        f"{rank['value']:g} of {rank['width']}; below {rank['bound']:g} is a collapse.\n\n"
+    )
     return (
         f"# {checkpoint.name}\n\n"
         f"A 12-lead ECG Transformer encoder made with myocard {version('myocard')}: "
@@ -203,6 +208,7 @@ def model_card(checkpoint: Checkpoint) -> str:
         "## Trained on\n\n"
         f"{sources or 'Nothing: the weights are random.'}\n\n"
         "Ids and waveform hashes are in `corpus.parquet`. Do not test on these records.\n\n"
+        f"{spread or ''}"
         "## Use\n\n"
         "For research. Not a medical device, not evaluated for clinical decisions.\n\n"
         f"## Made by\n\n```json\n{json.dumps(checkpoint.about, indent=2, default=str)}\n```\n"

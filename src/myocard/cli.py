@@ -226,7 +226,8 @@ def leak(
 
 @app.command()
 def pretrain(recipe: RecipeFile, out: Out) -> None:
-    """Pretrain an encoder by masked autoencoding; a run that was stopped is taken up again."""
+    """Pretrain an encoder by the recipe's objective; a run that was stopped is taken up again."""
+    from myocard.pretraining import collapsed
     from myocard.pretraining import pretrain as make
     from myocard.recipe import PretrainRecipe, read_recipe
     from myocard.training import precision
@@ -234,7 +235,10 @@ def pretrain(recipe: RecipeFile, out: Out) -> None:
     settings = read_recipe(recipe, PretrainRecipe)
     verb = f"pretrain in {precision(settings.optimisation.precision)}"
     with _bar() as advance:
-        make(settings, out, report=_steps(verb, advance))
+        made = make(settings, out, report=_steps(verb, advance))
+    if collapsed(made):
+        rank = made.about["effective_rank"]["value"]
+        print(f"warning: {out} collapsed: effective rank {rank}, see its card", file=sys.stderr)
     print(out)
 
 

@@ -137,10 +137,10 @@ def describe(
 
 @torch.inference_mode()
 def spread(encoder: Encoder, windows: Windows, preprocessing: Preprocessing) -> dict[str, float]:
-    """The effective rank (RankMe) of the last layer's pooled states of some of the records."""
+    """The effective rank (RankMe) of LN(h_L) over the first 256 records."""
     device, leads = encoder.separator.device, preprocessing.leads
     batches = islice(in_order(windows, batch=32), 8)
-    states = torch.cat([encoder.pooled(x.to(device), leads)[:, -1] for x in batches])
+    states = encoder.norm(torch.cat([encoder.pooled(x.to(device), leads)[:, -1] for x in batches]))
     return {
         "value": round(effective_rank(states), 2),
         "bound": COLLAPSED,

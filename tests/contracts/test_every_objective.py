@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity
 
+from myocard.nn.contrastive import summary
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.nn.representation import effective_rank
+from myocard.nn.views import View, two_times
 from myocard.objectives import OBJECTIVES
+from myocard.pretraining import COLLAPSED
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
 from myocard.training import fit
 
@@ -15,6 +20,7 @@ SHAPE = EncoderShape(samples=1000, patch=50, width=24, depth=2, heads=2)
 HOW = Optimisation(
     epochs=40, batch=16, base_learning_rate=0.06, weight_decay=0.01, precision="fp32"
 )
+LEADS = ("I", "II", "V1", "V5")
 every_objective = pytest.mark.parametrize("name", list(OBJECTIVES))
 
 
@@ -33,20 +39,26 @@ def records(store) -> torch.Tensor:
     return torch.from_numpy(store.windows(range(16), stated))
 
 
-LEADS = ("I", "II", "V1", "V5")
+def own_loss(model, batch: torch.Tensor) -> torch.Tensor:
+    return model(batch, LEADS).loss
 
 
-@every_objective
-def test_the_loss_falls_on_simulated_records(name, records):
+def trained(model, records: torch.Tensor, loss=own_loss) -> list[float]:
     losses = []
     fit(
-        built(name),
-        loss=lambda model, batch: model(batch, LEADS).loss,
+        model,
+        loss=loss,
         batches=lambda start: iter(lambda: records, None),
         steps_per_epoch=1,
         settings=HOW,
         report=lambda progress: losses.append(progress.loss),
     )
+    return losses
+
+
+@every_objective
+def test_the_loss_falls_on_simulated_records(name, records):
+    losses = trained(built(name), records)
     assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
 
 
@@ -76,3 +88,30 @@ def test_the_encoder_keeps_records_of_a_batch_apart(name, records):
     batch[1] = records[5]
     moved = (states(batch) - before).abs().amax(dim=1) > 1e-5
     assert moved.sum() == len(moved) / 4
+
+
+def rank_of(model, records: torch.Tensor) -> float:
+    with torch.no_grad():
+        return effective_rank(summary(model.encoder, View(model.encoder.embed(records)), LEADS))
+
+
+def test_what_is_only_drawn_together_collapses_and_the_effective_rank_tells(records):
+    """No negatives, no predictor, and a gradient on both sides."""
+
+    def drawn_together(model, batch):
+        views = two_times(model.encoder, batch)
+        one, other = (summary(model.encoder, view, LEADS) for view in views)
+        return 1 - cosine_similarity(one, other).mean()
+
+    model = built("cmsc")
+    before = rank_of(model, records)
+    trained(model, records, drawn_together)
+    assert before > 2 * COLLAPSED
+    assert rank_of(model, records) < COLLAPSED
+
+
+@pytest.mark.parametrize("name", ["moco", "jepa"])
+def test_objectives_with_a_slow_copy_do_not_collapse_here(name, records):
+    model = built(name)
+    trained(model, records)
+    assert rank_of(model, records) > COLLAPSED

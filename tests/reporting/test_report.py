@@ -164,3 +164,23 @@ def test_a_log_or_reconstruction_of_another_form_names_itself(pretraining, tmp_p
     (pretraining / "reconstruction.npz").write_text("nothing")
     with pytest.raises(InputError, match=r"reconstruction\.npz: needs the arrays"):
         write_report([pretraining], tmp_path / "out")
+
+
+@pytest.mark.parametrize(("value", "told"), [(11.26, False), (1.2, True)])
+def test_the_spread_of_an_encoders_states_is_told_and_a_collapse_is_a_warning(
+    pretraining, tmp_path, value, told
+):
+    rank = {"value": value, "bound": 2.0, "width": 96, "records": 256}
+    (pretraining / "config.json").write_text(json.dumps({"about": {"effective_rank": rank}}))
+    write_report([pretraining], tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"states {value:.1f} of 96, over 256 records" in page
+    assert ("Collapsed: below 2" in page) == told
+    assert ('<p class="warn">checkpoint' in page) == told
+
+
+def test_a_config_of_another_form_names_itself(pretraining, tmp_path):
+    for text in ("nothing", "[]", '{"about": {"effective_rank": 3}}'):
+        (pretraining / "config.json").write_text(text)
+        with pytest.raises(InputError, match=r"config\.json: not a checkpoint's"):
+            write_report([pretraining], tmp_path / "out")

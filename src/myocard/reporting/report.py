@@ -21,6 +21,7 @@ from myocard.reporting.drawing import Figure
 from myocard.reporting.gains import gains
 from myocard.reporting.heatmaps import layer_weights
 from myocard.reporting.runs import Run, find_files, find_runs
+from myocard.reporting.spread import Spread, spreads
 from myocard.reporting.tables import Table
 from myocard.reporting.traces import reconstruction
 
@@ -57,7 +58,8 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
 
     Args:
         paths: Folders that hold, at any depth, runs (``run.json`` and ``predictions.parquet``),
-            training logs (``log.jsonl``) and reconstructions (``reconstruction.npz``).
+            training logs (``log.jsonl``), reconstructions (``reconstruction.npz``) and checkpoints
+            (``config.json``).
         out: Files of the same name in it are overwritten.
 
     Raises:
@@ -75,7 +77,8 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
         figure.write(out / "figures")
     for table in (table for each in chapters for table in each.tables):
         table.write(out / "tables")
-    (out / "report.html").write_text(_page(chapters, losses, traces, out), encoding="utf-8")
+    page = _page(chapters, losses, traces, spreads(paths), out)
+    (out / "report.html").write_text(page, encoding="utf-8")
 
 
 def chapter(section: Section) -> Chapter:
@@ -128,7 +131,13 @@ def _from_files(
     return [draw(file, place, f"{stem}-{i}") for i, (file, place) in enumerate(files, start=1)]
 
 
-def _page(chapters: list[Chapter], losses: list[Figure], traces: list[Figure], out: Path) -> str:
+def _page(
+    chapters: list[Chapter],
+    losses: list[Figure],
+    traces: list[Figure],
+    spread: list[tuple[str, Spread]],
+    out: Path,
+) -> str:
     environment = Environment(
         loader=PackageLoader("myocard.reporting", ""),
         autoescape=True,
@@ -142,7 +151,7 @@ def _page(chapters: list[Chapter], losses: list[Figure], traces: list[Figure], o
     environment.filters["file"] = lambda run: quote(relpath(run.folder / "run.json", out))
     style = resources.files("myocard.reporting").joinpath("report.css").read_text()
     return environment.get_template("report.html.jinja").render(
-        chapters=chapters, losses=losses, traces=traces, style=Markup(style)
+        chapters=chapters, losses=losses, traces=traces, spreads=spread, style=Markup(style)
     )
 
 
