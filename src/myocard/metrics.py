@@ -211,6 +211,20 @@ def macro_resamples(
     return macro(_resampled(metric, targets, _by_seed(scores), counts)).mean(axis=0)
 
 
+def macro_estimate(
+    targets: Flags,
+    scores: Reals,
+    *,
+    metric: Metric = auroc,
+    groups: ArrayLike | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, float | None]:
+    """A macro average as ``summarise`` states it: ``value``, ``low``, ``high`` and ``seed_sd``."""
+    counts = _with_original(groups, len(targets), resamples, seed)
+    return _spread(macro(_resampled(metric, targets, _by_seed(scores), counts)))
+
+
 def difference(values_a: Reals, values_b: Reals) -> dict[str, float]:
     """What ``paired_difference`` returns, from the ``macro_resamples`` of both sides."""
     observed, *drawn = values_a - values_b

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from myocard.metrics import best_thresholds, summarise
 from myocard.reporting import write_report
@@ -118,7 +119,7 @@ def _split(split: str, noise: float, seeds: int) -> tuple[np.ndarray, np.ndarray
     rng = np.random.default_rng(len(split))
     targets = rng.random((RECORDS[split], len(CLASSES))) < [0.2, 0.3, 0.5]
     shape = (seeds, *targets.shape)
-    return targets, targets + noise * rng.normal(size=shape)
+    return targets, expit(targets + noise * rng.normal(size=shape) - 0.5)
 
 
 def _patients(split: str) -> np.ndarray:
@@ -132,12 +133,14 @@ def _predictions(parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFram
             frame = pd.DataFrame({"id": [f"{split}{i:03}" for i in range(len(targets))]})
             frame["patient"] = _patients(split).astype(str)
             frame["split"], frame["seed"] = split, seed
+            frame["sex"] = np.where(np.arange(len(frame)) % 2, "F", "M")
+            frame["age"] = np.where(np.arange(len(frame)) < 5, np.nan, 20.0 + np.arange(len(frame)))
             for k, name in enumerate(CLASSES):
                 frame[f"score:{name}"], frame[f"target:{name}"] = each[:, k], targets[:, k]
             frames.append(frame)
     return pd.concat(frames).sample(frac=1, random_state=0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write() -> Callable[..., Path]:
     return write_run

@@ -94,7 +94,15 @@ def test_every_figure_comes_with_its_numbers(report):
     assert stems == {
         "loss-1", "reconstruction-1", "ptbxl-superdiagnostic-gains",
         "ptbxl-superdiagnostic-layers-1", "ptbxl-superdiagnostic-weights-1",
+        "ptbxl-superdiagnostic-reliability-1",
     }  # fmt: skip
+
+
+def test_every_table_comes_as_numbers_and_for_a_manuscript(report):
+    stems = {path.stem for path in (report / "tables").glob("*.csv")}
+    assert stems == {path.stem for path in (report / "tables").glob("*.tex")}
+    told = ("calibration", "delong-1", "operating-1", "subgroups-1")
+    assert {"across-tasks", *(f"ptbxl-superdiagnostic-{name}" for name in told)} <= stems
 
 
 def test_the_layer_curve_draws_the_random_encoder_beside_the_pretrained_one(report):

@@ -33,6 +33,9 @@ READOUTS = {
 
 BEST_LAYER = "best layer on validation"
 
+MAIN = ("last", "layer", "pma")
+"""Readouts whose calibration, operating points and subgroups are told; of layers, the best."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -87,6 +90,10 @@ class Group:
         return self.first.states.encoder.random
 
     @property
+    def pretrained(self) -> bool:
+        return not self.random and self.first.states.kind != "rival"
+
+    @property
     def head(self) -> str:
         return self.first.states.head
 
@@ -118,6 +125,16 @@ class Group:
         return [
             Row(label, run, compare(run, last, self.split) if last not in (None, run) else None)
             for label, run in named
+        ]
+
+    def main_rows(self) -> list[Row]:
+        """What else is told of a pretrained encoder is told of these rows that have been scored."""
+        return [
+            row
+            for row in self.rows()
+            if self.pretrained
+            and row.run.states.readout in MAIN
+            and row.run.states.metrics(self.split)
         ]
 
     def gate(self) -> Difference | None:
@@ -194,6 +211,12 @@ def compare(run: Run | None, reference: Run | None, split: Split) -> Difference 
     if run is None or reference is None or not _alike(run, reference, split):
         return None
     return Difference(**difference(_resamples(run, split), _resamples(reference, split)))
+
+
+@lru_cache(maxsize=32)
+def predictions(run: Run, split: Split) -> Predictions:
+    """``run.predictions(split)``, which several tables ask for."""
+    return run.predictions(split)
 
 
 def describe_encoder(run: Run) -> str:
@@ -280,16 +303,11 @@ def _alike(run: Run, reference: Run, split: Split) -> bool:
     sides = (run.states, reference.states)
     if any(s.metrics(split) is None for s in sides) or sides[0].classes != sides[1].classes:
         return False
-    a, b = _predictions(run, split), _predictions(reference, split)
+    a, b = predictions(run, split), predictions(reference, split)
     return np.array_equal(a.ids, b.ids) and np.array_equal(a.targets, b.targets)
-
-
-@lru_cache(maxsize=4)
-def _predictions(run: Run, split: Split) -> Predictions:
-    return run.predictions(split)
 
 
 @lru_cache(maxsize=1000)
 def _resamples(run: Run, split: Split) -> NDArray[np.floating]:
-    found = _predictions(run, split)
+    found = predictions(run, split)
     return macro_resamples(found.targets, found.scores, groups=found.patients)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def to_svg(canvas: Canvas, name: str, description: str) -> str:
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     canvas.savefig(file, format="svg", metadata=nothing, transparent=True)
     svg = file.getvalue()
-    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{name}-", svg[svg.index("<svg") :])
-    label = f'<svg role="img" aria-label="{description}"'
+    prefix = re.sub(r"[^\w-]+", "-", name)
+    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg[svg.index("<svg") :])
+    label = f'<svg role="img" aria-label="{escape(description)}"'
     return svg.replace("<svg", label, 1)

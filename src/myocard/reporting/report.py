@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from os.path import relpath
@@ -13,15 +13,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from myocard.errors import InputError
-from myocard.reporting import tables
+from myocard.reporting import significance, tables
+from myocard.reporting.calibration import calibration
 from myocard.reporting.comparisons import Difference, Group, Section, sections
 from myocard.reporting.conditions import label_efficiency, lead_sets
 from myocard.reporting.curves import layer_curves, loss_curve
 from myocard.reporting.drawing import Figure
 from myocard.reporting.gains import gains
 from myocard.reporting.heatmaps import layer_weights
+from myocard.reporting.operating import operating_points
 from myocard.reporting.runs import Run, find_files, find_runs
 from myocard.reporting.spread import Spread, spreads
+from myocard.reporting.subgroups import subgroups
 from myocard.reporting.tables import Table
 from myocard.reporting.traces import reconstruction
 
@@ -36,21 +39,27 @@ class Chapter:
     curves: list[Figure]
     efficiency: list[Figure]
     weights: list[Figure]
+    reliability: list[Figure]
     readouts: Table
     gates: Table
     encoders: Table
     leads: Table
     single_layers: Table
     by_class: list[Table]
+    delong: list[Table]
+    calibration: Table
+    operating: list[Table]
+    subgroups: list[Table]
 
     @property
     def tables(self) -> list[Table]:
         found = [self.readouts, self.gates, self.encoders, self.leads, self.single_layers]
-        return [table for table in [*found, *self.by_class] if len(table.shown)]
+        found += [*self.by_class, *self.delong, self.calibration, *self.operating, *self.subgroups]
+        return _filled(found)
 
     @property
     def figures(self) -> list[Figure]:
-        return [*self.gains, *self.curves, *self.efficiency, *self.weights]
+        return [*self.gains, *self.curves, *self.efficiency, *self.weights, *self.reliability]
 
 
 def write_report(paths: Sequence[Path], out: Path) -> None:
@@ -66,6 +75,7 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
         InputError: When nothing is found, or a file is not what its name says.
     """
     chapters = [chapter(section) for section in sections(find_runs(paths))]
+    across = significance.across_tasks([each.section for each in chapters])
     losses = _from_files(paths, "log.jsonl", "loss", loss_curve)
     traces = _from_files(paths, "reconstruction.npz", "reconstruction", reconstruction)
     if not (chapters or losses or traces):
@@ -75,14 +85,15 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
         (out / name).mkdir(parents=True, exist_ok=True)
     for figure in [*losses, *traces, *(f for each in chapters for f in each.figures)]:
         figure.write(out / "figures")
-    for table in (table for each in chapters for table in each.tables):
+    for table in [across, *(table for each in chapters for table in each.tables)]:
         table.write(out / "tables")
-    page = _page(chapters, losses, traces, spreads(paths), out)
+    page = _page(chapters, across, losses, traces, spreads(paths), out)
     (out / "report.html").write_text(page, encoding="utf-8")
 
 
 def chapter(section: Section) -> Chapter:
     """Draw and tabulate one section."""
+    reliability, calibrations = calibration(section)
     return Chapter(
         section,
         [finding(group) for group in section.groups if "last" in group.runs],
@@ -90,13 +101,22 @@ def chapter(section: Section) -> Chapter:
         layer_curves(section),
         label_efficiency(section),
         layer_weights(section),
+        reliability,
         tables.readouts(section),
         tables.gates(section),
         tables.encoders(section),
         lead_sets(section),
         tables.single_layers(section),
         [tables.by_class(section, group) for group in section.groups],
+        _filled(significance.by_class(section, group) for group in section.groups),
+        calibrations,
+        _filled(operating_points(section, group) for group in section.groups),
+        _filled(subgroups(section, group) for group in section.groups),
     )
+
+
+def _filled(found: Iterable[Table]) -> list[Table]:
+    return [table for table in found if len(table.shown)]
 
 
 def finding(group: Group) -> str:
@@ -133,6 +153,7 @@ def _from_files(
 
 def _page(
     chapters: list[Chapter],
+    across: Table,
     losses: list[Figure],
     traces: list[Figure],
     spread: list[tuple[str, Spread]],
@@ -151,7 +172,12 @@ def _page(
     environment.filters["file"] = lambda run: quote(relpath(run.folder / "run.json", out))
     style = resources.files("myocard.reporting").joinpath("report.css").read_text()
     return environment.get_template("report.html.jinja").render(
-        chapters=chapters, losses=losses, traces=traces, spreads=spread, style=Markup(style)
+        chapters=chapters,
+        across=across,
+        losses=losses,
+        traces=traces,
+        spreads=spread,
+        style=Markup(style),
     )
 
 

@@ -1,6 +1,6 @@
 """The report's tables: as people read them, as numbers, and for a manuscript."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,15 @@ from myocard.reporting.runs import Estimate, Score
 MISSING = "–"
 
 _TEX = {character: f"\\{character}" for character in "&%$#_{}"}
-_TEX |= {"–": "--", "−": "$-$", "≥": r"$\geq$", "·": r"$\cdot$", "\\": r"\textbackslash{}"}
+_TEX |= {
+    "<": "$<$",
+    "…": r"\ldots{}",
+    "–": "--",
+    "−": "$-$",
+    "≥": r"$\geq$",
+    "·": r"$\cdot$",
+    "\\": r"\textbackslash{}",
+}
 
 
 @dataclass(frozen=True)
@@ -150,16 +158,27 @@ def estimate(found: Estimate | None) -> str:
 
 def gain(found: Difference | None) -> str:
     """A difference with its sign and interval."""
-    if found is None:
+    return MISSING if found is None else signed(found.difference, found.low, found.high)
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """A number that may be negative, and its interval; the sign of a missing one for NaN."""
+    if value != value:
         return MISSING
-    cells = (
-        f"{value:+.3f}".replace("-", "−") for value in (found.difference, found.low, found.high)
-    )
+    cells = (f"{each:+.3f}".replace("-", "−") for each in (value, low, high))
     return "{} [{}, {}]".format(*cells)
 
 
 def p_value(found: Difference | None) -> str:
     return MISSING if found is None else f"{found.p:.3f}"
+
+
+def gathered(lines: Iterable[dict[str, Any]], *keys: str) -> list[list[dict[str, Any]]]:
+    """Lines that agree in ``keys``, together, in the order in which they first come."""
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for line in lines:
+        found.setdefault(tuple(line[key] for key in keys), []).append(line)
+    return list(found.values())
 
 
 def latex(shown: pd.DataFrame) -> str:
