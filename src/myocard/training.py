@@ -158,10 +158,10 @@ def _run(
                 total += value.detach()
         mean = float(total)
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        for name, value in (("loss", mean), ("gradient", float(get_total_norm(gradients)))):
-            if not math.isfinite(value):
+        for name, size in (("loss", mean), ("gradient", float(get_total_norm(gradients)))):
+            if not math.isfinite(size):
                 raise Diverged(
-                    f"the {name} is {value} at step {step + 1}; lower base_learning_rate",
+                    f"the {name} is {size} at step {step + 1}; lower base_learning_rate",
                     range(step * settings.accumulate, (step + 1) * settings.accumulate),
                 )
         optimiser.step()
