@@ -34,6 +34,12 @@ tasks = ["ptbxl-all", "ptbxl-rhythm"]
 fractions = [0.1, 1.0]
 lead_sets = ["12", "II"]
 """
+TOKENS = """
+[[token_probes]]
+store = "one"
+tasks = ["ptbxl-all", "ptbxl-rhythm"]
+probing = { readouts = ["alf-leads"], seeds = [5] }
+"""
 AGAIN = """
 [[sweeps]]
 store = "one"
@@ -72,6 +78,33 @@ def test_a_trial_that_two_sweeps_ask_for_is_one(file: Path) -> None:
     file.write_text(GRID + AGAIN + "probing = { seeds = [7] }")
     with pytest.raises(InputError, match="different settings"):
         read_grid(str(file)).trials(["mine"])
+
+
+def test_tasks_on_tokens_share_an_encoders_passes(file: Path) -> None:
+    file.write_text(GRID + TOKENS)
+    trials = read_grid(str(file)).token_trials(["mine", "random"])
+    assert [trial.condition.encoder for trial in trials] == ["mine", "random"]
+    for trial in trials:
+        assert [recipe.task for recipe in trial.recipes] == ["ptbxl-all", "ptbxl-rhythm"]
+        assert {(r.readouts, r.seeds) for r in trial.recipes} == {(("alf-leads",), (5,))}
+        assert trial.place == Path("one/leads-12/labels-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("probing = {readouts = ['alf']}", "token_probes: readouts.0: input should be"),
+        ("store = 'three'", "no store 'three'"),
+        ("probing = {split = {train = [1], validation = [2], test = [3]}}", r"leak.*\[2, 3\]"),
+    ],
+)
+def test_what_is_wrong_with_probes_of_tokens_is_named(
+    file: Path, change: str, message: str
+) -> None:
+    lines = [line for line in TOKENS.splitlines() if line.split(" =")[0] not in change[:8]]
+    file.write_text(GRID + "\n".join([*lines, change]))
+    with pytest.raises(InputError, match=message):
+        read_grid(str(file))
 
 
 def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
@@ -165,6 +198,9 @@ def test_an_unknown_encoder_is_named(file: Path) -> None:
     file.write_text(GRID + AGAIN)
     with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
         read_grid(str(file)).trials(["other"])
+    file.write_text(GRID + TOKENS + 'encoders = ["mine"]')
+    with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
+        read_grid(str(file)).token_trials(["other"])
 
 
 def test_an_unknown_file_is_told_the_shipped_ones() -> None:

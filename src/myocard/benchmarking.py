@@ -19,13 +19,16 @@ from myocard.data.sources import dataset, entries, simulator
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.features import Features, extract
-from myocard.grid import Condition, Grid, Trial
+from myocard.grid import Condition, Grid, TokenTrial, Trial
 from myocard.leads import LEAD_SETS
 from myocard.preparation import Wanted, prepare
 from myocard.pretraining import pretrain, select
 from myocard.probing import probe
 from myocard.recipe import CorpusPart, PretrainRecipe, check
 from myocard.reporting import write_report
+from myocard.streaming import TokenStream
+from myocard.token_probing import probe_tokens, views
+from myocard.training import Progress
 from myocard.yardstick import measure
 
 Advance = Callable[[str, int, int], None]
@@ -55,6 +58,8 @@ def benchmark(
     trials = grid.trials(list(encoders))
     _extract(trials, stores, encoders, places, advance)
     _probe(trials, places, advance, test=test, jobs=cpu_count() if jobs == -1 else jobs)
+    for trial in grid.token_trials(list(encoders)):
+        _probe_tokens(trial, stores, encoders, places, advance, test=test)
     for yardstick in grid.yardsticks:
         folder = places.results / yardstick.place
         if not folder.exists():
@@ -221,3 +226,25 @@ def _try(trial: Trial, places: Places, threads: int, *, test: bool) -> str:
     features = Features.open(places.features(trial.condition))
     probe(features, trial.recipe, places.results / trial.place, test=test)
     return trial.name
+
+
+def _probe_tokens(
+    trial: TokenTrial,
+    stores: Mapping[str, Store],
+    encoders: Mapping[str, Checkpoint],
+    places: Places,
+    advance: Advance,
+    *,
+    test: bool,
+) -> None:
+    encoder = encoders[trial.condition.encoder]
+    looks = views((name for r in trial.recipes for name in r.readouts), encoder.encoder.shape)
+    keep = max(recipe.keep for recipe in trial.recipes) * 1e9
+    stream = TokenStream(encoder, stores[trial.condition.store], looks, keep)
+    for recipe in trial.recipes:
+        verb = f"probe tokens {encoder.name} {recipe.task}"
+
+        def progress(step: Progress, verb: str = verb) -> None:
+            advance(f"{verb}, loss {step.loss:.3f}", step.step, step.steps)
+
+        probe_tokens(recipe, stream, places.results / trial.place, test=test, report=progress)

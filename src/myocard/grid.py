@@ -17,6 +17,8 @@ from myocard.recipe import (
     PretrainRecipe,
     ProbeRecipe,
     Settings,
+    Split,
+    TokenProbeRecipe,
     YardstickRecipe,
     check,
     check_yardstick,
@@ -26,20 +28,30 @@ Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 LeadSet = Literal["12", "limb-6", "I-II-V2", "II", "I"]
 
 
-class Sweep(Settings):
-    """Probes of some encoders on one store: every task under every fraction and lead set.
+class TokenSweep(Settings):
+    """Probes of some encoders on one store, token by token: every task.
 
     Attributes:
         encoders: Names, and those of random encoders; None for all.
-        probing: Keys of ``ProbeRecipe`` that differ from the benchmark's.
+        probing: Keys of ``TokenProbeRecipe``. Split, seeds, ``min_positives`` and ``resamples`` are
+            the benchmark's if not given.
     """
 
     store: str
     tasks: tuple[str, ...] = Field(min_length=1)
     encoders: tuple[str, ...] | None = None
+    probing: dict[str, Any] = {}
+
+
+class Sweep(TokenSweep):
+    """Probes of pooled states: every task under every fraction and lead set.
+
+    Attributes:
+        probing: Keys of ``ProbeRecipe`` that differ from the benchmark's.
+    """
+
     fractions: tuple[float, ...] = (1.0,)
     lead_sets: tuple[LeadSet, ...] = ("12",)
-    probing: dict[str, Any] = {}
 
 
 class Yardsticks(Settings):
@@ -74,6 +86,7 @@ class GridSettings(Settings):
     random: tuple[int, ...] = (0,)
     probing: dict[str, Any] = {}
     sweeps: tuple[Sweep, ...] = Field(min_length=1)
+    token_probes: tuple[TokenSweep, ...] = ()
     yardsticks: tuple[Yardsticks, ...] = ()
 
 
@@ -109,6 +122,19 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class TokenTrial:
+    """Probes of one encoder's tokens: the tasks that share its passes over a store."""
+
+    condition: Condition
+    recipes: tuple[TokenProbeRecipe, ...]
+
+    @property
+    def place(self) -> Path:
+        """Beside the probes of pooled states that have all labels."""
+        return Path(self.condition.store, f"leads-{self.condition.lead_set}", "labels-1")
+
+
+@dataclass(frozen=True)
 class Yardstick:
     """One rival on one task, all seeds at once."""
 
@@ -132,6 +158,7 @@ class Grid:
         checkpoints: Folders of encoders that exist already.
         random: Seeds of random encoders.
         sweeps: What is probed; ``trials`` lists it.
+        token_sweeps: What is probed token by token; ``token_trials`` lists it.
         yardsticks: What the encoders should beat.
         without: Stores that encoders are said never to meet.
     """
@@ -142,15 +169,18 @@ class Grid:
     checkpoints: tuple[Path, ...]
     random: tuple[int, ...]
     sweeps: tuple[tuple[Sweep, tuple[ProbeRecipe, ...]], ...]
+    token_sweeps: tuple[tuple[TokenSweep, tuple[TokenProbeRecipe, ...]], ...]
     yardsticks: tuple[Yardstick, ...]
     without: tuple[HeldOut, ...] = ()
 
     def held_out(self) -> list[HeldOut]:
         """What each encoder that is trained here must not meet, for its probes to be believed."""
         found = dict.fromkeys(self.without)
-        for (sweep, probes), recipe in product(self.sweeps, self.pretrained):
+        probed: list[tuple[TokenSweep, list[Split]]] = []
+        probed += [(sweep, [r.split for r in recipes]) for sweep, recipes in self.sweeps]
+        probed += [(sweep, [r.split for r in recipes]) for sweep, recipes in self.token_sweeps]
+        for (sweep, splits), recipe in product(probed, self.pretrained):
             if sweep.encoders is None or recipe.name in sweep.encoders:
-                splits = [probe.split for probe in probes]
                 folds = frozenset(fold for s in splits for fold in (*s.validation, *s.test))
                 found[HeldOut(recipe.name, sweep.store, folds)] = None
         return list(found)
@@ -164,15 +194,24 @@ class Grid:
         """
         found: dict[str, Trial] = {}
         for sweep, recipes in self.sweeps:
-            for name in sweep.encoders or ():
-                if name not in encoders:
-                    raise InputError(f"no encoder {name!r}; there are {', '.join(encoders)}")
-            wanted = [name for name in encoders if sweep.encoders is None or name in sweep.encoders]
+            wanted = _among(encoders, sweep.encoders)
             for encoder, leads, recipe in product(wanted, sweep.lead_sets, recipes):
                 trial = Trial(Condition(sweep.store, leads, encoder), recipe)
                 if found.setdefault(trial.name, trial) != trial:
                     raise InputError(f"two sweeps ask for {trial.name} with different settings")
         return list(found.values())
+
+    def token_trials(self, encoders: Sequence[str]) -> list[TokenTrial]:
+        """Every encoder of every sweep of tokens.
+
+        Raises:
+            InputError: When a sweep names an encoder that there is not.
+        """
+        return [
+            TokenTrial(Condition(sweep.store, "12", encoder), recipes)
+            for sweep, recipes in self.token_sweeps
+            for encoder in _among(encoders, sweep.encoders)
+        ]
 
 
 def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
@@ -197,6 +236,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
     settings = check(GridSettings, content, where)
     claims, pretrained = _encoders(settings, where)
     sweeps = tuple((s, tuple(_recipes(settings, s, where))) for s in settings.sweeps)
+    token_sweeps = tuple((s, _token_recipes(settings, s, where)) for s in settings.token_probes)
     grid = Grid(
         settings.input,
         settings.stores,
@@ -204,6 +244,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         settings.checkpoints,
         settings.random,
         sweeps,
+        token_sweeps,
         tuple(_yardsticks(settings, where)),
         tuple(claims),
     )
@@ -251,6 +292,13 @@ def _encoders(
     return claims, tuple(recipes)
 
 
+def _among(encoders: Sequence[str], chosen: Sequence[str] | None) -> list[str]:
+    for name in chosen or ():
+        if name not in encoders:
+            raise InputError(f"no encoder {name!r}; there are {', '.join(encoders)}")
+    return [name for name in encoders if chosen is None or name in chosen]
+
+
 def _recipes(settings: GridSettings, sweep: Sweep, where: str) -> list[ProbeRecipe]:
     """The sweep's recipes, each of one task, fraction, readout and head."""
     shared = _merged(settings.probing, sweep.probing)
@@ -260,6 +308,17 @@ def _recipes(settings: GridSettings, sweep: Sweep, where: str) -> list[ProbeReci
         for readout, head in product(whole.readouts, whole.heads):
             found.append(whole.model_copy(update={"readouts": (readout,), "heads": (head,)}))
     return found
+
+
+def _token_recipes(
+    settings: GridSettings, sweep: TokenSweep, where: str
+) -> tuple[TokenProbeRecipe, ...]:
+    """The sweep's recipes; on whom and how they are scored is as for probes of pooled states."""
+    alike = ("split", "seeds", "min_positives", "resamples")
+    shared = {key: settings.probing[key] for key in alike if key in settings.probing}
+    content = _merged(shared, sweep.probing)
+    place = f"{where}: token_probes"
+    return tuple(check(TokenProbeRecipe, content | {"task": task}, place) for task in sweep.tasks)
 
 
 def _yardsticks(settings: GridSettings, where: str) -> list[Yardstick]:
@@ -279,7 +338,8 @@ def _yardsticks(settings: GridSettings, where: str) -> list[Yardstick]:
 def _require_stores(grid: Grid, where: str) -> None:
     named = [str(part.store) for recipe in grid.pretrained for part in recipe.corpus]
     named += [str(r.watch.store) for r in grid.pretrained if r.watch]
-    named += [sweep.store for sweep, _ in grid.sweeps] + [each.store for each in grid.yardsticks]
+    named += [sweep.store for sweep, _ in (*grid.sweeps, *grid.token_sweeps)]
+    named += [each.store for each in grid.yardsticks]
     for name in named:
         if name not in grid.stores:
             raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")

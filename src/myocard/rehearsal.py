@@ -10,19 +10,22 @@ import numpy as np
 import pandas as pd
 import torch
 from joblib import cpu_count
-from torch import nn
+from torch import Tensor, nn
 
+from myocard import token_probing
 from myocard.benchmarking import Places, with_random
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.cohort import Cohort
 from myocard.corpora import expand
 from myocard.data.sources import entries
 from myocard.data.store import Store
-from myocard.grid import Grid, Trial
+from myocard.grid import Grid, TokenTrial, Trial
 from myocard.leads import LEAD_SETS
+from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.nn.token_readouts import View, look
 from myocard.pretraining import build
 from myocard.probing import Job, stacks
-from myocard.recipe import PretrainRecipe, ProbeRecipe
+from myocard.recipe import PretrainRecipe, ProbeRecipe, TokenProbeRecipe
 from myocard.tasks import task
 from myocard.training import fit, steps_per_epoch
 
@@ -68,6 +71,9 @@ def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
         if not _finished(trial, encoder, places):
             left = _probing(trial, encoder, counts[trial.condition.store])
         pieces.append(Piece(trial.name, left / (cpu_count() if jobs == -1 else jobs)))
+    for each in grid.token_trials(list(encoders)):
+        encoder, records = encoders[each.condition.encoder], counts[each.condition.store]
+        pieces += [_token_piece(each, recipe, encoder, records, places) for recipe in each.recipes]
     return pieces
 
 
@@ -114,15 +120,17 @@ def _pretraining(recipe: PretrainRecipe, counts: Mapping[str, int]) -> float:
     return _seconds_a_step(steps) * settings.epochs * max(1, records // settings.batch)
 
 
-@torch.inference_mode()
 def _extraction(encoder: Checkpoint) -> float:
     """Seconds a record."""
-    leads, batch = encoder.preprocessing.leads, 16
-    signals = torch.randn(batch, len(leads), encoder.preprocessing.samples)
-    return (
-        _seconds_a_step(lambda n: [encoder.encoder.pooled(signals, leads) for _ in range(n)])
-        / batch
-    )
+    return _pass(encoder.encoder.shape, encoder.preprocessing.leads)
+
+
+@cache
+@torch.inference_mode()
+def _pass(shape: EncoderShape, leads: tuple[str, ...]) -> float:
+    encoder, batch = Encoder(shape).eval(), 16
+    signals = torch.randn(batch, len(leads), shape.samples)
+    return _seconds_a_step(lambda n: [encoder.pooled(signals, leads) for _ in range(n)]) / batch
 
 
 def _probing(trial: Trial, encoder: Checkpoint, records: int) -> float:
@@ -154,6 +162,45 @@ def _probe_step(recipe: ProbeRecipe, classes: int, depth: int, width: int) -> fl
             job.fit(*job.build(cells[0].head, job.readouts(cells)))
 
     return _seconds_a_step(steps)
+
+
+def _token_piece(
+    trial: TokenTrial, recipe: TokenProbeRecipe, encoder: Checkpoint, records: int, places: Places
+) -> Piece:
+    place = trial.place / encoder.name / recipe.task
+    folders = [places.results / place / "-".join(cell) for cell in token_probing.cells(recipe)]
+    there = all((folder / "run.json").exists() for folder in folders)
+    return Piece(f"{place}, tokens", 0 if there else _probing_tokens(recipe, encoder, records))
+
+
+@torch.no_grad()
+def _seen(recipe: TokenProbeRecipe, encoder: Checkpoint) -> dict[View, Tensor]:
+    """What readouts see of one record."""
+    leads, shape = encoder.preprocessing.leads, encoder.encoder.shape
+    views = token_probing.views(recipe.readouts, shape)
+    return look(encoder.encoder, torch.randn(1, len(leads), shape.samples), leads, views)
+
+
+def _probing_tokens(recipe: TokenProbeRecipe, encoder: Checkpoint, records: int) -> float:
+    seen, settings = _seen(recipe, encoder), recipe.optimisation
+    kept = sum(2 * shown.numel() for shown in seen.values()) * records <= recipe.keep * 1e9
+    passes = 1 if kept else settings.epochs
+    tokens = {v: torch.randn(settings.batch, *shown.shape[1:]) for v, shown in seen.items()}
+    wanted, classes = token_probing.cells(recipe), len(task(recipe.task).classes)
+    probes = token_probing.build(recipe, wanted, encoder.encoder.shape, classes)
+
+    def steps(count: int) -> None:
+        fit(
+            probes,
+            loss=lambda module, batch: module(batch).square().sum(),
+            batches=lambda start: iter([tokens] * count),
+            steps_per_epoch=count,
+            settings=settings.model_copy(update={"epochs": 1.0, "warmup_epochs": 0.0}),
+        )
+
+    train = max(2, records * len(recipe.split.train) // _FOLDS)
+    count = settings.epochs * steps_per_epoch(train, settings)
+    return passes * records * _extraction(encoder) + count * _seconds_a_step(steps)
 
 
 def _seconds_a_step(run: Callable[[int], object]) -> float:

@@ -41,10 +41,27 @@ Cell = tuple[str, str]
 Report = Callable[[Progress], None]
 
 
+def cells(recipe: TokenProbeRecipe) -> list[Cell]:
+    return [*product(recipe.readouts, recipe.heads)]
+
+
 def views(readouts: Iterable[str], shape: EncoderShape) -> list[View]:
     """What these readouts look at in an encoder, each view once."""
     built = (TOKEN_READOUTS[name](shape.width, shape.depth) for name in readouts)
     return list(dict.fromkeys(readout.view for readout in built))
+
+
+def build(
+    recipe: TokenProbeRecipe, wanted: Iterable[Cell], shape: EncoderShape, classes: int
+) -> TokenProbes:
+    """A classifier for every cell, seed and penalty, in this order."""
+    members = []
+    for (readout, head), seed, _ in product(wanted, recipe.seeds, recipe.penalties):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            drawn = TOKEN_READOUTS[readout](shape.width, shape.depth)
+            members.append(TokenClassifier(drawn, HEADS[head](drawn.features, classes)))
+    return TokenProbes(members)
 
 
 def probe_tokens(
@@ -72,8 +89,7 @@ def probe_tokens(
     cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
     job = TokenJob(recipe, stream, cohort)
     target = out / checkpoint.name / recipe.task
-    cells: list[Cell] = [*product(recipe.readouts, recipe.heads)]
-    folders = {cell: target / "-".join(cell) for cell in cells}
+    folders = {cell: target / "-".join(cell) for cell in cells(recipe)}
     missing = {cell: f for cell, f in folders.items() if not job.finished(f, test=test)}
     if missing:
         job.make(missing, target, test=test, report=report)
@@ -112,10 +128,9 @@ class TokenJob:
         """Train these readouts and heads, all seeds and penalties at once, and write their runs."""
         began = time.perf_counter()
         work = target / f".{'+'.join(folder.name for folder in folders.values())}.run"
-        members = list(product(folders, self.recipe.seeds, self.recipe.penalties))
-        probes = TokenProbes([self.member(*cell, seed) for cell, seed, _ in members])
-        penalties = torch.tensor([penalty for *_, penalty in members])
-        self.fit(probes, penalties, work, report)
+        shape = self.stream.checkpoint.encoder.shape
+        probes = build(self.recipe, [*folders], shape, len(self.cohort.classes))
+        self.fit(probes, work, report)
         splits = ("validation", "test") if test else ("validation",)
         found = {split: self.predict(probes, self.cohort.rows[split]) for split in splits}
         seconds = round((time.perf_counter() - began) / len(folders), 2)
@@ -126,15 +141,9 @@ class TokenJob:
             self.write(folder, cell, probes.members[mine], outcome, seconds)
         shutil.rmtree(work)
 
-    def member(self, readout: str, head: str, seed: int) -> TokenClassifier:
-        shape = self.stream.checkpoint.encoder.shape
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            drawn = TOKEN_READOUTS[readout](shape.width, shape.depth)
-            return TokenClassifier(drawn, HEADS[head](drawn.features, len(self.cohort.classes)))
-
-    def fit(self, probes: TokenProbes, penalties: Tensor, work: Path, report: Report) -> None:
+    def fit(self, probes: TokenProbes, work: Path, report: Report) -> None:
         cohort, settings = self.cohort, self.recipe.optimisation
+        penalties = torch.tensor(self.recipe.penalties)
         rows, targets = cohort.rows["train"], torch.from_numpy(cohort.targets).float()
         order = Shuffled(len(rows), min(settings.batch, len(rows)), settings.seed)
 
@@ -148,7 +157,8 @@ class TokenJob:
             logits = model(tokens)
             wanted = wanted.expand_as(logits)
             each = classification_loss(logits, wanted, exclusive=cohort.exclusive).mean(dim=1)
-            return (each + probes.half_squares() * penalties.to(each.device)).sum()
+            squares = probes.half_squares().unflatten(0, (-1, len(penalties)))
+            return each.sum() + (squares * penalties.to(each.device)).sum()
 
         fit(
             probes,

@@ -204,9 +204,9 @@ class TokenProbes(nn.Module):
         return torch.stack([each.readout.shares(attention) for each, (_, attention) in parts])
 
     def half_squares(self) -> Float[Tensor, " members"]:
-        """Half the squares of each member's matrices."""
+        """Half the squares of the matrices of each member's head."""
         squares = [
-            torch.stack([p.square().sum() for p in each.parameters() if p.ndim > 1]).sum()
+            torch.stack([p.square().sum() for p in each.head.parameters() if p.ndim > 1]).sum()
             for each in self.members
         ]
         return torch.stack(squares) / 2
