@@ -24,10 +24,10 @@ from myocard.leads import LEAD_SETS
 from myocard.preparation import Wanted, prepare
 from myocard.pretraining import pretrain, select
 from myocard.probing import probe
+from myocard.probing.streaming import TokenStream
+from myocard.probing.tokens import probe_tokens, views
 from myocard.recipe import CorpusPart, PretrainRecipe, check
 from myocard.reporting import write_report
-from myocard.streaming import TokenStream
-from myocard.token_probing import probe_tokens, views
 from myocard.training import Progress
 from myocard.yardstick import measure
 

@@ -307,10 +307,10 @@ def probe_tokens(
     """Train readouts of single tokens while the frozen encoder runs, with no cache on disk."""
     from myocard.checkpoint import Checkpoint
     from myocard.data.store import Store
+    from myocard.probing.streaming import TokenStream
+    from myocard.probing.tokens import probe_tokens as make
+    from myocard.probing.tokens import views
     from myocard.recipe import TokenProbeRecipe, read_recipe
-    from myocard.streaming import TokenStream
-    from myocard.token_probing import probe_tokens as make
-    from myocard.token_probing import views
 
     settings = read_recipe(recipe, TokenProbeRecipe)
     encoder, opened = Checkpoint.load(checkpoint), Store.open(store)

@@ -232,8 +232,8 @@ class TokenProbeRecipe(Settings):
     """Readouts of tokens, trained while the frozen encoder runs over the records.
 
     All seeds and penalties learn from the same batches, so that the encoder runs once for all of
-    them: seeds differ in the weights they start from. The penalty, of the head's squared weights,
-    is chosen on validation, for each seed on its own.
+    them: seeds differ in the weights they start from. The penalty, of the squared weights of the
+    head's matrices, is chosen on validation, for each seed on its own.
     """
 
     task: str

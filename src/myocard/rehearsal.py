@@ -12,7 +12,6 @@ import torch
 from joblib import cpu_count
 from torch import Tensor, nn
 
-from myocard import token_probing
 from myocard.benchmarking import Places, with_random
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.cohort import Cohort
@@ -24,7 +23,7 @@ from myocard.leads import LEAD_SETS
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.token_readouts import View, look
 from myocard.pretraining import build
-from myocard.probing import Job, stacks
+from myocard.probing import Job, stacks, tokens
 from myocard.recipe import PretrainRecipe, ProbeRecipe, TokenProbeRecipe
 from myocard.tasks import task
 from myocard.training import fit, steps_per_epoch
@@ -168,7 +167,7 @@ def _token_piece(
     trial: TokenTrial, recipe: TokenProbeRecipe, encoder: Checkpoint, records: int, places: Places
 ) -> Piece:
     place = trial.place / encoder.name / recipe.task
-    folders = [places.results / place / "-".join(cell) for cell in token_probing.cells(recipe)]
+    folders = [places.results / place / cell.name for cell in tokens.cells(recipe)]
     there = all((folder / "run.json").exists() for folder in folders)
     return Piece(f"{place}, tokens", 0 if there else _probing_tokens(recipe, encoder, records))
 
@@ -177,7 +176,7 @@ def _token_piece(
 def _seen(recipe: TokenProbeRecipe, encoder: Checkpoint) -> dict[View, Tensor]:
     """What readouts see of one record."""
     leads, shape = encoder.preprocessing.leads, encoder.encoder.shape
-    views = token_probing.views(recipe.readouts, shape)
+    views = tokens.views(recipe.readouts, shape)
     return look(encoder.encoder, torch.randn(1, len(leads), shape.samples), leads, views)
 
 
@@ -185,15 +184,15 @@ def _probing_tokens(recipe: TokenProbeRecipe, encoder: Checkpoint, records: int)
     seen, settings = _seen(recipe, encoder), recipe.optimisation
     kept = sum(2 * shown.numel() for shown in seen.values()) * records <= recipe.keep * 1e9
     passes = 1 if kept else settings.epochs
-    tokens = {v: torch.randn(settings.batch, *shown.shape[1:]) for v, shown in seen.items()}
-    wanted, classes = token_probing.cells(recipe), len(task(recipe.task).classes)
-    probes = token_probing.build(recipe, wanted, encoder.encoder.shape, classes)
+    batch = {v: torch.randn(settings.batch, *shown.shape[1:]) for v, shown in seen.items()}
+    wanted, classes = tokens.cells(recipe), len(task(recipe.task).classes)
+    probes = tokens.build(recipe, wanted, encoder.encoder.shape, classes)
 
     def steps(count: int) -> None:
         fit(
             probes,
             loss=lambda module, batch: module(batch).square().sum(),
-            batches=lambda start: iter([tokens] * count),
+            batches=lambda start: iter([batch] * count),
             steps_per_epoch=count,
             settings=settings.model_copy(update={"epochs": 1.0, "warmup_epochs": 0.0}),
         )

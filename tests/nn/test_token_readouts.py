@@ -151,16 +151,21 @@ def test_probes_side_by_side_say_what_each_says_alone(generator):
 
 def test_gradients_of_probes_side_by_side_do_not_meet(generator):
     probes = side_by_side().train()
-    (probes(shown_to(probes, generator))[2].square().sum() + probes.half_squares()[2]).backward()
+    (
+        probes(shown_to(probes, generator))[2].square().sum() + sum(probes.half_squares())[2]
+    ).backward()
     for k, member in enumerate(probes.members):
         moved = [p.grad is not None and bool(p.grad.any()) for p in member.parameters()]
         assert all(moved) if k == 2 else not any(moved)
 
 
-def test_half_squares_are_those_of_the_matrices_of_each_head():
+def test_half_squares_are_those_of_the_matrices_of_each_readout_and_head():
     probes = side_by_side()
-    for member, found in zip(probes.members, probes.half_squares().detach(), strict=True):
-        assert torch.allclose(found, member.head[1].weight.detach().square().sum() / 2)
+    for member, *found in zip(probes.members, *probes.half_squares(), strict=True):
+        for value, parts in zip(
+            found, (member.readout.parameters(), [member.head[1].weight]), strict=True
+        ):
+            assert torch.allclose(value, sum(p.square().sum() for p in parts) / 2)
 
 
 def test_attention_is_a_mean_within_each_record(generator):

@@ -203,13 +203,10 @@ class TokenProbes(nn.Module):
         parts = zip(self.members, self._ask(tokens), strict=True)
         return torch.stack([each.readout.shares(attention) for each, (_, attention) in parts])
 
-    def half_squares(self) -> Float[Tensor, " members"]:
-        """Half the squares of the matrices of each member's head."""
-        squares = [
-            torch.stack([p.square().sum() for p in each.head.parameters() if p.ndim > 1]).sum()
-            for each in self.members
-        ]
-        return torch.stack(squares) / 2
+    def half_squares(self) -> tuple[Float[Tensor, " members"], Float[Tensor, " members"]]:
+        """Half the squares of the matrices of each member's readout, and of its head."""
+        readouts = torch.stack([_squares(each.readout) for each in self.members])
+        return readouts / 2, torch.stack([_squares(each.head) for each in self.members]) / 2
 
     def _ask(self, tokens: Mapping[View, ViewedTokens]) -> list[tuple[Tensor, Tensor]]:
         """Each member's answers and attention: one product for all that have the same view."""
@@ -221,3 +218,7 @@ class TokenProbes(nn.Module):
             both = (each.split(counts, dim=1) for each in attend(queries, tokens[view]))
             found.update(zip(readouts, zip(*both, strict=True), strict=True))
         return [found[k] for k in range(len(self.members))]
+
+
+def _squares(module: nn.Module) -> Tensor:
+    return torch.stack([p.square().sum() for p in module.parameters() if p.ndim > 1]).sum()

@@ -5,7 +5,6 @@ at once, as one stack of models through the common training loop. Their gradient
 loss is a sum.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -14,17 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from myocard.checkpoint import replace_folder
-from myocard.classifiers import WEIGHTS
 from myocard.cohort import Cohort, assemble
 from myocard.errors import InputError
 from myocard.features import Features
 from myocard.nn.classifier import Classifier
-from myocard.probing.jobs import Cell, Job, Trained
+from myocard.probing import runs
+from myocard.probing.jobs import Cell, Job
 from myocard.recipe import ProbeRecipe
-from myocard.results import write_run
+from myocard.results import average_weights
 from myocard.tasks import task
 
 __all__ = ["Cell", "Job", "probe", "stacks"]
@@ -53,14 +50,14 @@ def probe(
     if features.states.ndim != 3:
         raise InputError(f"{features.folder}: features by lead; extract without --by-lead to probe")
     cohort = assemble(features.records, task(recipe.task), recipe.split, recipe.min_positives)
-    target = out / features.about["name"] / recipe.task
+    target, origin = out / features.about["name"] / recipe.task, _origin(recipe, features)
     sweep = [
         [(cell, target / cell.name) for cell in cells] for cells in stacks(recipe, features.depth)
     ]
     unfinished = [
         stack
         for stack in sweep
-        if not all(_finished(folder, recipe, features, test=test) for _, folder in stack)
+        if not all(runs.is_finished(folder, origin, test=test) for _, folder in stack)
     ]
     if unfinished:
         states = torch.from_numpy(np.asarray(features.states, dtype=np.float32))
@@ -82,21 +79,9 @@ def stacks(recipe: ProbeRecipe, depth: int) -> list[list[Cell]]:
     ]
 
 
-def _finished(folder: Path, recipe: ProbeRecipe, features: Features, *, test: bool) -> bool:
-    path = folder / "run.json"
-    if not path.exists():
-        return False
-    run = json.loads(path.read_text())
-    if run["recipe"] != _settings(recipe) or run["hashes"] != _hashes(features):
-        raise InputError(
-            f"{folder}: a run of another recipe, encoder or store; choose another folder"
-        )
-    return not test or run["test"] is not None
-
-
-def _settings(recipe: ProbeRecipe) -> dict[str, Any]:
-    """What a run depends on: all but which other runs the recipe asks for."""
-    return recipe.model_dump(mode="json", exclude={"readouts", "heads"})
+def _origin(recipe: ProbeRecipe, features: Features) -> dict[str, Any]:
+    hashes = {name: features.about[name] for name in ("encoder", "store")}
+    return {"hashes": hashes, "recipe": runs.settings(recipe)}
 
 
 def _train(
@@ -110,28 +95,17 @@ def _train(
         about = _about(cell, features, job.recipe)
         about |= {"chosen": each.chosen, "seconds": round(seconds, 2)}
         about["layer_weights"] = layer_weights(each.classifiers, job.states, job.cohort, splits[-1])
-        _write(folder, job, each, about)
+        weights = each.classifiers[0].state_dict()
+        runs.write(folder, job.cohort, job.recipe, each.scores, weights, about)
 
 
 @torch.inference_mode()
 def layer_weights(
     models: Sequence[Classifier], states: torch.Tensor, cohort: Cohort, split: str
 ) -> dict[str, Any]:
-    """How much of each layer was read in a split, on average and for each class's positives."""
-    rows = cohort.rows[split]
-    by_seed = torch.stack([model.readout.weights(states[rows]) for model in models])
-    weights = by_seed.mean(dim=0).numpy()
-    targets = cohort.targets[rows]
-    by_class = {name: weights[targets[:, k]] for k, name in enumerate(cohort.classes)}
-    return {
-        "split": split,
-        "mean": weights.mean(axis=0).tolist(),
-        "by_class": {name: found.mean(axis=0).tolist() for name, found in by_class.items()},
-    }
-
-
-def _hashes(features: Features) -> dict[str, str]:
-    return {name: features.about[name] for name in ("encoder", "store")}
+    """How much of each layer the models of all seeds read in a split."""
+    found = [model.readout.weights(states[cohort.rows[split]]) for model in models]
+    return average_weights(torch.stack(found).mean(dim=0).numpy(), cohort, split)
 
 
 def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any]:
@@ -153,19 +127,5 @@ def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any
         "head": cell.head,
         "leads": features.about["preprocessing"]["leads"],
         "fraction": recipe.fraction,
-        "hashes": _hashes(features),
-        "recipe": _settings(recipe),
+        **_origin(recipe, features),
     }
-
-
-def _write(folder: Path, job: Job, trained: Trained, about: dict[str, Any]) -> None:
-    recipe = job.recipe
-
-    def write(fresh: Path) -> None:
-        write_run(
-            fresh, job.cohort, trained.scores, recipe.seeds, resamples=recipe.resamples, about=about
-        )
-        weights = {k: v.contiguous() for k, v in trained.classifiers[0].state_dict().items()}
-        save_file(weights, fresh / WEIGHTS)
-
-    replace_folder(folder, write)

@@ -16,7 +16,7 @@ from myocard.nn.heads import HEADS
 from myocard.nn.readouts import Readout, build_readout
 from myocard.nn.stack import Stack
 from myocard.recipe import ProbeRecipe
-from myocard.results import Scores, validation_auroc
+from myocard.results import Scores, choose_penalties
 from myocard.training import fit, steps_per_epoch
 
 MIXTURE_PENALTY = 1e-3
@@ -80,7 +80,12 @@ class Job:
         scores = {split: self.predict(stack, inputs, self.cohort.rows[split]) for split in splits}
         found = []
         for place in range(len(readouts[0])):
-            variants, chosen = self.choose(scores["validation"][:, place])
+            variants, chosen = choose_penalties(
+                self.cohort,
+                scores["validation"][:, place],
+                self.recipe.seeds,
+                self.recipe.penalties,
+            )
             kept = {
                 split: np.stack([v[place, k] for v, k in zip(values, variants, strict=True)])
                 for split, values in scores.items()
@@ -168,21 +173,6 @@ class Job:
             logits = stack(_gather(inputs, [some] * len(inputs)).to(device))
             parts.append(probabilities(logits, exclusive=self.cohort.exclusive).cpu())
         return torch.cat(parts, dim=3).numpy()
-
-    def choose(self, scores: NDArray[np.float32]) -> tuple[list[int], list[dict[str, float]]]:
-        """For each seed the penalty of best macro AUROC on validation, the strongest of equals.
-
-        Args:
-            scores: ``(seeds, variants, records, classes)`` on the validation records.
-        """
-        variants, chosen = [], []
-        for seed, mine in zip(self.recipe.seeds, scores, strict=True):
-            areas = [validation_auroc(self.cohort, each) for each in mine]
-            best = max(range(len(areas)), key=lambda k: (areas[k], self.recipe.penalties[k]))
-            variants.append(best)
-            penalty = self.recipe.penalties[best]
-            chosen.append({"seed": seed, "penalty": penalty, "validation_auroc": areas[best]})
-        return variants, chosen
 
 
 def penalty(stack: Stack, penalties: Tensor) -> Tensor:

@@ -16,10 +16,10 @@ from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.nn.heads import HEADS
 from myocard.nn.token_readouts import TOKEN_READOUTS, TokenClassifier, look
+from myocard.probing.streaming import TokenStream
+from myocard.probing.tokens import probe_tokens, views
 from myocard.recipe import Optimisation, Split, TokenProbeRecipe
 from myocard.reporting import write_report
-from myocard.streaming import TokenStream
-from myocard.token_probing import probe_tokens, views
 
 TASK = "ptbxl-all"
 SPLIT = Split(train=(1, 2, 3, 4, 5, 6), validation=(7, 8), test=(9, 10))

@@ -1,0 +1,60 @@
+"""A probe's run on disk, whatever it reads: whether it is there, and what is in it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from myocard.checkpoint import replace_folder
+from myocard.classifiers import WEIGHTS
+from myocard.cohort import Cohort
+from myocard.errors import InputError
+from myocard.recipe import ProbeRecipe, TokenProbeRecipe
+from myocard.results import Scores, write_run
+
+
+def is_finished(folder: Path, origin: Mapping[str, Any], *, test: bool) -> bool:
+    """Whether the run is there, with scores of the test folds if they are wanted.
+
+    Args:
+        folder: Of the run.
+        origin: Entries of ``run.json`` that it depends on.
+        test: Whether they are.
+
+    Raises:
+        InputError: For a run of another origin.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        return False
+    run = json.loads(path.read_text())
+    if {key: run[key] for key in origin} != origin:
+        raise InputError(
+            f"{folder}: a run of another recipe, encoder or store; choose another folder"
+        )
+    return not test or run["test"] is not None
+
+
+def settings(recipe: ProbeRecipe | TokenProbeRecipe) -> dict[str, Any]:
+    """What a run depends on: not which other runs are asked for, nor how much memory there is."""
+    return recipe.model_dump(mode="json", exclude={"readouts", "heads", "keep"})
+
+
+def write(
+    folder: Path,
+    cohort: Cohort,
+    recipe: ProbeRecipe | TokenProbeRecipe,
+    scores: Scores,
+    weights: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+) -> None:
+    """Put a run where it belongs, with the classifier of its first seed."""
+
+    def fill(fresh: Path) -> None:
+        write_run(fresh, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=about)
+        save_file({k: v.cpu().contiguous() for k, v in weights.items()}, fresh / WEIGHTS)
+
+    replace_folder(folder, fill)
