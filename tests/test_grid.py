@@ -212,4 +212,9 @@ def test_an_unknown_file_is_told_the_shipped_ones() -> None:
 def test_a_shipped_benchmark_can_be_read(name: str) -> None:
     grid = read_grid(name)
     names = [recipe.name for recipe in grid.pretrained]
+    names += [f"random-{names[0]}-{seed}" for seed in grid.random]
     assert grid.trials(names)
+    assert len(grid.token_trials(names)) == sum(
+        len(names) if sweep.encoders is None else len(sweep.encoders)
+        for sweep, _ in grid.token_sweeps
+    )
