@@ -140,7 +140,8 @@ def thresholds_at(sensitivity: float, targets: Flags, scores: Reals) -> Reals:
     thresholds = np.full(targets.shape[1], np.inf)
     for k in np.flatnonzero(targets.any(axis=0)):
         positives = np.sort(scores[targets[:, k], k])[::-1]
-        thresholds[k] = positives[int(np.ceil(sensitivity * len(positives) - 1e-9)) - 1]
+        needed = int(np.ceil(sensitivity * len(positives) - 1e-9))  # 0.55 × 100 is above 55
+        thresholds[k] = positives[needed - 1]
     return thresholds
 
 

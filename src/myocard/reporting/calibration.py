@@ -21,6 +21,7 @@ from myocard.metrics import difference, macro_estimate, macro_resamples
 from myocard.reporting.comparisons import Group, Row, Section, predictions
 from myocard.reporting.drawing import BLUE, GREY, VERMILION, Figure, style, to_svg
 from myocard.reporting.runs import Estimate, Predictions
+from myocard.reporting.selection import main_rows
 from myocard.reporting.tables import Table, estimate, signed
 
 _STAGES = {"as trained": BLUE, "at its temperature": VERMILION}
@@ -51,7 +52,7 @@ def calibration(section: Section) -> tuple[list[Figure], Table]:
     Readouts whose scores are no probabilities are left out.
     """
     found = [
-        (group, [each for row in group.main_rows() if (each := _calibrated(row, group))])
+        (group, [each for row in main_rows(group) if (each := _calibrated(row, group))])
         for group in section.groups
     ]
     lines = [_errors(group, each) for group, members in found for each in members]

@@ -33,9 +33,6 @@ READOUTS = {
 
 BEST_LAYER = "best layer on validation"
 
-MAIN = ("last", "layer", "pma")
-"""Readouts whose calibration, operating points and subgroups are told; of layers, the best."""
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -125,16 +122,6 @@ class Group:
         return [
             Row(label, run, compare(run, last, self.split) if last not in (None, run) else None)
             for label, run in named
-        ]
-
-    def main_rows(self) -> list[Row]:
-        """What else is told of a pretrained encoder is told of these rows that have been scored."""
-        return [
-            row
-            for row in self.rows()
-            if self.pretrained
-            and row.run.states.readout in MAIN
-            and row.run.states.metrics(self.split)
         ]
 
     def gate(self) -> Difference | None:

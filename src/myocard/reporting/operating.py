@@ -8,14 +8,17 @@ import pandas as pd
 
 from myocard.calibration import operating_point, thresholds_at
 from myocard.reporting.comparisons import Group, Row, Section, predictions
+from myocard.reporting.selection import main_rows
 from myocard.reporting.tables import MISSING, Table, gathered
 
 SENSITIVITIES = (0.9, 0.95)
 
+_MEASURES = {"sensitivity": "Sens.", "specificity": "Spec.", "precision": "PPV"}
+
 
 def operating_points(section: Section, group: Group) -> Table:
     """Sensitivity, specificity and precision of every class; empty for other than pretrained."""
-    lines = [line for row in group.main_rows() for line in _points(row, group)]
+    lines = [line for row in main_rows(group) for line in _points(row, group)]
     return Table(
         f"{section.name}-operating-{section.groups.index(group) + 1}",
         f"{group.label}: operating points on {section.split}.",
@@ -35,8 +38,8 @@ def _points(row: Row, group: Group) -> Iterator[dict[str, Any]]:
             line = {"readout": row.label, "class": name, "positives": positives[k]}
             line |= {"wanted": wanted, "threshold": np.mean(chosen, axis=0)[k]}
             for measure, values in found._asdict().items():
-                names = (measure, f"{measure}_low", f"{measure}_high")
-                line |= dict(zip(names, values[k], strict=True))
+                ends = zip(("", "_low", "_high"), values[k], strict=True)
+                line |= {f"{measure}{end}": value for end, value in ends}
             yield line | {"run": row.run.place}
 
 
@@ -45,14 +48,8 @@ def _shown(lines: list[dict[str, Any]]) -> dict[str, str]:
     shown = {"Readout": lines[0]["readout"], "Class": lines[0]["class"]}
     shown["Positives"] = str(lines[0]["positives"])
     for line in lines:
-        for measure, short in (
-            ("sensitivity", "Sens."),
-            ("specificity", "Spec."),
-            ("precision", "PPV"),
-        ):
-            ends = [line[key] for key in (measure, f"{measure}_low", f"{measure}_high")]
-            column = f"{short} at {line['wanted']:.2f} [95 %]"
-            shown[column] = (
-                MISSING if np.isnan(ends[0]) else "{:.2f} [{:.2f}, {:.2f}]".format(*ends)
-            )
+        for measure, short in _MEASURES.items():
+            value, low, high = (line[f"{measure}{end}"] for end in ("", "_low", "_high"))
+            cell = MISSING if np.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+            shown[f"{short} at {line['wanted']:.2f} [95 %]"] = cell
     return shown

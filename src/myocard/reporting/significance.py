@@ -55,7 +55,8 @@ def by_class(section: Section, group: Group) -> Table:
         }
     return Table(
         f"{section.name}-delong-{section.groups.index(group) + 1}",
-        f"{group.label}: difference in AUROC by class on {section.split}, by DeLong's test.",
+        f"{group.label}: difference in AUROC by class on {section.split}, tested by DeLong's "
+        "method, which takes records as independent.",
         pd.DataFrame(shown),
         pd.concat(numbers) if numbers else pd.DataFrame(),
     )

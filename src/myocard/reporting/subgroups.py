@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from myocard.metrics import auroc, macro, macro_estimate
 from myocard.reporting.comparisons import Group, Row, Section, predictions
 from myocard.reporting.runs import Estimate
+from myocard.reporting.selection import main_rows
 from myocard.reporting.tables import Table, estimate, gathered
 
 MIN_POSITIVES = 10
@@ -23,7 +24,7 @@ _AGES = {"< 40": 0.0, "40–59": 40.0, "60–79": 60.0, "≥ 80": 80.0}
 
 def subgroups(section: Section, group: Group) -> Table:
     """Macro AUROC in each subgroup; empty for other than pretrained, and where no trait is told."""
-    lines = [line for row in group.main_rows() for line in _scores(row, group)]
+    lines = [line for row in main_rows(group) for line in _scores(row, group)]
     return Table(
         f"{section.name}-subgroups-{section.groups.index(group) + 1}",
         f"{group.label}: macro AUROC by subgroup on {section.split}.",
