@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from os.path import relpath
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +15,7 @@ from markupsafe import Markup
 
 from myocard.errors import InputError
 from myocard.reporting import significance, tables
+from myocard.reporting.anatomies import anatomies
 from myocard.reporting.calibration import calibration
 from myocard.reporting.comparisons import Difference, Group, Section, sections
 from myocard.reporting.conditions import label_efficiency, lead_sets
@@ -23,9 +25,10 @@ from myocard.reporting.gains import gains
 from myocard.reporting.heatmaps import layer_weights
 from myocard.reporting.operating import operating_points
 from myocard.reporting.runs import Run, find_files, find_runs
-from myocard.reporting.spread import Spread, spreads
+from myocard.reporting.spread import spreads
 from myocard.reporting.subgroups import subgroups
 from myocard.reporting.tables import Table
+from myocard.reporting.theory import ALIGNMENT, MEASURES
 from myocard.reporting.traces import reconstruction
 
 
@@ -67,8 +70,8 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
 
     Args:
         paths: Folders that hold, at any depth, runs (``run.json`` and ``predictions.parquet``),
-            training logs (``log.jsonl``), reconstructions (``reconstruction.npz``) and checkpoints
-            (``config.json``).
+            training logs (``log.jsonl``), reconstructions (``reconstruction.npz``), checkpoints
+            (``config.json``) and measures of layers (``layers.json``).
         out: Files of the same name in it are overwritten.
 
     Raises:
@@ -78,16 +81,27 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
     across = significance.across_tasks([each.section for each in chapters])
     losses = _from_files(paths, "log.jsonl", "loss", loss_curve)
     traces = _from_files(paths, "reconstruction.npz", "reconstruction", reconstruction)
-    if not (chapters or losses or traces):
+    layers = anatomies(paths)
+    if not (chapters or losses or traces or layers):
         names = ", ".join(map(str, paths))
-        raise InputError(f"no run.json, log.jsonl or reconstruction.npz in or below {names}")
+        raise InputError(
+            f"no run.json, log.jsonl, reconstruction.npz or layers.json in or below {names}"
+        )
     for name in ("figures", "tables"):
         (out / name).mkdir(parents=True, exist_ok=True)
-    for figure in [*losses, *traces, *(f for each in chapters for f in each.figures)]:
+    for figure in [*losses, *traces, *layers, *(f for each in chapters for f in each.figures)]:
         figure.write(out / "figures")
     for table in [across, *(table for each in chapters for table in each.tables)]:
         table.write(out / "tables")
-    page = _page(chapters, across, losses, traces, spreads(paths), out)
+    page = _page(
+        out,
+        chapters=chapters,
+        across=across,
+        losses=losses,
+        traces=traces,
+        spreads=spreads(paths),
+        layers=layers,
+    )
     (out / "report.html").write_text(page, encoding="utf-8")
 
 
@@ -151,14 +165,7 @@ def _from_files(
     return [draw(file, place, f"{stem}-{i}") for i, (file, place) in enumerate(files, start=1)]
 
 
-def _page(
-    chapters: list[Chapter],
-    across: Table,
-    losses: list[Figure],
-    traces: list[Figure],
-    spread: list[tuple[str, Spread]],
-    out: Path,
-) -> str:
+def _page(out: Path, **content: Any) -> str:
     environment = Environment(
         loader=PackageLoader("myocard.reporting", ""),
         autoescape=True,
@@ -172,11 +179,9 @@ def _page(
     environment.filters["file"] = lambda run: quote(relpath(run.folder / "run.json", out))
     style = resources.files("myocard.reporting").joinpath("report.css").read_text()
     return environment.get_template("report.html.jinja").render(
-        chapters=chapters,
-        across=across,
-        losses=losses,
-        traces=traces,
-        spreads=spread,
+        **content,
+        measures=MEASURES,
+        alignment=ALIGNMENT,
         style=Markup(style),
     )
 
