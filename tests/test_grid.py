@@ -218,3 +218,4 @@ def test_a_shipped_benchmark_can_be_read(name: str) -> None:
         len(names) if sweep.encoders is None else len(sweep.encoders)
         for sweep, _ in grid.token_sweeps
     )
+    assert all(records >= 128 for _, records in grid.dissections(names))

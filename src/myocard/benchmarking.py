@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from joblib import Parallel, cpu_count, delayed
 
+from myocard.anatomy import dissect
 from myocard.auditing import leaks
 from myocard.checkpoint import Checkpoint
 from myocard.corpora import StoreSettings, expand
@@ -60,6 +61,7 @@ def benchmark(
     _probe(trials, places, advance, test=test, jobs=cpu_count() if jobs == -1 else jobs)
     for trial in grid.token_trials(list(encoders)):
         _probe_tokens(trial, stores, encoders, places, advance, test=test)
+    _dissect(grid, stores, encoders, places, advance, test=test)
     for yardstick in grid.yardsticks:
         folder = places.results / yardstick.place
         if not folder.exists():
@@ -91,6 +93,10 @@ class Places:
 
     def features(self, condition: Condition) -> Path:
         return self.out / "features" / condition.store / condition.lead_set / condition.encoder
+
+    def anatomy(self, trial: Trial) -> Path:
+        condition = trial.condition
+        return self.results / condition.store / "layers" / condition.encoder / trial.recipe.task
 
 
 def _store(name: str, grid: Grid, places: Places, advance: Advance) -> Store:
@@ -248,3 +254,22 @@ def _probe_tokens(
             advance(f"{verb}, loss {step.loss:.3f}", step.step, step.steps)
 
         probe_tokens(recipe, stream, places.results / trial.place, test=test, report=progress)
+
+
+def _dissect(
+    grid: Grid,
+    stores: Mapping[str, Store],
+    encoders: Mapping[str, Checkpoint],
+    places: Places,
+    advance: Advance,
+    *,
+    test: bool,
+) -> None:
+    dissections = grid.dissections(list(encoders))
+    for done, (trial, records) in enumerate(dissections):
+        condition = trial.condition
+        advance(f"layers, {condition.encoder}", done, len(dissections))
+        store, encoder = stores[condition.store], encoders[condition.encoder]
+        features = extract(encoder, store, places.features(condition))
+        runs = probe(features, trial.recipe, places.results / trial.place, test=test)
+        dissect(encoder, store, runs, places.anatomy(trial), records=records, test=test)

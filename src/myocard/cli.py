@@ -324,6 +324,38 @@ def probe_tokens(
 
 
 @app.command()
+def layers(
+    checkpoint: CheckpointFolder,
+    store: StoreFolder,
+    task: Annotated[str, typer.Option(help="What the probes of every layer predict")],
+    out: Annotated[Path, typer.Option(help="Folder to write; what is there is kept")] = Path(
+        "layers"
+    ),
+    random: Annotated[int, typer.Option(help="Seed of the random weights beside it")] = 0,
+    records: Annotated[int, typer.Option(min=10, help="Of each split, at most")] = 512,
+    test: Test = False,
+) -> None:
+    """Measure every layer: probes, rank, entropy, alignment, attention, reconstruction."""
+    from myocard.anatomy import dissect
+    from myocard.checkpoint import Checkpoint
+    from myocard.data.store import Store
+    from myocard.features import extract as states
+    from myocard.probing import probe as make
+    from myocard.recipe import ProbeRecipe, check
+
+    asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
+    recipe = check(ProbeRecipe, asked, "layers")
+    trained, opened = Checkpoint.load(checkpoint), Store.open(store)
+    for encoder in (trained, trained.randomised(random)):
+        folder = out / "measures" / encoder.name
+        with console.status(f"layers of {encoder.name}"):
+            features = states(encoder, opened, out / "features" / encoder.name)
+            runs = make(features, recipe, out / "runs", test=test)
+            dissect(encoder, opened, runs, folder, records=records, test=test)
+        print(folder)
+
+
+@app.command()
 def finetune(
     recipe: RecipeFile,
     checkpoint: CheckpointFolder,

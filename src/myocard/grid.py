@@ -1,7 +1,7 @@
 """What a benchmark compares: stores, encoders and sweeps of probes, read from one TOML file."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import product
@@ -63,6 +63,20 @@ class Yardsticks(Settings):
     recipe: dict[str, Any] = {}
 
 
+class Anatomies(Settings):
+    """Measures of every layer of some encoders on a store, under the curve of a task's probes.
+
+    Attributes:
+        encoders: Names, and those of random encoders; None for all.
+        records: Of each split, to use at most.
+    """
+
+    store: str
+    task: str
+    encoders: tuple[str, ...] | None = None
+    records: int = Field(default=512, ge=10)
+
+
 class GridSettings(Settings):
     """The file, as written.
 
@@ -88,6 +102,7 @@ class GridSettings(Settings):
     sweeps: tuple[Sweep, ...] = Field(min_length=1)
     token_probes: tuple[TokenSweep, ...] = ()
     yardsticks: tuple[Yardsticks, ...] = ()
+    anatomies: tuple[Anatomies, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,7 @@ class Grid:
         sweeps: What is probed; ``trials`` lists it.
         token_sweeps: What is probed token by token; ``token_trials`` lists it.
         yardsticks: What the encoders should beat.
+        anatomies: What is dissected, and the probes of its layers.
         without: Stores that encoders are said never to meet.
     """
 
@@ -171,6 +187,7 @@ class Grid:
     sweeps: tuple[tuple[Sweep, tuple[ProbeRecipe, ...]], ...]
     token_sweeps: tuple[tuple[TokenSweep, tuple[TokenProbeRecipe, ...]], ...]
     yardsticks: tuple[Yardstick, ...]
+    anatomies: tuple[tuple[Anatomies, ProbeRecipe], ...]
     without: tuple[HeldOut, ...] = ()
 
     def held_out(self) -> list[HeldOut]:
@@ -213,6 +230,18 @@ class Grid:
             for encoder in _among(encoders, sweep.encoders)
         ]
 
+    def dissections(self, encoders: Sequence[str]) -> list[tuple[Trial, int]]:
+        """The probes of all layers of every encoder that is dissected, and on how many records.
+
+        Raises:
+            InputError: For an encoder that there is not.
+        """
+        return [
+            (Trial(Condition(each.store, "12", encoder), recipe), each.records)
+            for each, recipe in self.anatomies
+            for encoder in _among(encoders, each.encoders)
+        ]
+
 
 def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
     """Read a benchmark's TOML file.
@@ -246,6 +275,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         sweeps,
         token_sweeps,
         tuple(_yardsticks(settings, where)),
+        tuple(_anatomies(settings, where)),
         tuple(claims),
     )
     _require_stores(grid, where)
@@ -335,11 +365,19 @@ def _yardsticks(settings: GridSettings, where: str) -> list[Yardstick]:
     return list(found.values())
 
 
+def _anatomies(settings: GridSettings, where: str) -> Iterator[tuple[Anatomies, ProbeRecipe]]:
+    layers = {"readouts": ["layers"], "heads": ["linear"]}
+    for each in settings.anatomies:
+        content = settings.probing | layers | {"task": each.task}
+        yield each, check(ProbeRecipe, content, f"{where}: anatomies")
+
+
 def _require_stores(grid: Grid, where: str) -> None:
     named = [str(part.store) for recipe in grid.pretrained for part in recipe.corpus]
     named += [str(r.watch.store) for r in grid.pretrained if r.watch]
     named += [sweep.store for sweep, _ in (*grid.sweeps, *grid.token_sweeps)]
     named += [each.store for each in grid.yardsticks]
+    named += [each.store for each, _ in grid.anatomies]
     for name in named:
         if name not in grid.stores:
             raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")

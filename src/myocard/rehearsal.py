@@ -29,6 +29,7 @@ from myocard.tasks import task
 from myocard.training import fit, steps_per_epoch
 
 _FOLDS = 10
+_PASSES = 5.0  # of the plain encoder, that dissecting a record costs
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
     for each in grid.token_trials(list(encoders)):
         encoder, records = encoders[each.condition.encoder], counts[each.condition.store]
         pieces += [_token_piece(each, recipe, encoder, records, places) for recipe in each.recipes]
+    for trial, records in grid.dissections(list(encoders)):
+        folder = places.anatomy(trial)
+        seconds = _PASSES * _extraction(encoders[trial.condition.encoder]) * 2 * records
+        pieces.append(Piece(f"layers {folder.name}", 0 if folder.exists() else seconds))
     return pieces
 
 
