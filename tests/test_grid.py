@@ -204,7 +204,7 @@ def test_an_unknown_encoder_is_named(file: Path) -> None:
 
 
 def test_an_unknown_file_is_told_the_shipped_ones() -> None:
-    with pytest.raises(InputError, match="demo, paper, ptbxl-local, stmem-single-label"):
+    with pytest.raises(InputError, match="demo, objectives, paper, ptbxl-local, stmem-single-label"):
         read_grid("nowhere.toml")
 
 

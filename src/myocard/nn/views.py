@@ -1,7 +1,8 @@
 """Two views of each record: what contrastive objectives call the same.
 
-A view is some patches of some leads, embedded; its times and leads are those of the record, so that
-the encoder learns all its positions.
+A view is some patches of some leads, embedded. Halves of a record keep their times in it, so that
+the encoder meets all its positions; an augmented crop begins at the first, and the last quarter of
+positions is not met.
 """
 
 from collections.abc import Callable
@@ -34,10 +35,8 @@ Pair = Callable[[Encoder, Signals], tuple[View, View]]
 
 def two_augmentations(encoder: Encoder, signals: Signals) -> tuple[View, View]:
     """The record, altered at random twice (SimCLR)."""
-    patch = encoder.shape.patch
-    return View(encoder.embed(augment(signals, patch))), View(
-        encoder.embed(augment(signals, patch))
-    )
+    one, other = (augment(signals, encoder.shape.patch) for _ in range(2))
+    return View(encoder.embed(one)), View(encoder.embed(other))
 
 
 def two_times(encoder: Encoder, signals: Signals) -> tuple[View, View]:
