@@ -107,6 +107,23 @@ def test_what_is_wrong_with_probes_of_tokens_is_named(
         read_grid(str(file))
 
 
+def test_a_yardstick_that_is_asked_for_twice_is_one(file: Path) -> None:
+    asked = """
+    [[yardsticks]]
+    store = "two"
+    tasks = ["ptbxl-all", "ptbxl-rhythm"]
+    fractions = [0.1, 1.0]
+    recipe = { model = "vit" }
+    """
+    file.write_text(GRID + asked + asked)
+    found = read_grid(str(file)).yardsticks
+    assert len({yardstick.place for yardstick in found}) == len(found) == 4
+    assert {yardstick.recipe.fraction for yardstick in found} == {0.1, 1.0}
+    file.write_text(GRID + asked + asked.replace('"vit"', '"vit", size = "small"'))
+    with pytest.raises(InputError, match="two yardsticks for two/yardsticks/labels-0.1/ptbxl-all/"):
+        read_grid(str(file))
+
+
 def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
     grid = read_grid(str(file), ["probing.optimisation.epochs = 9", "stores.one.simulate.seed = 4"])
     assert grid.sweeps[0][1][0].optimisation.epochs == 9

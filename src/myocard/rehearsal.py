@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,16 +18,26 @@ from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.cohort import Cohort
 from myocard.corpora import expand
 from myocard.data.sources import entries
-from myocard.data.store import Store
-from myocard.grid import Grid, TokenTrial, Trial
+from myocard.data.store import Store, StoreInput
+from myocard.grid import Grid, TokenTrial, Trial, Yardstick
 from myocard.leads import LEAD_SETS
+from myocard.nn.classifier import classification_loss
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.nn.rivals.minirocket import MiniRocket
 from myocard.nn.token_readouts import View, look
 from myocard.pretraining import build
 from myocard.probing import Job, stacks, tokens
-from myocard.recipe import PretrainRecipe, ProbeRecipe, TokenProbeRecipe
+from myocard.recipe import (
+    NetworkRecipe,
+    Optimisation,
+    PretrainRecipe,
+    ProbeRecipe,
+    RocketRecipe,
+    TokenProbeRecipe,
+)
 from myocard.tasks import task
-from myocard.training import fit, steps_per_epoch
+from myocard.training import Loss, fit, steps_per_epoch
+from myocard.yardstick import networks
 
 _FOLDS = 10
 _PASSES = 5.0  # of the plain encoder, that dissecting a record costs
@@ -41,7 +52,7 @@ class Piece:
 
 
 def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
-    """Every encoder, cache and trial of ``grid``, with its estimated cost on this machine.
+    """Every encoder, cache, trial and yardstick of ``grid``, with its estimated cost here.
 
     Steps are timed on random numbers of the right shape, so nothing need be there yet; records are
     counted in their folders. Preparing is not estimated: it takes seconds per thousand records.
@@ -78,6 +89,10 @@ def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
         folder = places.anatomy(trial)
         seconds = _PASSES * _extraction(encoders[trial.condition.encoder]) * 2 * records
         pieces.append(Piece(f"layers {folder.name}", 0 if folder.exists() else seconds))
+    for yardstick in grid.yardsticks:
+        there = (places.results / yardstick.place).exists()
+        seconds = 0 if there else _measuring(yardstick, grid, counts[yardstick.store])
+        pieces.append(Piece(str(yardstick.place), seconds))
     return pieces
 
 
@@ -109,19 +124,63 @@ def _pretraining(recipe: PretrainRecipe, counts: Mapping[str, int]) -> float:
     folds = [(str(part.store), len(part.folds or range(_FOLDS))) for part in recipe.corpus]
     records = sum(counts[store] * share // _FOLDS for store, share in folds)
     signals = torch.randn(settings.batch, len(preprocessing.leads), preprocessing.samples)
-    model = build(recipe, preprocessing)
+    seconds = _training_step(
+        build(recipe, preprocessing),
+        lambda module, batch: module(batch, preprocessing.leads).loss,
+        signals,
+        settings,
+    )
+    return seconds * settings.epochs * max(1, records // settings.batch)
+
+
+def _training_step(model: nn.Module, loss: Loss, batch: Any, settings: Optimisation) -> float:
     few = settings.model_copy(update={"epochs": 1.0, "warmup_epochs": 0.0, "accumulate": 1})
 
     def steps(count: int) -> None:
         fit(
             model,
-            loss=lambda module, batch: module(batch, preprocessing.leads).loss,
-            batches=lambda start: iter([signals] * count),
+            loss=loss,
+            batches=lambda start: iter([batch] * count),
             steps_per_epoch=count,
             settings=few,
         )
 
-    return _seconds_a_step(steps) * settings.epochs * max(1, records // settings.batch)
+    return _seconds_a_step(steps)
+
+
+def _measuring(yardstick: Yardstick, grid: Grid, records: int) -> float:
+    stated, recipe = grid.input.preprocessing(), yardstick.recipe
+    samples = round(grid.stores[yardstick.store].seconds * stated.rate)
+    made = StoreInput(stated.rate, samples, stated.leads, stated.band)
+    if isinstance(recipe, NetworkRecipe):
+        settings = recipe.optimisation
+        train = max(2, records * len(recipe.split.train) // _FOLDS)
+        seconds = _network_step(recipe, made) * settings.epochs * max(1, train // settings.batch)
+    else:
+        # Ridge takes less than its features do.
+        seconds = _transform(recipe, made) * records
+    return seconds * len(recipe.seeds)
+
+
+def _network_step(recipe: NetworkRecipe, made: StoreInput) -> float:
+    fed, classes = networks.window(made, recipe), len(task(recipe.task).classes)
+    signals = torch.randn(recipe.optimisation.batch, len(fed.leads), fed.samples)
+
+    def loss(module: nn.Module, batch: Tensor) -> Tensor:
+        logits = module(batch)
+        return classification_loss(logits, torch.zeros_like(logits), exclusive=False).mean()
+
+    return _training_step(
+        networks.build(recipe, fed, classes, 0), loss, signals, recipe.optimisation
+    )
+
+
+@torch.inference_mode()
+def _transform(recipe: RocketRecipe, made: StoreInput) -> float:
+    """Seconds a record."""
+    signals = torch.randn(8, len(made.leads), made.samples)
+    rocket = MiniRocket.fit(signals, features=recipe.features)
+    return _seconds_a_step(lambda n: [rocket(signals) for _ in range(n)]) / len(signals)
 
 
 def _extraction(encoder: Checkpoint) -> float:
