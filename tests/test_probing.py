@@ -105,6 +105,23 @@ def test_learned_mixtures_find_the_layer_that_knows(runs, readout):
     assert area(runs[readout]) > max(0.88, area(runs["ppa"]))
 
 
+def test_a_gate_leaves_its_weights_by_record_and_the_scores_of_its_static_twins(runs):
+    table = pd.read_parquet(runs["pma"] / "weights.parquet").query("split == 'test'")
+    mean = table.filter(like="layer:").mean().to_numpy()
+    stated = run_of(runs["pma"])
+    assert mean == pytest.approx(stated["layer_weights"]["mean"], abs=1e-6)
+    for name in ("substituted", "refitted"):
+        twin = pd.read_parquet(runs["pma"] / f"{name}.parquet").query("split == 'test'")
+        areas = [
+            roc_auc_score(mine.filter(like="target:"), mine.filter(like="score:"))
+            for _, mine in twin.groupby("seed")
+        ]
+        assert stated["static_twins"][name]["test"] == pytest.approx(np.mean(areas))
+    assert (runs["alf"] / "weights.parquet").exists()
+    assert not (runs["scalar-mix"] / "weights.parquet").exists()
+    assert run_of(runs["scalar-mix"])["static_twins"] == {}
+
+
 def test_all_layers_side_by_side_know_too(runs):
     assert area(runs["concat"]) > 0.88
 

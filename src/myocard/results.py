@@ -42,8 +42,13 @@ def score(cohort: Cohort, scores: Scores, resamples: int) -> dict[str, Any]:
 
 
 def validation_auroc(cohort: Cohort, scores: NDArray[np.floating]) -> float:
-    """What settings are chosen by: the macro AUROC of ``(records, classes)`` on validation."""
-    targets = cohort.targets[cohort.rows["validation"]]
+    """What settings are chosen by."""
+    return macro_auroc(cohort, "validation", scores)
+
+
+def macro_auroc(cohort: Cohort, split: str, scores: NDArray[np.floating]) -> float:
+    """That of the scores ``(records, classes)`` of a split's records."""
+    targets = cohort.targets[cohort.rows[split]]
     once = np.ones((1, len(targets)), dtype=np.int64)
     return float(metrics.macro(metrics.auroc(targets, scores, once))[0])
 
@@ -125,13 +130,19 @@ def write_run(
         "versions": versions(),
         "command": shlex.join(["myocard", *sys.argv[1:]]),
     }
+    table = prediction_table(cohort, scores, seeds)
+    table.to_parquet(folder / "predictions.parquet", index=False)
+    (folder / "run.json").write_text(json.dumps(run, indent=2, default=str) + "\n")
+
+
+def prediction_table(cohort: Cohort, scores: Scores, seeds: Sequence[int]) -> pd.DataFrame:
+    """Who was scored how and what is true of them: a row a split, seed and record."""
     tables = [
         _table(cohort, split, seed, values)
         for split, by_seed in scores.items()
         for seed, values in zip(seeds, by_seed, strict=True)
     ]
-    pd.concat(tables, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)
-    (folder / "run.json").write_text(json.dumps(run, indent=2, default=str) + "\n")
+    return pd.concat(tables, ignore_index=True)
 
 
 def _table(cohort: Cohort, split: str, seed: int, scores: NDArray[np.floating]) -> pd.DataFrame:

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from myocard.cohort import Cohort, assemble
 from myocard.errors import InputError
 from myocard.features import Features
-from myocard.nn.classifier import Classifier
 from myocard.probing import runs
 from myocard.probing.jobs import Cell, Job
+from myocard.probing.mixing import Weights, by_code, by_record, departure, static_twins, weigh
 from myocard.recipe import ProbeRecipe
-from myocard.results import average_weights
+from myocard.results import Scores, average_weights, macro_auroc, prediction_table
 from myocard.tasks import task
 
 __all__ = ["Cell", "Job", "probe", "stacks"]
@@ -92,20 +93,45 @@ def _train(
     trained = job.train(cells[0].head, job.readouts(cells), splits)
     seconds = (time.perf_counter() - began) / len(cells)
     for cell, folder, each in zip(cells, folders, trained, strict=True):
+        weights = {split: weigh(each.classifiers, job, job.cohort.rows[split]) for split in splits}
+        twins = static_twins(each, cell.head, job)
         about = _about(cell, features, job.recipe)
         about |= {"chosen": each.chosen, "seconds": round(seconds, 2)}
-        about["layer_weights"] = layer_weights(each.classifiers, job.states, job.cohort, splits[-1])
-        weights = each.classifiers[0].state_dict()
-        runs.write(folder, job.cohort, job.recipe, each.scores, weights, about)
+        about["layer_weights"] = _layer_weights(weights, features, job.cohort, splits[-1])
+        about["static_twins"] = {name: _areas(scores, job.cohort) for name, scores in twins.items()}
+        tensors = each.classifiers[0].state_dict()
+        tables = _tables(weights, twins, job)
+        runs.write(folder, job.cohort, job.recipe, each.scores, tensors, about, tables)
 
 
-@torch.inference_mode()
-def layer_weights(
-    models: Sequence[Classifier], states: torch.Tensor, cohort: Cohort, split: str
+def _layer_weights(
+    weights: dict[str, Weights], features: Features, cohort: Cohort, split: str
 ) -> dict[str, Any]:
-    """How much of each layer the models of all seeds read in a split."""
-    found = [model.readout.weights(states[cohort.rows[split]]) for model in models]
-    return average_weights(torch.stack(found).mean(dim=0).numpy(), cohort, split)
+    codes = features.records["codes"].iloc[cohort.rows[split]]
+    return (
+        average_weights(weights[split].mean(axis=0), cohort, split)
+        | {"by_code": by_code(weights[split], codes)}
+        | departure(weights[split])
+    )
+
+
+def _areas(scores: Scores, cohort: Cohort) -> dict[str, float]:
+    """The macro AUROC on every split, averaged over seeds."""
+    return {
+        split: float(np.mean([macro_auroc(cohort, split, each) for each in by_seed]))
+        for split, by_seed in scores.items()
+    }
+
+
+def _tables(
+    weights: dict[str, Weights], twins: dict[str, Scores], job: Job
+) -> dict[str, pd.DataFrame]:
+    """What lies beside a run: weights that differ between records, and what its twins say."""
+    seeds = job.recipe.seeds
+    found = {name: prediction_table(job.cohort, each, seeds) for name, each in twins.items()}
+    if any((each != each[:, :1]).any() for each in weights.values()):
+        found["weights"] = by_record(weights, job.cohort, seeds)
+    return found
 
 
 def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any]:

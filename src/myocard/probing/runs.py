@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -50,11 +51,14 @@ def write(
     scores: Scores,
     weights: Mapping[str, Tensor],
     about: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
 ) -> None:
-    """Put a run where it belongs, with the classifier of its first seed."""
+    """Put a run where it belongs, with the classifier of its first seed and further tables."""
 
     def fill(fresh: Path) -> None:
         write_run(fresh, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=about)
         save_file({k: v.cpu().contiguous() for k, v in weights.items()}, fresh / WEIGHTS)
+        for name, table in tables.items():
+            table.to_parquet(fresh / f"{name}.parquet", index=False)
 
     replace_folder(folder, fill)

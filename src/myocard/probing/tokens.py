@@ -117,7 +117,7 @@ def _make(
         about["layer_weights"] = average_weights(weights, cohort, splits[-1])
         first = probes.members[np.ravel_multi_index((place, 0, best[0]), job.shape)]
         scores = {split: values[kept] for split, (values, _) in found.items()}
-        runs.write(folder, cohort, recipe, scores, first.state_dict(), about)
+        runs.write(folder, cohort, recipe, scores, first.state_dict(), about, {})
     shutil.rmtree(work)
 
 
