@@ -107,7 +107,7 @@ def _train(
 def _layer_weights(
     weights: dict[str, Weights], features: Features, cohort: Cohort, split: str
 ) -> dict[str, Any]:
-    codes = features.records["codes"].iloc[cohort.rows[split]]
+    codes = features.records["codes"].iloc[cohort.rows[split]].map(list)
     return (
         average_weights(weights[split].mean(axis=0), cohort, split)
         | {"by_code": by_code(weights[split], codes)}

@@ -124,10 +124,6 @@ class Group:
             for label, run in named
         ]
 
-    def gate(self) -> Difference | None:
-        """PMA against the scalar mix: what the gate adds to fixed weights."""
-        return compare(self.runs.get("pma"), self.runs.get("scalar-mix"), self.split)
-
 
 @dataclass(frozen=True)
 class Section:

@@ -6,7 +6,9 @@ from matplotlib.figure import Figure as Canvas
 
 from myocard.reporting.comparisons import Group, Section
 from myocard.reporting.drawing import INK, Figure, style, to_svg
+from myocard.tasks import TASKS
 
+_RHYTHMS = {*TASKS["ptbxl-rhythm"].class_of, *TASKS["chapman-rhythm"].class_of}
 _MIXTURES = {"scalar-mix": "scalar mix", "pma": "PMA, all records"}
 
 
@@ -17,16 +19,26 @@ def layer_weights(section: Section) -> list[Figure]:
 
 
 def weights(group: Group) -> pd.DataFrame:
-    """Rows: scalar mix, PMA, and PMA's records of each class. Columns: layers from 0."""
-    rows = {}
-    for readout, label in _MIXTURES.items():
-        run = group.runs.get(readout)
-        if run is not None and run.states.layer_weights is not None:
-            rows[label] = run.states.layer_weights.mean
-            if readout == "pma":
-                by_class = run.states.layer_weights.by_class
-                rows |= {name: each for name, each in by_class.items() if each is not None}
+    """Rows: mixtures, then PMA's records of each class and rhythm. Columns: layers from 0."""
+    rows = {label: row for block in _blocks(group) for label, row in block.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _blocks(group: Group) -> list[dict[str, list[float]]]:
+    stated = {name: run.states.layer_weights for name, run in group.runs.items()}
+    mixtures = {
+        label: found.mean for name, label in _MIXTURES.items() if (found := stated.get(name))
+    }
+    pma = stated.get("pma")
+    if pma is None:
+        return [mixtures]
+    classes = {name: each for name, each in pma.by_class.items() if each is not None}
+    rhythms = {
+        f"{name} ({each.records})": each.mean
+        for code, each in pma.by_code.items()
+        if code in _RHYTHMS and (name := code.partition(":")[2]) not in classes
+    }
+    return [mixtures, classes, rhythms]
 
 
 def _figure(section: Section, group: Group, table: pd.DataFrame) -> Figure:
@@ -46,8 +58,8 @@ def _figure(section: Section, group: Group, table: pd.DataFrame) -> Figure:
         axes.spines[:].set_visible(False)
         axes.set_xlabel("Layer (0: embedding)")
         axes.set_title(group.label)
-        if "pma" in group.runs and len(table) > 2:
-            axes.axhline(len(set(_MIXTURES.values()) & set(table.index)) - 0.5, color=INK, lw=1)
+        for end in np.cumsum([len(block) for block in _blocks(group) if block])[:-1]:
+            axes.axhline(end - 0.5, color=INK, lw=1)
         bar = canvas.colorbar(image, ax=axes, pad=0.02, fraction=0.05)
         bar.set_label("Mean weight")
         bar.outline.set_visible(False)
@@ -55,9 +67,9 @@ def _figure(section: Section, group: Group, table: pd.DataFrame) -> Figure:
     caption = (
         f"{group.label}: mean weight of every layer{_where(group)}. The scalar mix "
         "has one weight a layer for all records; PMA's gate gives each record its own, "
-        "here averaged over all records and over "
-        "the records of each class. Weights weigh states of unequal length: a layer of larger norm "
-        "counts for more than its weight says."
+        "here averaged over all records and over the records of each class and (with their number) "
+        "of each rhythm that is no class. Weights weigh states of unequal length: a layer of "
+        "larger norm counts for more than its weight says."
     )
     return Figure(name, caption, svg, table.rename_axis("mixture").reset_index())
 

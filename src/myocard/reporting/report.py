@@ -22,6 +22,7 @@ from myocard.reporting.conditions import label_efficiency, lead_sets
 from myocard.reporting.curves import layer_curves, loss_curve
 from myocard.reporting.drawing import Figure
 from myocard.reporting.gains import gains
+from myocard.reporting.gates import departures, gates, records
 from myocard.reporting.heatmaps import layer_weights
 from myocard.reporting.operating import operating_points
 from myocard.reporting.runs import Run, find_files, find_runs
@@ -42,9 +43,11 @@ class Chapter:
     curves: list[Figure]
     efficiency: list[Figure]
     weights: list[Figure]
+    records: list[Figure]
     reliability: list[Figure]
     readouts: Table
     gates: Table
+    departures: Table
     encoders: Table
     leads: Table
     single_layers: Table
@@ -56,13 +59,14 @@ class Chapter:
 
     @property
     def tables(self) -> list[Table]:
-        found = [self.readouts, self.gates, self.encoders, self.leads, self.single_layers]
-        found += [*self.by_class, *self.delong, self.calibration, *self.operating, *self.subgroups]
-        return _filled(found)
+        found = [self.readouts, self.gates, self.departures, self.encoders, self.leads]
+        found += [self.single_layers, *self.by_class, *self.delong, self.calibration]
+        return _filled([*found, *self.operating, *self.subgroups])
 
     @property
     def figures(self) -> list[Figure]:
-        return [*self.gains, *self.curves, *self.efficiency, *self.weights, *self.reliability]
+        drawn = [*self.gains, *self.curves, *self.efficiency, *self.weights, *self.records]
+        return [*drawn, *self.reliability]
 
 
 def write_report(paths: Sequence[Path], out: Path) -> None:
@@ -115,9 +119,11 @@ def chapter(section: Section) -> Chapter:
         layer_curves(section),
         label_efficiency(section),
         layer_weights(section),
+        records(section),
         reliability,
         tables.readouts(section),
-        tables.gates(section),
+        gates(section),
+        departures(section),
         tables.encoders(section),
         lead_sets(section),
         tables.single_layers(section),

@@ -1,7 +1,7 @@
 """Runs on disk: what ``run.json`` must say, and the predictions beside it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -64,12 +64,28 @@ class EncoderStatement(BaseModel):
     input: Any = None
 
 
+class CodeWeights(BaseModel):
+    records: int
+    mean: list[float]
+
+
+class Entropy(BaseModel):
+    """Of the weights of a record, in nats; ``share`` of that of equal weights."""
+
+    mean: float
+    share: float
+
+
 class LayerWeights(BaseModel):
     """Mean weight of every layer on the records of ``split``, the embedding first."""
 
     split: str | None = None
     mean: list[float]
     by_class: dict[str, list[float] | None] = {}
+    by_code: dict[str, CodeWeights] = {}
+    entropy: Entropy | None = None
+    divergence: float | None = None
+    between_records: float | None = None
 
 
 class Statement(BaseModel):
@@ -94,6 +110,7 @@ class Statement(BaseModel):
     validation: Metrics
     test: Metrics | None = None
     layer_weights: LayerWeights | None = None
+    static_twins: dict[str, dict[str, float]] = {}
     versions: dict[str, Any] = {}
     hashes: dict[str, Any] = {}
     recipe: dict[str, Any] = {}
@@ -136,11 +153,25 @@ class Run:
         folder: Where it lies.
         place: The folder as the report names it: below the path that was asked for.
         states: What its ``run.json`` says.
+        file: The name of its predictions.
     """
 
     folder: Path
     place: str
     states: Statement
+    file: str = "predictions.parquet"
+
+    def twin(self, name: str) -> "Run":
+        """The same run with the scores of one of its static twins."""
+        return replace(self, file=f"{name}.parquet")
+
+    def weights(self, split: Split) -> pd.DataFrame | None:
+        """Each seed's weights of each record, a column a layer; None where all have the same."""
+        path = self.folder / "weights.parquet"
+        if not path.exists():
+            return None
+        rows = _read_table(path).query("split == @split").filter(like="layer:")
+        return rows.rename(columns=lambda name: int(name.removeprefix("layer:")))
 
     def predictions(self, split: Split) -> Predictions:
         """The predictions of one split.
@@ -152,7 +183,7 @@ class Run:
         first = rows[rows["seed"] == rows["seed"].min()]
         seeds = rows["seed"].nunique()
         if seeds == 0 or not np.array_equal(rows["id"], np.tile(first["id"], seeds)):
-            path = self.folder / "predictions.parquet"
+            path = self.folder / self.file
             raise InputError(f"{path}: the {split} records are not the same for every seed")
         scores = rows[[f"score:{name}" for name in self.states.classes]].to_numpy(float)
         targets = first[[f"target:{name}" for name in self.states.classes]].to_numpy(bool)
@@ -166,16 +197,20 @@ class Run:
         )
 
     def _table(self) -> pd.DataFrame:
-        path = self.folder / "predictions.parquet"
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); run the program again") from error
+        path = self.folder / self.file
+        table = _read_table(path)
         needed = {"id", "patient", "split", "seed"}
         needed |= {f"{kind}:{name}" for kind in ("score", "target") for name in self.states.classes}
         if missing := sorted(needed - set(table.columns)):
             raise InputError(f"{path}: lacks the column {missing[0]!r} that its run.json implies")
         return table
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run the program again") from error
 
 
 def find_runs(paths: Sequence[Path]) -> list[Run]:

@@ -67,19 +67,6 @@ def readouts(section: Section) -> Table:
     )
 
 
-def gates(section: Section) -> Table:
-    """PMA against the scalar mix, for every group that has both; empty where none has."""
-    found = [(group.label, gate) for group in section.groups if (gate := group.gate())]
-    return Table(
-        f"{section.name}-gate",
-        "PMA minus scalar mix: what a gate adds to one fixed weight a layer.",
-        pd.DataFrame(
-            [{"Encoder": k, "Difference [95 %]": gain(v), "p": p_value(v)} for k, v in found]
-        ),
-        pd.DataFrame([{"encoder": k, **vars(v)} for k, v in found]),
-    )
-
-
 def encoders(section: Section) -> Table:
     """Every encoder against random weights, and IPASTMEM against plain pretraining."""
     shown, numbers = [], []
