@@ -140,7 +140,7 @@ def _bands(section: Section, group: Group, tables: dict[str, pd.DataFrame], plac
         axes.plot(mine["layer"], mine["q50"], "_", color="white", ms=7, mew=1.6)
         axes.plot(mine["layer"], mine["mean"], "D", color=INK, ms=3)
         axes.axhline(1 / len(mine), color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=0)
-        axes.set_ylim(0, None)
+        axes.set_ylim(0, 1.05 * numbers["q95"].max())
         axes.set_xticks(mine["layer"])
 
     name = f"{section.name}-gate-weights-{place}"
@@ -194,6 +194,7 @@ def _panels(
             draw(axes, label)
             axes.set_title(label)
             axes.grid(axis="y")
+            axes.set_axisbelow(True)
         panels[-1].set_xlabel(x)
         canvas.supylabel(y, fontsize=9)
         return to_svg(canvas, name, description)
