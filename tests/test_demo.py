@@ -26,6 +26,7 @@ LITTLE = (
     "probing.resamples = 50",
     "probing.optimisation = {epochs = 2, batch = 32}",
     "probing.readouts = ['last', 'layers', 'ppa', 'scalar-mix', 'pma']",
+    "anatomies = [{store = 'simulated', task = 'ptbxl-all', records = 20}]",
 )
 
 
@@ -65,6 +66,12 @@ def test_the_demo_tells_what_fewer_labels_and_leads_cost(home: Path) -> None:
     leads = pd.read_csv(home / "demo/tables/ptbxl-all-leads.csv")
     assert set(leads["leads"]) == {"I-II-V2", "I"}
     assert (leads["low"] <= leads["difference"]).all()
+
+
+def test_the_demo_tells_what_every_layer_is_like(home: Path) -> None:
+    ranks = pd.read_csv(home / "demo/figures/anatomy-1.csv").query("measure == 'effective_rank'")
+    layers = ranks.groupby("encoder")["layer"].apply(list)
+    assert layers.tolist() == [list(range(9))] * 2
 
 
 def test_a_demo_that_was_run_is_not_run_again(home: Path, grid: Grid) -> None:

@@ -156,7 +156,7 @@ def _alignment(found: Sequence[Anatomy], place: int) -> Figure:
     caption = (
         f"{first.label}: linear CKA (unbiased) of the pooled states of every two layers, on "
         f"{first.records['train']} training records. 1: the same but for rotation and scale. "
-        "Blocks on the diagonal are stages; a dark last row is a layer that left its neighbours."
+        "Blocks on the diagonal are stages; a dark row is a layer apart from the others."
     )
     lines = [
         {"encoder": each.label, "layer": row, "other": column, "cka": value}
