@@ -13,7 +13,7 @@ import myocard
 from myocard.checkpoint import Checkpoint, load_weights, read_preprocessing, replace_folder
 from myocard.data.signal import Band, Preprocessing
 from myocard.errors import InputError
-from myocard.features import seen
+from myocard.leaks import seen
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_random_encoders_differ_by_seed_and_have_seen_nothing(checkpoint, store)
     assert one.preprocessing == checkpoint.preprocessing
     assert (one.about["random"], one.about["seed"]) == (True, 7)
     assert len(one.corpus) == 0
-    assert not seen(one, store).any()
+    assert not seen(one.corpus, store.records).any()
 
 
 def test_making_a_random_encoder_leaves_the_callers_random_numbers_alone(checkpoint):

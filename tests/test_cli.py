@@ -18,7 +18,7 @@ from myocard.training import Diverged
 
 VERBS = (
     "demo", "simulate", "prepare", "audit", "audit labels", "pretrain", "extract", "probe",
-    "probe-tokens", "finetune", "yardstick", "report", "audit leak",
+    "probe-tokens", "finetune", "yardstick", "report", "audit leak", "transfer",
 )  # fmt: skip
 Run = Callable[..., tuple[int, str, str]]
 

@@ -5,7 +5,7 @@ benchmark that was stopped goes on where it was.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,16 +20,17 @@ from myocard.data.sources import dataset, entries, simulator
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.features import Features, extract
-from myocard.grid import Condition, Grid, TokenTrial, Trial
+from myocard.grid import Condition, Grid, TokenTrial, Transfer, Trial
 from myocard.leads import LEAD_SETS
 from myocard.preparation import Wanted, prepare
 from myocard.pretraining import pretrain, select
-from myocard.probing import probe
+from myocard.probing import probe, stacks
 from myocard.probing.streaming import TokenStream
 from myocard.probing.tokens import probe_tokens, views
 from myocard.recipe import CorpusPart, PretrainRecipe, check
 from myocard.reporting import write_report
 from myocard.training import Progress
+from myocard.transferring import transfer
 from myocard.yardstick import measure
 
 Advance = Callable[[str, int, int], None]
@@ -42,7 +43,7 @@ def benchmark(
     """Do what is missing of ``grid`` below ``out``, and draw the report.
 
     Args:
-        test: Score the test folds too.
+        test: Score the test folds too, and transfers, which are all test.
         jobs: Trials at a time, in processes of their own; -1 for one a core.
 
     Returns:
@@ -57,11 +58,14 @@ def benchmark(
     _refuse_leaks(grid, places)
     encoders = {encoder.name: encoder for encoder in _encoders(grid, places, advance)}
     trials = grid.trials(list(encoders))
-    _extract(trials, stores, encoders, places, advance)
-    _probe(trials, places, advance, test=test, jobs=cpu_count() if jobs == -1 else jobs)
+    jobs = cpu_count() if jobs == -1 else jobs
+    _extract(grid.conditions(trials), stores, encoders, places, advance)
+    _probe(trials, places, advance, test=test, jobs=jobs)
     for trial in grid.token_trials(list(encoders)):
         _probe_tokens(trial, stores, encoders, places, advance, test=test)
     _dissect(grid, stores, encoders, places, advance, test=test)
+    if test:
+        _transfer(grid.crossings(trials), places, advance, jobs=jobs)
     for yardstick in grid.yardsticks:
         folder = places.results / yardstick.place
         if not folder.exists():
@@ -200,13 +204,12 @@ def _known(folder: Path, recipe: PretrainRecipe) -> Checkpoint:
 
 
 def _extract(
-    trials: Sequence[Trial],
+    conditions: Sequence[Condition],
     stores: Mapping[str, Store],
     encoders: Mapping[str, Checkpoint],
     places: Places,
     advance: Advance,
 ) -> None:
-    conditions = {trial.condition: None for trial in trials}
     count = sum(len(stores[condition.store].records) for condition in conditions)
     done = 0
     for condition in conditions:
@@ -273,3 +276,23 @@ def _dissect(
         features = extract(encoder, store, places.features(condition))
         runs = probe(features, trial.recipe, places.results / trial.place, test=test)
         dissect(encoder, store, runs, places.anatomy(trial), records=records, test=test)
+
+
+def _transfer(
+    crossings: Sequence[tuple[Trial, Transfer]], places: Places, advance: Advance, *, jobs: int
+) -> None:
+    calls = (delayed(_cross)(trial, across, places) for trial, across in crossings)
+    finished = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
+    for done, name in enumerate(finished, start=1):
+        advance(f"transfer, {name}", done, len(crossings))
+
+
+def _cross(trial: Trial, across: Transfer, places: Places) -> str:
+    condition, recipe = trial.condition, trial.recipe
+    trained = Features.open(places.features(condition))
+    target = Features.open(places.features(replace(condition, store=across.to)))
+    cells = [cell.name for stack in stacks(recipe, trained.depth) for cell in stack]
+    runs = places.results / trial.place / condition.encoder / recipe.task
+    out = places.results / across.to / f"from-{across.origin}"
+    transfer([runs / cell for cell in cells], trained, target, out, folds=across.folds)
+    return f"{trial.name} on {across.to}"

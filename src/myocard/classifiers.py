@@ -19,6 +19,11 @@ from myocard.nn.readouts import READOUTS, build_readout
 WEIGHTS = "classifier.safetensors"
 
 
+def weights_file(place: int) -> str:
+    """The file of a run's classifier, by the place of its seed among the run's seeds."""
+    return WEIGHTS if place == 0 else f"classifier-{place + 1}.safetensors"
+
+
 @dataclass(frozen=True)
 class ClassifierShape:
     """What a classifier is made of; it travels with its weights.
@@ -58,24 +63,35 @@ class ClassifierShape:
         return Classifier(readout, HEADS[self.head](readout.features, len(self.classes)))
 
 
+def read_run(folder: Path) -> tuple[dict[str, Any], ClassifierShape, list[dict[str, Tensor]]]:
+    """What a probe's run says, what its classifiers are made of, and each seed's weights.
+
+    Raises:
+        InputError: When it is no probe's run.
+    """
+    path = folder / "run.json"
+    try:
+        run = json.loads(path.read_text())
+        places = range(len(run["seeds"]))
+        weights = [load_file(folder / weights_file(place)) for place in places]
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{folder}: not the run folder of a probe ({error!r}); give one that `myocard probe` "
+            "made"
+        ) from error
+    return run, ClassifierShape.parse(run, path), weights
+
+
 def read_probe(probe: Path, checkpoint: Checkpoint) -> tuple[ClassifierShape, dict[str, Tensor]]:
-    """What the run in the folder ``probe`` trained on the states of ``checkpoint``.
+    """What the run in the folder ``probe`` trained on the states of ``checkpoint``, first seed.
 
     Raises:
         InputError: When it is no probe's run, or one of another encoder.
     """
-    try:
-        run = json.loads((probe / "run.json").read_text())
-        key = run["encoder"]["hash"]
-        weights = load_file(probe / WEIGHTS)
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"{probe}: not the run folder of a probe ({error!r}); give one that `myocard probe` "
-            "made"
-        ) from error
-    if key != checkpoint.key:
+    run, shape, weights = read_run(probe)
+    if run["encoder"]["hash"] != checkpoint.key:
         raise InputError(
             f"{probe}: a probe of another encoder than {checkpoint.name}; give the run of a probe "
             "of its features"
         )
-    return ClassifierShape.parse(run, probe / "run.json"), weights
+    return shape, weights[0]

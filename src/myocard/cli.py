@@ -381,6 +381,27 @@ def finetune(
 
 
 @app.command()
+def transfer(
+    trained: Annotated[Path, typer.Argument(help="Features that the probes were trained on")],
+    target: Annotated[Path, typer.Argument(help="The same encoder's features of another store")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of probes")],
+    out: Annotated[Path, typer.Option(help="Results; runs that are there are kept")],
+    folds: Annotated[
+        str | None, typer.Option(help="Of the target, such as 10; all by default")
+    ] = None,
+) -> None:
+    """Score probes of one data set on another as they are: nothing is trained or chosen there."""
+    from myocard.features import Features
+    from myocard.transferring import transfer as make
+
+    opened = Features.open(trained), Features.open(target)
+    chosen = None if folds is None else _numbers(folds)
+    with console.status("transfer") as status:
+        make(runs, *opened, out, folds=chosen, report=status.update)
+    print(out)
+
+
+@app.command()
 def yardstick(recipe: RecipeFile, store: StoreFolder, out: Out, test: Test = False) -> None:
     """Train and score what an encoder should beat: MiniRocket, xresnet1d101, S4D, a ViT."""
     from myocard.data.store import Store

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
+from myocard.leaks import refuse
 from myocard.recipe import Split
 from myocard.tasks import Task
 
@@ -97,8 +98,9 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
     rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
     patients = records["patient"].to_numpy(dtype=object)
     _refuse_shared_patients(patients, rows)
-    if "seen" in records:
-        _refuse_seen(records, rows)
+    for name in ("validation", "test") if "seen" in records else ():
+        mend = "pretrain without them; `myocard audit leak` lists them all"
+        refuse(records.iloc[rows[name]], "encoder", name, mend)
     left_out = _too_rare(targets, rows, task.classes, min_positives)
     kept = [name not in left_out for name in task.classes]
     if sum(kept) < (2 if task.exclusive else 1):
@@ -137,19 +139,6 @@ def _refuse_shared_patients(
             raise InputError(
                 f"patient {min(shared)} is in {one} and in {other} ({len(shared)} such patients); "
                 "split by patient"
-            )
-
-
-def _refuse_seen(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:
-    for name in ("validation", "test"):
-        members = records.iloc[rows[name]]
-        leaked = members[members["seen"].astype(bool)]
-        if len(leaked):
-            words = [f"{i}, {how}" for i, how in zip(leaked["id"], leaked["seen"], strict=True)]
-            shown = "; ".join(words[:5]) + ("; …" if len(leaked) > 5 else "")
-            raise InputError(
-                f"leak: the encoder was trained on {len(leaked)} records of {name} ({shown}); "
-                "pretrain without them; `myocard audit leak` lists them all"
             )
 
 

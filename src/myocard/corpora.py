@@ -60,7 +60,7 @@ class HeldOut:
 
     encoder: str
     store: str
-    folds: frozenset[int] | None = None
+    folds: tuple[int, ...] | None = None
 
     def among(self, part: CorpusPart) -> str:
         """Those that are in a part of a corpus, in words; nothing where none is."""

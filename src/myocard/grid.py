@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import product
 from pathlib import Path
@@ -54,6 +54,15 @@ class Sweep(TokenSweep):
     lead_sets: tuple[LeadSet, ...] = ("12",)
 
 
+class Transfer(Settings):
+    """Probes of a store's sweeps, under all labels and leads, scored on another store."""
+
+    origin: str = Field(alias="from")
+    to: str
+    tasks: tuple[str, ...] = Field(min_length=1)
+    folds: tuple[int, ...] | None = Field(default=None, description="of the other store, or all")
+
+
 class Yardsticks(Settings):
     """A supervised rival on a store: its recipe on every task, under every fraction of labels."""
 
@@ -101,6 +110,7 @@ class GridSettings(Settings):
     probing: dict[str, Any] = {}
     sweeps: tuple[Sweep, ...] = Field(min_length=1)
     token_probes: tuple[TokenSweep, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
     yardsticks: tuple[Yardsticks, ...] = ()
     anatomies: tuple[Anatomies, ...] = ()
 
@@ -174,6 +184,7 @@ class Grid:
         random: Seeds of random encoders.
         sweeps: What is probed; ``trials`` lists it.
         token_sweeps: What is probed token by token; ``token_trials`` lists it.
+        transfers: What is scored on another store than it was trained on.
         yardsticks: What the encoders should beat.
         anatomies: What is dissected, and the probes of its layers.
         without: Stores that encoders are said never to meet.
@@ -186,6 +197,7 @@ class Grid:
     random: tuple[int, ...]
     sweeps: tuple[tuple[Sweep, tuple[ProbeRecipe, ...]], ...]
     token_sweeps: tuple[tuple[TokenSweep, tuple[TokenProbeRecipe, ...]], ...]
+    transfers: tuple[Transfer, ...]
     yardsticks: tuple[Yardstick, ...]
     anatomies: tuple[tuple[Anatomies, ProbeRecipe], ...]
     without: tuple[HeldOut, ...] = ()
@@ -198,9 +210,31 @@ class Grid:
         probed += [(sweep, [r.split for r in recipes]) for sweep, recipes in self.token_sweeps]
         for (sweep, splits), recipe in product(probed, self.pretrained):
             if sweep.encoders is None or recipe.name in sweep.encoders:
-                folds = frozenset(fold for s in splits for fold in (*s.validation, *s.test))
-                found[HeldOut(recipe.name, sweep.store, folds)] = None
+                held = {fold for s in splits for fold in (*s.validation, *s.test)}
+                found[HeldOut(recipe.name, sweep.store, tuple(sorted(held)))] = None
+                for transfer in self.transfers:
+                    if transfer.origin == sweep.store:
+                        found[HeldOut(recipe.name, transfer.to, transfer.folds)] = None
         return list(found)
+
+    def crossings(self, trials: Sequence[Trial]) -> list[tuple[Trial, Transfer]]:
+        """Each of ``trials`` that is scored on another store, with where."""
+        return [
+            (trial, transfer)
+            for trial, transfer in product(trials, self.transfers)
+            if trial.condition.store == transfer.origin
+            and trial.condition.lead_set == "12"
+            and trial.recipe.fraction == 1
+            and trial.recipe.task in transfer.tasks
+        ]
+
+    def conditions(self, trials: Sequence[Trial]) -> list[Condition]:
+        """All that ``trials`` and their transfers read, once."""
+        crossed = [
+            replace(trial.condition, store=transfer.to)
+            for trial, transfer in self.crossings(trials)
+        ]
+        return list(dict.fromkeys([*(trial.condition for trial in trials), *crossed]))
 
     def trials(self, encoders: Sequence[str]) -> list[Trial]:
         """Every trial once, under the names of the encoders that there are.
@@ -274,6 +308,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         settings.random,
         sweeps,
         token_sweeps,
+        settings.transfers,
         tuple(_yardsticks(settings, where)),
         tuple(_anatomies(settings, where)),
         tuple(claims),
@@ -378,6 +413,7 @@ def _require_stores(grid: Grid, where: str) -> None:
     named += [sweep.store for sweep, _ in (*grid.sweeps, *grid.token_sweeps)]
     named += [each.store for each in grid.yardsticks]
     named += [each.store for each, _ in grid.anatomies]
+    named += [store for each in grid.transfers for store in (each.origin, each.to)]
     for name in named:
         if name not in grid.stores:
             raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from myocard.data.fingerprint import TOLERANCE, nearest
+from myocard.errors import InputError
 
 WAYS = {
     "same waveform as": ["sha256"],
@@ -34,6 +35,21 @@ def seen(known: pd.DataFrame, records: pd.DataFrame) -> pd.Series:
     words = pd.Series("", index=range(len(records)), dtype=object)
     words[met["row"]] = (met["how"] + " " + met["source"] + " " + met["id"]).to_numpy()
     return words.set_axis(records.index)
+
+
+def refuse(records: pd.DataFrame, who: str, split: str, mend: str) -> None:
+    """Refuse ``records`` that ``who`` was trained on, as their column ``seen`` says.
+
+    Raises:
+        InputError: Naming them, and what would ``mend`` it.
+    """
+    met = records[records["seen"].astype(bool)]
+    if len(met):
+        words = [f"{i}, {how}" for i, how in zip(met["id"], met["seen"], strict=True)]
+        shown = "; ".join(words[:5]) + ("; …" if len(words) > 5 else "")
+        raise InputError(
+            f"leak: the {who} was trained on {len(met)} records of {split} ({shown}); {mend}"
+        )
 
 
 def _equal(known: pd.DataFrame, records: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

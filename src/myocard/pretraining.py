@@ -127,6 +127,7 @@ def describe(
         "mixture": recipe.mixture if recipe.objective == "mae" else None,
         "seed": recipe.optimisation.seed,
         "effective_rank": spread(model.encoder, windows, preprocessing),
+        "sources": corpus.groupby("source").size().to_dict(),
         "stores": {str(p.store.folder): p.store.key for p in windows.parts},
         "recipe": recipe.model_dump(mode="json"),
     }

@@ -55,7 +55,8 @@ def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
     """Every encoder, cache, trial and yardstick of ``grid``, with its estimated cost here.
 
     Steps are timed on random numbers of the right shape, so nothing need be there yet; records are
-    counted in their folders. Preparing is not estimated: it takes seconds per thousand records.
+    counted in their folders. Preparing is not estimated, which takes seconds
+    per thousand records, nor are transfers, which take about a second each.
 
     Args:
         jobs: Trials at a time; the cost of each is divided by it.
@@ -71,7 +72,7 @@ def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
         Piece(f"encoder {r.name}", 0 if made[r.name].exists() else _pretraining(r, counts))
         for r in grid.pretrained
     ]
-    for condition in dict.fromkeys(trial.condition for trial in trials):
+    for condition in grid.conditions(trials):
         folder = places.features(condition)
         encoder = encoders[condition.encoder].reading(LEAD_SETS[condition.lead_set])
         seconds = 0 if folder.exists() else _extraction(encoder) * counts[condition.store]

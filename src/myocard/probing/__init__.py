@@ -99,7 +99,7 @@ def _train(
         about |= {"chosen": each.chosen, "seconds": round(seconds, 2)}
         about["layer_weights"] = _layer_weights(weights, features, job.cohort, splits[-1])
         about["static_twins"] = {name: _areas(scores, job.cohort) for name, scores in twins.items()}
-        tensors = each.classifiers[0].state_dict()
+        tensors = [classifier.state_dict() for classifier in each.classifiers]
         tables = _tables(weights, twins, job)
         runs.write(folder, job.cohort, job.recipe, each.scores, tensors, about, tables)
 
@@ -147,6 +147,7 @@ def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any
             "layers": features.depth + 1,
             "width": features.states.shape[-1],
             "input": origin.get("input"),
+            "sources": origin.get("sources"),
         },
         "readout": cell.readout,
         "layer": cell.layer,

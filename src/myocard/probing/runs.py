@@ -1,7 +1,7 @@
 """A probe's run on disk, whatever it reads: whether it is there, and what is in it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from myocard.checkpoint import replace_folder
-from myocard.classifiers import WEIGHTS
+from myocard.classifiers import weights_file
 from myocard.cohort import Cohort
 from myocard.errors import InputError
 from myocard.recipe import ProbeRecipe, TokenProbeRecipe
@@ -49,15 +49,17 @@ def write(
     cohort: Cohort,
     recipe: ProbeRecipe | TokenProbeRecipe,
     scores: Scores,
-    weights: Mapping[str, Tensor],
+    weights: Sequence[Mapping[str, Tensor]],
     about: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
 ) -> None:
-    """Put a run where it belongs, with the classifier of its first seed and further tables."""
+    """Put a run where it belongs, with the classifier of every seed and further tables."""
 
     def fill(fresh: Path) -> None:
         write_run(fresh, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=about)
-        save_file({k: v.cpu().contiguous() for k, v in weights.items()}, fresh / WEIGHTS)
+        for place, each in enumerate(weights):
+            contiguous = {k: v.cpu().contiguous() for k, v in each.items()}
+            save_file(contiguous, fresh / weights_file(place))
         for name, table in tables.items():
             table.to_parquet(fresh / f"{name}.parquet", index=False)
 

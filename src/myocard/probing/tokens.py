@@ -115,9 +115,10 @@ def _make(
         weights = found[splits[-1]][1][kept].mean(axis=0)
         about = _about(cell, job) | {"chosen": chosen, "seconds": seconds}
         about["layer_weights"] = average_weights(weights, cohort, splits[-1])
-        first = probes.members[np.ravel_multi_index((place, 0, best[0]), job.shape)]
+        members = [np.ravel_multi_index((place, *each), job.shape) for each in enumerate(best)]
+        trained = [probes.members[member].state_dict() for member in members]
         scores = {split: values[kept] for split, (values, _) in found.items()}
-        runs.write(folder, cohort, recipe, scores, first.state_dict(), about, {})
+        runs.write(folder, cohort, recipe, scores, trained, about, {})
     shutil.rmtree(work)
 
 

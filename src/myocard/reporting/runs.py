@@ -62,6 +62,7 @@ class EncoderStatement(BaseModel):
     layers: int | None = None
     width: int | None = None
     input: Any = None
+    sources: dict[str, int] | None = None
 
 
 class CodeWeights(BaseModel):
@@ -89,7 +90,11 @@ class LayerWeights(BaseModel):
 
 
 class Statement(BaseModel):
-    """A ``run.json`` of schema 1."""
+    """A ``run.json`` of schema 1.
+
+    ``trained_on`` is another data set than ``source``, for a run that was transferred: its test
+    records are of ``source``, its training and validation records of that one.
+    """
 
     version: Literal[1] = Field(alias="schema")
     kind: Literal["probe", "finetune", "rival"]
@@ -100,6 +105,7 @@ class Statement(BaseModel):
     head: str
     task: str
     source: str
+    trained_on: str | None = None
     leads: list[str] | None = None
     fraction: float = 1.0
     classes: list[str]
