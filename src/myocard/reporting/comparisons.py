@@ -97,12 +97,15 @@ class Group:
     def may_stand_for(self, other: "Group") -> bool:
         """Whether this is what ``other``'s pretraining should be held against.
 
-        The same training and head with random weights; or, for IPASTMEM, plain pretraining.
+        The same training and head with random weights; or, for IPASTMEM, plain pretraining on the
+        same data sets.
         """
         mine, states = self.first.states, other.first.states
         if (mine.kind, mine.head) != (states.kind, states.head) or other.random:
             return False
-        return self.random or (mine.encoder.mixture, states.encoder.mixture) == ("last", "mean")
+        mixtures = (mine.encoder.mixture, states.encoder.mixture)
+        same_corpus = mine.encoder.sources == states.encoder.sources
+        return self.random or (mixtures == ("last", "mean") and same_corpus)
 
     @property
     def best_layer(self) -> int | None:
@@ -136,6 +139,7 @@ class Section:
         split: "test" as soon as one run was scored on test, else "validation".
         groups: Pretrained encoders first, then random ones, then rivals.
         reduced: Runs that were given fewer labels or fewer leads than others of the section.
+        trained_on: Another data set, for probes that were transferred to this one.
     """
 
     task: str
@@ -144,6 +148,7 @@ class Section:
     split: Split
     groups: tuple[Group, ...]
     reduced: tuple[Run, ...]
+    trained_on: str | None = None
 
     @property
     def runs(self) -> list[Run]:
@@ -211,8 +216,10 @@ def describe_encoder(run: Run) -> str:
     return f"{encoder.name}, {'IPASTMEM' if encoder.mixture == 'mean' else 'pretrained'}"
 
 
-def _section_key(run: Run) -> tuple[str, str, str]:
-    return run.states.task, run.states.source, run.states.hashes.get("store", "")
+def _section_key(run: Run) -> tuple[str, ...]:
+    states = run.states
+    stores = (states.hashes.get(name, "") for name in ("store", "trained_on"))
+    return states.task, states.trained_on or "", states.source, *stores
 
 
 def _section(name: str, runs: list[Run]) -> Section:
@@ -223,7 +230,8 @@ def _section(name: str, runs: list[Run]) -> Section:
     groups = [_group(list(members), split) for _, members in groupby(whole, key=_group_key)]
     first = runs[0].states
     named = tuple(_tell_apart(groups))
-    return Section(first.task, first.source, name, split, named, tuple(reduced))
+    reduced_runs = tuple(reduced)
+    return Section(first.task, first.source, name, split, named, reduced_runs, first.trained_on)
 
 
 def leads_of(run: Run) -> int:

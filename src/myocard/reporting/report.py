@@ -31,6 +31,7 @@ from myocard.reporting.subgroups import subgroups
 from myocard.reporting.tables import Table
 from myocard.reporting.theory import ALIGNMENT, MEASURES
 from myocard.reporting.traces import reconstruction
+from myocard.reporting.transfers import Transfers, transfers
 
 
 @dataclass(frozen=True)
@@ -81,26 +82,30 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
     Raises:
         InputError: When nothing is found, or a file is not what its name says.
     """
-    chapters = [chapter(section) for section in sections(find_runs(paths))]
+    found = sections(find_runs(paths))
+    chapters = [chapter(section) for section in found if section.trained_on is None]
     across = significance.across_tasks([each.section for each in chapters])
+    crossed = transfers(found)
     losses = _from_files(paths, "log.jsonl", "loss", loss_curve)
     traces = _from_files(paths, "reconstruction.npz", "reconstruction", reconstruction)
     layers = anatomies(paths)
-    if not (chapters or losses or traces or layers):
+    if not (found or losses or traces or layers):
         names = ", ".join(map(str, paths))
         raise InputError(
             f"no run.json, log.jsonl, reconstruction.npz or layers.json in or below {names}"
         )
     for name in ("figures", "tables"):
         (out / name).mkdir(parents=True, exist_ok=True)
-    for figure in [*losses, *traces, *layers, *(f for each in chapters for f in each.figures)]:
+    parts: list[Chapter | Transfers] = [*chapters, *crossed]
+    for figure in [*losses, *traces, *layers, *(f for each in parts for f in each.figures)]:
         figure.write(out / "figures")
-    for table in [across, *(table for each in chapters for table in each.tables)]:
+    for table in [across, *(table for each in parts for table in each.tables)]:
         table.write(out / "tables")
     page = _page(
         out,
         chapters=chapters,
         across=across,
+        crossed=crossed,
         losses=losses,
         traces=traces,
         spreads=spreads(paths),
