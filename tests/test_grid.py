@@ -153,6 +153,40 @@ def test_what_is_wrong_is_named(file: Path, change: str, message: str) -> None:
         read_grid(str(file), [change])
 
 
+TRANSFER = """
+[[transfers]]
+from = "one"
+to = "two"
+tasks = ["ptbxl-all"]
+folds = [10]
+"""
+
+
+def test_what_was_trained_under_all_labels_and_leads_is_transferred(file: Path) -> None:
+    file.write_text(GRID + TRANSFER)
+    grid = read_grid(str(file))
+    trials = grid.trials(["mine", "random"])
+    crossings = grid.crossings(trials)
+    assert len(crossings) == 2 * 2 * 2  # encoders, readouts, heads
+    for trial, transfer in crossings:
+        assert (trial.condition.store, transfer.to, transfer.folds) == ("one", "two", (10,))
+        assert (trial.condition.lead_set, trial.recipe.fraction) == ("12", 1.0)
+        assert trial.recipe.task == "ptbxl-all"
+    read = {(c.store, c.lead_set, c.encoder) for c in grid.conditions(trials)}
+    assert ("two", "12", "random") in read
+    assert ("two", "II", "random") not in read
+
+
+def test_an_encoder_must_not_meet_what_its_probes_are_transferred_to(file: Path) -> None:
+    file.write_text(GRID + TRANSFER)
+    corpus = "encoders = [{ name = 'mine', corpus = [{ store = 'two', folds = [9, 10] }] }]"
+    with pytest.raises(InputError, match=r"leak: encoder 'mine' .* folds \[10\] of two"):
+        read_grid(str(file), [corpus])
+    assert read_grid(str(file), [corpus.replace("9, 10", "9")])
+    with pytest.raises(InputError, match="no store 'three'"):
+        read_grid(str(file), ["transfers = [{ from = 'one', to = 'three', tasks = ['x'] }]"])
+
+
 CORPORA = """
 [corpora.all]
 parts = [{ store = "one", folds = [1, 2, 3] }, { store = "two" }]
@@ -221,7 +255,7 @@ def test_an_unknown_encoder_is_named(file: Path) -> None:
 
 
 def test_an_unknown_file_is_told_the_shipped_ones() -> None:
-    with pytest.raises(InputError, match="demo, objectives, paper, ptbxl-local, stmem-single-label"):
+    with pytest.raises(InputError, match="demo, objectives, ood-simulated, paper, ptbxl-local"):
         read_grid("nowhere.toml")
 
 

@@ -132,14 +132,16 @@ def _matrix(task: str, head: str, numbers: pd.DataFrame) -> Figure:
     with style():
         canvas = Canvas(figsize=size, layout="constrained")
         grid = canvas.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-        for axes, readout in zip(grid.flat, readouts, strict=False):
+        for place, (axes, readout) in enumerate(zip(grid.flat, readouts, strict=False)):
             _panel(axes, numbers[numbers["readout"] == readout], lines, columns)
             axes.set_title(READOUTS[readout].split(":")[0])
+            lowest = place + across >= len(readouts)
+            axes.tick_params(length=0, labelsize=7, labelbottom=lowest)
         for axes in grid.flat[len(readouts) :]:
             axes.set_visible(False)
         labels = [f"{encoder}\n{_short(trained)}" for trained, encoder in lines]
-        grid[0, 0].set_yticks(range(len(lines)), labels, fontsize=7)
-        grid[0, 0].set_xticks(range(len(columns)), [fill(c, 14) for c in columns], fontsize=7)
+        grid[0, 0].set_yticks(range(len(lines)), labels)
+        grid[0, 0].set_xticks(range(len(columns)), [fill(c, 14) for c in columns])
         canvas.supxlabel("Tested on", fontsize=9)
         canvas.supylabel("Encoder, and what its probe was trained on", fontsize=9)
         svg = to_svg(canvas, name, f"Macro AUROC by data set of training and testing, {task}")
@@ -164,12 +166,11 @@ def _panel(
         row = lines.index((cell["trained_on"], cell["encoder"]))
         column = columns.index(cell["tested_on"])
         image[row, column] = cell["auroc"]
-        colour = "white" if cell["auroc"] < 0.8 else INK
+        colour = "white" if cell["auroc"] < 0.75 else INK
         place: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
         weight = "bold" if cell["corpus_has_tested"] else "normal"
         axes.text(column, row, f"{cell['auroc']:.3f}\n", fontsize=8.5, weight=weight, **place)
         interval = f"\n{cell['low']:.2f}–{cell['high']:.2f}"
         axes.text(column, row, interval, fontsize=6.5, **place)
     axes.imshow(image, cmap="cividis", vmin=0.5, vmax=1, aspect="auto")
-    axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
