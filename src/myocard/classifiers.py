@@ -75,10 +75,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], ClassifierShape, list[dict[s
         places = range(len(run["seeds"]))
         weights = [load_file(folder / weights_file(place)) for place in places]
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"{folder}: not the run folder of a probe ({error!r}); give one that `myocard probe` "
-            "made"
-        ) from error
+        raise _no_probe(folder, error) from error
     return run, ClassifierShape.parse(run, path), weights
 
 
@@ -89,9 +86,19 @@ def read_probe(probe: Path, checkpoint: Checkpoint) -> tuple[ClassifierShape, di
         InputError: When it is no probe's run, or one of another encoder.
     """
     run, shape, weights = read_run(probe)
-    if run["encoder"]["hash"] != checkpoint.key:
+    try:
+        key = run["encoder"]["hash"]
+    except (KeyError, TypeError) as error:
+        raise _no_probe(probe, error) from error
+    if key != checkpoint.key:
         raise InputError(
             f"{probe}: a probe of another encoder than {checkpoint.name}; give the run of a probe "
             "of its features"
         )
     return shape, weights[0]
+
+
+def _no_probe(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{folder}: not the run folder of a probe ({error!r}); give one that `myocard probe` made"
+    )
