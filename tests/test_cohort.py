@@ -1,5 +1,7 @@
 """Who is trained on, chosen by and tested: no leak, no shared patient, no class without a case."""
 
+from hashlib import shake_128
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,8 @@ SPLIT = Split(train=(1, 2), validation=(3,), test=(4,))
 
 def table(codes: list[str], folds: list[int], **columns) -> pd.DataFrame:
     ids = [f"r{k}" for k in range(len(codes))]
-    given = {"source": "made", "id": ids, "patient": ids, "fold": folds}
+    given = {"source": "made", "id": ids, "patient": ids, "sha256": ids, "fold": folds}
+    given["fingerprint"] = [shake_128(name.encode()).hexdigest(64) for name in ids]
     return pd.DataFrame(given | {"codes": [[f"x:{c}" for c in row] for row in codes]} | columns)
 
 
@@ -119,6 +122,21 @@ def test_a_patient_in_two_splits_is_refused_by_name(records, one, other):
     records.loc[[one, other], "patient"] = "Ada"
     with pytest.raises(InputError, match=r"patient Ada is in .* \(1 such patients\)"):
         assemble(records, ANY, SPLIT)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 8), (5, 13), (9, 14)])
+@pytest.mark.parametrize("hashed", ["sha256", "fingerprint"])
+def test_a_waveform_in_two_splits_is_refused_by_both_names(records, one, other, hashed):
+    records.loc[other, hashed] = records.loc[one, hashed]
+    told = rf"made r{other} is in .* the same \w+ as made r{one} in .* \(1 such records\); drop"
+    with pytest.raises(InputError, match=told):
+        assemble(records, ANY, SPLIT)
+
+
+def test_a_waveform_twice_in_one_split_or_in_an_unused_fold_is_no_leak(records):
+    for copy, first in ((4, 0), (9, 8), (16, 0), (11, 0)):  # 11 has no label of the task
+        records.loc[copy, ["sha256", "fingerprint"]] = records.loc[first, ["sha256", "fingerprint"]]
+    assert len(assemble(records, ANY, SPLIT).rows["train"]) == 6
 
 
 def test_records_are_grouped_only_where_a_patient_has_several(records):

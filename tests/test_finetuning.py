@@ -240,7 +240,7 @@ def test_a_stopped_run_is_not_taken_up_by_one_of_other_origin(clean, store, prob
 
     with pytest.raises(Stopped):
         finetune(recipe(), clean, store, tmp_path / "out", report=stop)
-    other = replace(store, records=store.records.assign(sha256="other"))
+    other = replace(store, records=store.records.assign(sha256="other " + store.records["id"]))
     for given, encoder, store_, start in (
         (recipe(start="scratch"), clean, store, None),
         (recipe(), clean.randomised(2), store, None),

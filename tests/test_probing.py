@@ -36,7 +36,7 @@ def write_features(folder: Path, states: np.ndarray, labels: np.ndarray, **about
     folds = 1 + np.arange(len(states)) % 10
     records = pd.DataFrame(
         {"source": "made", "id": ids, "patient": ids, "fold": folds, "codes": codes, "seen": ""}
-    )
+    ).assign(sha256=ids, fingerprint="-" * 128)
     records.to_parquet(folder / "records.parquet")
     np.save(folder / "states.npy", states.astype(np.float16))
     save_file(nn.LayerNorm(states.shape[-1]).state_dict(), folder / "norm.safetensors")

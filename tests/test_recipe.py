@@ -127,6 +127,11 @@ def test_a_yardsticks_model_says_what_its_recipe_is(tmp_path):
             "mixture is for a decoder, which 'simclr' has not",
         ),
         ('objective = "cmlc"\ninput = {leads = ["II"]}', "cmlc needs two leads or more"),
+        ('objective = "mlae"\ninput = {leads = ["II"]}', "mlae needs two leads or more"),
+        *(
+            (f'objective = "{name}"\noptimisation = {{accumulate = 2}}', f"must be 1 for {name}: ")
+            for name in ("simclr", "moco", "jepa")
+        ),
         ('objective = "mea"', r"objective: input should be 'mae', .* or 'jepa'"),
     ],
 )

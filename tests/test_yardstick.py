@@ -33,7 +33,7 @@ def labelled(store: Store, slow: np.ndarray) -> Store:
     signals = np.where(seen[:, None, None], 2 * smooth, noise[..., :SAMPLES])
     ids = [f"r{k}" for k in range(RECORDS)]
     records = pd.DataFrame({"id": ids, "patient": ids, "fold": 1 + np.arange(RECORDS) % 10})
-    records = records.assign(source="made", sha256=ids)
+    records = records.assign(source="made", sha256=ids, fingerprint="-" * 128)
     codes = [["scp:IMI" if mi else "scp:NORM"] for mi in (seen if slow is None else slow)]
     made = replace(store.made, samples=SAMPLES, leads=("I", "II"))
     return Store(

@@ -8,11 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
-from myocard.leaks import refuse
+from myocard.leaks import recognise, refuse
 from myocard.recipe import Split
 from myocard.tasks import Task
 
 SPLITS = ("train", "validation", "test")
+_PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 TRAITS = ("sex", "age", "site", "device")
 
 
@@ -81,16 +82,17 @@ class Cohort:
 def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int = 1) -> Cohort:
     """The cohort of ``task`` among ``records``.
 
-    They have columns source, id, patient, fold, codes and, if an encoder is read, seen; and those
-    of ``TRAITS`` that are known.
+    They have columns source, id, patient, sha256, fingerprint, fold, codes and, if an encoder is
+    read, seen; and those of ``TRAITS`` that are known.
 
     A class with fewer than ``min_positives`` positives, or without a negative, in any of the splits
     is left out: it could not be trained, chosen or scored. That looks at labels of the test folds,
     never at scores.
 
     Raises:
-        InputError: When a patient is in two splits, no class is left (or one, where classes exclude
-            each other), or the encoder was trained on a record of the validation or test folds.
+        InputError: When a patient or a waveform is in two splits, no class is left (or one, where
+            classes exclude each other), or the encoder was trained on a record of the validation or
+            test folds.
     """
     targets, keep = task.targets(records["codes"].map(list))
     fold = records["fold"].to_numpy()
@@ -101,6 +103,7 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
     for name in ("validation", "test") if "seen" in records else ():
         mend = "pretrain without them; `myocard audit leak` lists them all"
         refuse(records.iloc[rows[name]], "encoder", name, mend)
+    _refuse_copies(records, rows)
     left_out = _too_rare(targets, rows, task.classes, min_positives)
     kept = [name not in left_out for name in task.classes]
     if sum(kept) < (2 if task.exclusive else 1):
@@ -133,12 +136,26 @@ def _refuse_shared_patients(
     patients: NDArray[np.object_], rows: dict[str, NDArray[np.int64]]
 ) -> None:
     found = {name: set(patients[which]) for name, which in rows.items()}
-    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+    for one, other in _PAIRS:
         shared = found[one] & found[other]
         if shared:
             raise InputError(
                 f"patient {min(shared)} is in {one} and in {other} ({len(shared)} such patients); "
                 "split by patient"
+            )
+
+
+def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:
+    for one, other in _PAIRS:
+        here = records.iloc[rows[other]]
+        met = recognise(records.iloc[rows[one]], here)
+        if len(met):
+            row = int(met["row"].iloc[0])
+            source, known, how = met.loc[0, ["source", "id", "how"]]
+            raise InputError(
+                f"{here['source'].iloc[row]} {here['id'].iloc[row]} is in {other}, and has the "
+                f"{how} {source} {known} in {one} ({len(met)} such records); drop the copy, "
+                "or put both into one fold"
             )
 
 

@@ -169,8 +169,13 @@ class PretrainRecipe(Settings):
             raise ValueError('mixture_layers is for mixture = "mean"')
         if self.mixture != "last" and self.objective not in get_args(MaskedName):
             raise ValueError(f"mixture is for a decoder, which {self.objective!r} has not")
-        if self.objective == "cmlc" and len(self.input.preprocessing().leads) < 2:
-            raise ValueError("cmlc needs two leads or more")
+        if self.objective in ("cmlc", "mlae") and len(self.input.preprocessing().leads) < 2:
+            raise ValueError(f"{self.objective} needs two leads or more")
+        if self.optimisation.accumulate > 1 and self.objective not in get_args(MaskedName):
+            raise ValueError(
+                f"optimisation.accumulate must be 1 for {self.objective}: its negatives and its "
+                "slow copy go by the batch of one forward pass; use a larger batch"
+            )
         return self
 
 

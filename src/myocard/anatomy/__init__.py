@@ -131,7 +131,7 @@ def _measure(
 
 
 def _of_states(found: Description, patients: NDArray[np.object_]) -> dict[str, Estimates]:
-    """Of pooled states less their mean, which would hide everything else."""
+    """Of pooled states less their mean, which tells no record from another."""
 
     def centred(states: Tensor) -> Tensor:
         return states - states.mean(dim=0)
