@@ -13,7 +13,7 @@ from myocard.reporting.significance import across_tasks, by_class
 from myocard.significance import delong_test, holm
 
 NOISE = {"last": 1.0, "scalar-mix": 0.97, "pma": 0.95}
-RANDOM = {"name": "small", "hash": "ffff", "random": True, "layers": 5}
+RANDOM = {"name": "small", "hash": "ffff", "random": True, "layers": 5, "width": 192}
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +86,18 @@ def test_nothing_to_compare_gives_empty_tables(tmp_path, write):
     for table in (across_tasks([section]), by_class(section, section.groups[0])):
         assert isinstance(table.shown, pd.DataFrame)
         assert table.shown.empty
+
+
+def test_what_a_killed_process_left_is_no_run(tmp_path, write):
+    write(tmp_path / "runs" / "last", "last")
+    for left in (".last.17.partial", ".last.stale"):
+        write(tmp_path / "runs" / left, "last")
+    assert [run.place for run in find_runs([tmp_path / "runs"])] == ["runs/last"]
+
+
+@pytest.mark.parametrize("size", [{"layers": 9}, {"width": 99}])
+def test_random_weights_of_another_size_stand_for_no_encoder(tmp_path, write, size):
+    write(tmp_path / "last", "last")
+    write(tmp_path / "random", "last", encoder=RANDOM | size)
+    (section,) = sections(find_runs([tmp_path]))
+    assert section.encoders() == []

@@ -97,15 +97,17 @@ class Group:
     def may_stand_for(self, other: "Group") -> bool:
         """Whether this is what ``other``'s pretraining should be held against.
 
-        The same training and head with random weights; or, for IPASTMEM, plain pretraining on the
-        same data sets.
+        The same size, training and head with random weights; or, for IPASTMEM, plain pretraining on
+        data sets that are known to be the same.
         """
         mine, states = self.first.states, other.first.states
         if (mine.kind, mine.head) != (states.kind, states.head) or other.random:
             return False
-        mixtures = (mine.encoder.mixture, states.encoder.mixture)
-        same_corpus = mine.encoder.sources == states.encoder.sources
-        return self.random or (mixtures == ("last", "mean") and same_corpus)
+        ours, theirs = mine.encoder, states.encoder
+        if (ours.layers, ours.width) != (theirs.layers, theirs.width):
+            return False
+        same_corpus = ours.sources is not None and ours.sources == theirs.sources
+        return self.random or ((ours.mixture, theirs.mixture) == ("last", "mean") and same_corpus)
 
     @property
     def best_layer(self) -> int | None:

@@ -229,12 +229,17 @@ def find_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def find_files(paths: Iterable[Path], name: str) -> list[tuple[Path, str]]:
-    """The files called ``name`` in and below ``paths``, each once, and their folders' places."""
+    """The files called ``name`` in and below ``paths``, each once, and their folders' places.
+
+    Folders whose names start with a dot are what a killed process was writing.
+    """
     found: dict[Path, str] = {}
     for path in paths:
         if not path.is_dir():
             raise InputError(f"{path}: no such folder; give folders that hold runs")
         for file in sorted(path.rglob(name)):
+            if any(part.startswith(".") for part in file.relative_to(path).parts):
+                continue
             place = file.parent.relative_to(path.parent).as_posix()
             found.setdefault(file.resolve(), place)
     return sorted(found.items(), key=lambda item: item[1])
