@@ -119,6 +119,8 @@ def test_a_yardstick_that_is_asked_for_twice_is_one(file: Path) -> None:
     found = read_grid(str(file)).yardsticks
     assert len({yardstick.place for yardstick in found}) == len(found) == 4
     assert {yardstick.recipe.fraction for yardstick in found} == {0.1, 1.0}
+    (alike, *_) = read_grid(str(file), ["probing.min_positives = 7"]).yardsticks
+    assert alike.recipe.min_positives == 7
     file.write_text(GRID + asked + asked.replace('"vit"', '"vit", size = "small"'))
     with pytest.raises(InputError, match="two yardsticks for two/yardsticks/labels-0.1/ptbxl-all/"):
         read_grid(str(file))
@@ -187,6 +189,21 @@ def test_an_encoder_must_not_meet_what_its_probes_are_transferred_to(file: Path)
         read_grid(str(file), ["transfers = [{ from = 'one', to = 'three', tasks = ['x'] }]"])
 
 
+def test_transfers_of_a_task_on_different_folds_are_refused(file: Path) -> None:
+    file.write_text(GRID + TRANSFER + TRANSFER)
+    assert read_grid(str(file))
+    file.write_text(GRID + TRANSFER + TRANSFER.replace("[10]", "[9]"))
+    with pytest.raises(InputError, match="two transfers of ptbxl-all from one to two with diff"):
+        read_grid(str(file))
+
+
+def test_an_encoder_must_not_meet_what_its_dissected_probes_hold_out(file: Path) -> None:
+    file.write_text(GRID + '[[anatomies]]\nstore = "two"\ntask = "ptbxl-all"\n')
+    corpus = "encoders = [{ name = 'mine', corpus = [{ store = 'two', folds = [8, 9] }] }]"
+    with pytest.raises(InputError, match=r"leak: encoder 'mine' .* folds \[9\] of two"):
+        read_grid(str(file), [corpus])
+
+
 CORPORA = """
 [corpora.all]
 parts = [{ store = "one", folds = [1, 2, 3] }, { store = "two" }]
@@ -210,6 +227,9 @@ def test_a_corpus_without_a_family_has_none_of_its_stores_and_never_meets_them(f
     grid = read_grid(str(file), changes)
     assert [str(part.store) for part in grid.pretrained[0].corpus] == ["two"]
     assert [(kept.store, kept.folds) for kept in grid.without] == [("one", None)]
+    derived = "corpora.derived = { of = 'without-one' }"
+    heir = read_grid(str(file), [derived, changes[0].replace("without-one", "derived")])
+    assert (heir.without, heir.pretrained) == (grid.without, grid.pretrained)
     with pytest.raises(InputError, match="corpora.without-one: no part is left"):
         read_grid(str(file), [*changes, "stores.two.family = 'one'"])
 

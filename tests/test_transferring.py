@@ -1,13 +1,14 @@
 """A probe is scored on another data set as it is, and never on a record that it has met."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
@@ -89,7 +90,8 @@ def test_a_transferred_run_is_one_the_report_can_read_and_says_where_it_was_trai
     assert [run.parts[-3:] for run in crossed] == [run.parts[-3:] for run in runs]
     states = read_run(crossed[0], "x").states
     assert (states.source, states.trained_on) == ("there", "here")
-    assert states.hashes == {"encoder": "e", "store": "there", "trained_on": "here"}
+    hashes = {key: states.hashes[key] for key in ("encoder", "store", "trained_on")}
+    assert hashes == {"encoder": "e", "store": "there", "trained_on": "here"}
     assert states.splits["test"]["folds"] == [9, 10]
     assert states.chosen == run_of(runs[0])["chosen"]
     predictions = read_run(crossed[0], "x").predictions("test")
@@ -132,8 +134,40 @@ def test_validation_is_that_of_the_probe_for_classes_that_are_kept(crossed, runs
 def test_a_run_that_is_there_is_not_made_again(crossed, runs, here, there):
     out = crossed[0].parents[2]
     reported: list[str] = []
-    assert transfer(runs, here, there, out, report=reported.append) == crossed
+    assert transfer(runs, here, there, out, folds=(10, 9), report=reported.append) == crossed
     assert reported == []
+
+
+def test_a_run_of_other_folds_or_of_a_probe_that_was_remade_is_made_again(
+    runs, here, there, tmp_path
+):
+    run = shutil.copytree(runs[0], tmp_path.joinpath(*runs[0].parts[-3:]))
+    out, reported = tmp_path / "out", []
+
+    def make(folds: tuple[int, ...]) -> dict:
+        return run_of(transfer([run], here, there, out, folds=folds, report=reported.append)[0])
+
+    assert make((9, 10))["splits"]["test"]["folds"] == [9, 10]
+    assert make((10,))["splits"]["test"]["folds"] == [10]
+    assert make((10,))
+    assert len(reported) == 2
+    weights = run / "classifier.safetensors"
+    save_file({k: 0 * v for k, v in load_file(weights).items()}, weights)
+    before = run_of(out.joinpath(*run.parts[-3:]))["test"]["auroc"]["macro"]["value"]
+    assert make((10,))["test"]["auroc"]["macro"]["value"] < before
+
+
+def test_other_classes_than_the_probes_and_features_by_lead_are_refused(
+    runs, here, there, tmp_path
+):
+    run = shutil.copytree(runs[0], tmp_path / "run")
+    said = run_of(run)
+    (run / "run.json").write_text(json.dumps(said | {"classes": said["classes"][::-1]}))
+    with pytest.raises(InputError, match="its task has other classes now"):
+        transfer([run], here, there, tmp_path / "out")
+    apart = replace(there, states=there.states[:, None])
+    with pytest.raises(InputError, match="there: features by lead"):
+        transfer(runs, here, apart, tmp_path / "out")
 
 
 @pytest.mark.parametrize(("who", "fold"), [("encoder", 10), ("probe", 1), ("probe", 9)])

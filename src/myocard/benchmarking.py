@@ -1,11 +1,14 @@
 """One command from raw folders to a report over a grid of probes.
 
 What is there already is kept: every store, encoder, cache and run appears whole or not at all, so a
-benchmark that was stopped goes on where it was.
+benchmark that was stopped goes on where it was. An encoder or run that was made by another recipe
+is refused; stores are kept as they are, whatever their settings say now.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -20,11 +23,12 @@ from myocard.data.sources import dataset, entries, simulator
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.features import Features, extract
-from myocard.grid import Condition, Grid, TokenTrial, Transfer, Trial
+from myocard.grid import Condition, Grid, TokenTrial, Transfer, Trial, Yardstick
 from myocard.leads import LEAD_SETS
 from myocard.preparation import Wanted, prepare
 from myocard.pretraining import pretrain, select
 from myocard.probing import probe, stacks
+from myocard.probing.runs import is_finished
 from myocard.probing.streaming import TokenStream
 from myocard.probing.tokens import probe_tokens, views
 from myocard.recipe import CorpusPart, PretrainRecipe, check
@@ -67,9 +71,7 @@ def benchmark(
     if test:
         _transfer(grid.crossings(trials), places, advance, jobs=jobs)
     for yardstick in grid.yardsticks:
-        folder = places.results / yardstick.place
-        if not folder.exists():
-            measure(stores[yardstick.store], yardstick.recipe, folder, test=test, report=advance)
+        _measure(yardstick, stores[yardstick.store], places, advance, test=test)
     write_report([places.results, places.encoders], out)
     return out / "report.html"
 
@@ -128,6 +130,7 @@ def _records(name: str, settings: StoreSettings, places: Places, advance: Advanc
     folder = places.out / "records" / name
     if not folder.exists():
         partial = folder.with_name(f"{name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
         simulator.write(
             partial,
             wanted.layout,
@@ -149,16 +152,26 @@ def _origin(settings: StoreSettings) -> str:
 
 def _refuse_leaks(grid: Grid, places: Places) -> None:
     """What the records themselves tell, copies under other names too, before a day of training."""
-    corpora = {recipe.name: recipe.corpus for recipe in grid.pretrained}
+    corpora = {recipe.name: _corpus(recipe, places) for recipe in grid.pretrained}
     for kept in grid.held_out():
-        parts = [select(places.part(part)) for part in corpora[kept.encoder]]
-        met = pd.concat([part.store.records.iloc[part.rows] for part in parts])
-        found = leaks(met, Store.open(places.store(kept.store)).records, kept.folds)
+        records = Store.open(places.store(kept.store)).records
+        found = leaks(corpora[kept.encoder], records, kept.folds)
         if found:
+            made = (places.encoders / kept.encoder).exists()
             raise InputError(
-                f"leak: encoder {kept.encoder!r} would be pretrained on {len(found)} records of "
-                f"{kept.store} that it must not meet ({found[0]}); leave them out of its corpus"
+                f"leak: encoder {kept.encoder!r} {'was' if made else 'would be'} pretrained on "
+                f"{len(found)} records of {kept.store} that it must not meet ({found[0]}); "
+                "leave them out of its corpus"
             )
+
+
+def _corpus(recipe: PretrainRecipe, places: Places) -> pd.DataFrame:
+    """What the encoder that is there was trained on, or what a new one would be."""
+    folder = places.encoders / recipe.name
+    if folder.exists():
+        return Checkpoint.load(folder).corpus
+    parts = [select(places.part(part)) for part in recipe.corpus]
+    return pd.concat([part.store.records.iloc[part.rows] for part in parts])
 
 
 def _encoders(grid: Grid, places: Places, advance: Advance) -> list[Checkpoint]:
@@ -188,19 +201,18 @@ def _pretrained(recipe: PretrainRecipe, grid: Grid, places: Places, advance: Adv
 
 
 def _known(folder: Path, recipe: PretrainRecipe) -> Checkpoint:
-    """The encoder that is there, if it was trained as the recipe says.
-
-    Stores are not compared: they have other paths elsewhere.
-    """
+    """The encoder that is there, if it was trained as the recipe says."""
     found = Checkpoint.load(folder)
     made = check(PretrainRecipe, found.about.get("recipe", {}), f"{folder}/config.json")
-    one, other = (
-        each.model_dump(exclude={"watch": True, "corpus": {"__all__": {"store"}}})
-        for each in (made, recipe)
-    )
-    if one != other:
+    if _portable(made) != _portable(recipe):
         raise InputError(f"{folder}: an encoder of another recipe; choose another folder")
     return found
+
+
+def _portable(recipe: PretrainRecipe) -> PretrainRecipe:
+    """What decides about the encoder: stores by name, as they have other paths elsewhere."""
+    named = [part.model_copy(update={"store": Path(part.store.name)}) for part in recipe.corpus]
+    return recipe.model_copy(update={"corpus": tuple(named), "watch": None})
 
 
 def _extract(
@@ -281,18 +293,41 @@ def _dissect(
 def _transfer(
     crossings: Sequence[tuple[Trial, Transfer]], places: Places, advance: Advance, *, jobs: int
 ) -> None:
-    calls = (delayed(_cross)(trial, across, places) for trial, across in crossings)
+    """Score the trials elsewhere, those together whose target need be read and compared once."""
+    ordered = sorted(crossings, key=_crossed)
+    groups = [list(members) for _, members in groupby(ordered, key=_crossed)]
+    calls = (delayed(_cross)([t for t, _ in each], each[0][1], places) for each in groups)
     finished = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
     for done, name in enumerate(finished, start=1):
-        advance(f"transfer, {name}", done, len(crossings))
+        advance(f"transfer, {name}", done, len(groups))
 
 
-def _cross(trial: Trial, across: Transfer, places: Places) -> str:
-    condition, recipe = trial.condition, trial.recipe
+def _crossed(crossing: tuple[Trial, Transfer]) -> tuple[str, ...]:
+    trial, across = crossing
+    return across.origin, across.to, trial.condition.encoder, trial.recipe.task
+
+
+def _cross(trials: Sequence[Trial], across: Transfer, places: Places) -> str:
+    """Of one encoder and task."""
+    condition, task = trials[0].condition, trials[0].recipe.task
     trained = Features.open(places.features(condition))
     target = Features.open(places.features(replace(condition, store=across.to)))
-    cells = [cell.name for stack in stacks(recipe, trained.depth) for cell in stack]
-    runs = places.results / trial.place / condition.encoder / recipe.task
+    runs = [
+        places.results / trial.place / condition.encoder / task / cell.name
+        for trial in trials
+        for stack in stacks(trial.recipe, trained.depth)
+        for cell in stack
+    ]
     out = places.results / across.to / f"from-{across.origin}"
-    transfer([runs / cell for cell in cells], trained, target, out, folds=across.folds)
-    return f"{trial.name} on {across.to}"
+    names = (across.origin, across.to)
+    transfer(runs, trained, target, out, folds=across.folds, names=names)
+    return f"{condition.encoder}, {task}, {across.origin} to {across.to}"
+
+
+def _measure(
+    yardstick: Yardstick, store: Store, places: Places, advance: Advance, *, test: bool
+) -> None:
+    folder, recipe = places.results / yardstick.place, yardstick.recipe
+    origin = {"hashes": {"store": store.key}, "recipe": recipe.model_dump(mode="json")}
+    if not is_finished(folder, origin, test=test):
+        measure(store, recipe, folder, test=test, report=advance)

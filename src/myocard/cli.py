@@ -408,6 +408,8 @@ def yardstick(recipe: RecipeFile, store: StoreFolder, out: Out, test: Test = Fal
     from myocard.recipe import read_yardstick
     from myocard.yardstick import measure
 
+    if out.exists():
+        raise InputError(f"{out}: exists already; remove it or choose another folder")
     settings = read_yardstick(recipe)
     with _bar() as advance:
         measure(Store.open(store), settings, out, test=test, report=advance)

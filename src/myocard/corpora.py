@@ -46,7 +46,7 @@ class Corpus(Settings):
     Attributes:
         parts: Its own.
         of: The corpus whose parts are taken too; it stands above this one in the file.
-        without: Families of stores that are left out of them.
+        without: Families of stores that are left out of them, and of corpora made of them.
     """
 
     parts: tuple[CorpusPart, ...] = ()
@@ -73,8 +73,8 @@ class HeldOut:
 
 def resolve(
     corpora: Mapping[str, Corpus], families: Mapping[str, str], where: str
-) -> dict[str, tuple[CorpusPart, ...]]:
-    """The parts of every corpus.
+) -> dict[str, Corpus]:
+    """Every corpus with all of its parts, and all that it and those it is made of are without.
 
     Args:
         corpora: By name.
@@ -84,7 +84,7 @@ def resolve(
     Raises:
         InputError: For a corpus or family that there is not, or a corpus of which nothing is left.
     """
-    found: dict[str, tuple[CorpusPart, ...]] = {}
+    found: dict[str, Corpus] = {}
     for name, corpus in corpora.items():
         place = f"{where}: corpora.{name}"
         if corpus.of is not None and corpus.of not in found:
@@ -93,11 +93,13 @@ def resolve(
             if family not in families.values():
                 known = ", ".join(sorted(set(families.values())))
                 raise InputError(f"{place}: no family {family!r}; there are {known}")
-        parts = corpus.parts + (found[corpus.of] if corpus.of else ())
-        kept = [p for p in parts if families.get(str(p.store)) not in corpus.without]
+        base = found[corpus.of] if corpus.of else Corpus()
+        without = corpus.without + base.without
+        parts = corpus.parts + base.parts
+        kept = tuple(p for p in parts if families.get(str(p.store)) not in without)
         if not kept:
             raise InputError(f"{place}: no part is left")
-        found[name] = tuple(kept)
+        found[name] = Corpus(parts=kept, without=without)
     return found
 
 

@@ -25,6 +25,7 @@ from myocard.recipe import (
 )
 
 Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+_ALIKE = ("split", "seeds", "min_positives", "resamples")
 LeadSet = Literal["12", "limb-6", "I-II-V2", "II", "I"]
 
 
@@ -64,7 +65,12 @@ class Transfer(Settings):
 
 
 class Yardsticks(Settings):
-    """A supervised rival on a store: its recipe on every task, under every fraction of labels."""
+    """A supervised rival on a store: its recipe on every task, under every fraction of labels.
+
+    Attributes:
+        recipe: Keys of its recipe. Split, seeds, ``min_positives`` and ``resamples`` are the
+            benchmark's if not given.
+    """
 
     store: str
     tasks: tuple[str, ...] = Field(min_length=1)
@@ -205,15 +211,16 @@ class Grid:
     def held_out(self) -> list[HeldOut]:
         """What each encoder that is trained here must not meet, for its probes to be believed."""
         found = dict.fromkeys(self.without)
-        probed: list[tuple[TokenSweep, list[Split]]] = []
+        probed: list[tuple[TokenSweep | Anatomies, list[Split]]] = []
         probed += [(sweep, [r.split for r in recipes]) for sweep, recipes in self.sweeps]
         probed += [(sweep, [r.split for r in recipes]) for sweep, recipes in self.token_sweeps]
+        probed += [(each, [recipe.split]) for each, recipe in self.anatomies]
         for (sweep, splits), recipe in product(probed, self.pretrained):
             if sweep.encoders is None or recipe.name in sweep.encoders:
                 held = {fold for s in splits for fold in (*s.validation, *s.test)}
                 found[HeldOut(recipe.name, sweep.store, tuple(sorted(held)))] = None
                 for transfer in self.transfers:
-                    if transfer.origin == sweep.store:
+                    if transfer.origin == sweep.store and isinstance(sweep, Sweep):
                         found[HeldOut(recipe.name, transfer.to, transfer.folds)] = None
         return list(found)
 
@@ -314,6 +321,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         tuple(claims),
     )
     _require_stores(grid, where)
+    _refuse_conflicts(grid.transfers, where)
     _refuse_leaks(grid, where)
     return grid
 
@@ -349,10 +357,10 @@ def _encoders(
                 raise InputError(
                     f"{where}: encoders.{place}: no corpus {named!r}; there are {known}"
                 )
-            content["corpus"] = corpora[named]
+            content["corpus"] = corpora[named].parts
         recipe = check(PretrainRecipe, content, f"{where}: encoders.{place}")
         recipes.append(recipe)
-        without = settings.corpora[named].without if isinstance(named, str) else ()
+        without = corpora[named].without if isinstance(named, str) else ()
         claims += [HeldOut(recipe.name, name) for name, f in families.items() if f in without]
     return claims, tuple(recipes)
 
@@ -379,18 +387,22 @@ def _token_recipes(
     settings: GridSettings, sweep: TokenSweep, where: str
 ) -> tuple[TokenProbeRecipe, ...]:
     """The sweep's recipes; on whom and how they are scored is as for probes of pooled states."""
-    alike = ("split", "seeds", "min_positives", "resamples")
-    shared = {key: settings.probing[key] for key in alike if key in settings.probing}
-    content = _merged(shared, sweep.probing)
+    content = _merged(_alike(settings), sweep.probing)
     place = f"{where}: token_probes"
     return tuple(check(TokenProbeRecipe, content | {"task": task}, place) for task in sweep.tasks)
+
+
+def _alike(settings: GridSettings) -> dict[str, Any]:
+    """What must be the same of two runs for them to be compared in pairs."""
+    return {key: settings.probing[key] for key in _ALIKE if key in settings.probing}
 
 
 def _yardsticks(settings: GridSettings, where: str) -> list[Yardstick]:
     found: dict[Path, Yardstick] = {}
     for each in settings.yardsticks:
         for task, fraction in product(each.tasks, each.fractions):
-            content = each.recipe | {"task": task, "fraction": fraction}
+            content = _merged(_alike(settings), each.recipe)
+            content |= {"task": task, "fraction": fraction}
             recipe = check_yardstick(content, f"{where}: yardsticks")
             yardstick = Yardstick(each.store, recipe)
             if found.setdefault(yardstick.place, yardstick) != yardstick:
@@ -417,6 +429,17 @@ def _require_stores(grid: Grid, where: str) -> None:
     for name in named:
         if name not in grid.stores:
             raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")
+
+
+def _refuse_conflicts(transfers: Sequence[Transfer], where: str) -> None:
+    found: dict[tuple[str, str, str], Transfer] = {}
+    for each in transfers:
+        for task in each.tasks:
+            if found.setdefault((each.origin, each.to, task), each).folds != each.folds:
+                raise InputError(
+                    f"{where}: two transfers of {task} from {each.origin} to {each.to} with "
+                    "different folds"
+                )
 
 
 def _refuse_leaks(grid: Grid, where: str) -> None:

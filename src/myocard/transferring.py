@@ -1,5 +1,7 @@
 """Probes of one data set scored on another as they are: nothing is trained or chosen there."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +33,14 @@ def transfer(
     out: Path,
     *,
     folds: Collection[int] | None = None,
+    names: tuple[str, str] | None = None,
     report: Callable[[str], None] = lambda name: None,
 ) -> list[Path]:
     """Score the probes in ``runs`` on the records of ``target``, a run folder for each.
 
     Penalties and thresholds are those that were chosen where the probe was trained. Classes of
-    which the target has too few are left out and named. Runs that are there already are left alone.
+    which the target has too few are left out and named. Runs that are there already are left alone,
+    but those of another probe, target or folds are made again.
 
     Args:
         runs: Folders of probes that were trained on ``trained``.
@@ -44,26 +48,56 @@ def transfer(
         target: The same encoder's features of another data set.
         out: Encoder, task and cell of each run are folders below it.
         folds: Of the target, those to score; all without them.
+        names: What to call the two stores where both are of one data set.
 
     Raises:
-        InputError: For features of another encoder or store, a run of another kind, a record that
-            encoder or probe were trained or chosen on, or when no class is left.
+        InputError: For features by lead or of another encoder or store, a run of another kind or
+            with other classes than its task has, a record that encoder or probe were trained or
+            chosen on, or when no class is left.
     """
+    for features in (trained, target):
+        if features.states.ndim != 3:
+            raise InputError(
+                f"{features.folder}: features by lead; extract without --by-lead to transfer"
+            )
+    stated = {"folds": None if folds is None else sorted(folds), "stores": names and list(names)}
     crossings: dict[str, Crossing] = {}
     done = []
     for run in runs:
         folder = out.joinpath(*run.parts[-3:])
         done.append(folder)
-        if (folder / "run.json").exists():
-            continue
-        report("/".join(run.parts[-3:]))
         said, _, _ = states = read_run(run)
         _require_same(run, said, trained, target)
+        origin = _origin(run, said, target, stated)
+        if _stated(folder, origin) == origin:
+            continue
+        report("/".join(run.parts[-3:]))
         key = repr([said["task"], *(said["recipe"][k] for k in ("split", "min_positives"))])
         if key not in crossings:
             crossings[key] = cross(said, trained, target, folds)
-        _score(run, states, crossings[key], target, folder)
+        if crossings[key].known != tuple(said["classes"]):
+            raise InputError(f"{run}: its task has other classes now; probe into another folder")
+        _score(run, states, crossings[key], origin, target, folder)
     return done
+
+
+def _origin(
+    run: Path, said: dict[str, Any], target: Features, stated: dict[str, Any]
+) -> dict[str, Any]:
+    """What a transferred run depends on: its probe, weight for weight, and what it is scored on."""
+    digest = hashlib.sha256()
+    for place in range(len(said["seeds"])):
+        digest.update((run / weights_file(place)).read_bytes())
+    stores = {"store": target.about["store"], "trained_on": said["hashes"]["store"]}
+    hashes = said["hashes"] | stores | {"probe": digest.hexdigest()}
+    return {"hashes": hashes, "recipe": said["recipe"] | {"transfer": stated}}
+
+
+def _stated(folder: Path, keys: Collection[str]) -> dict[str, Any]:
+    """What the run in ``folder`` says of ``keys``; nothing where there is none."""
+    path = folder / "run.json"
+    run = json.loads(path.read_text()) if path.exists() else {}
+    return {key: run[key] for key in keys if key in run}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +106,17 @@ class Crossing:
 
     Attributes:
         cohort: Trained and chosen on the one, tested on the other.
-        columns: The places of its classes among those that the probe was trained on.
+        known: The classes that the probe was trained on.
+        columns: The places of the cohort's classes among them.
         states: Of the records of each split that is scored.
-        trained_on: The data set that the probe was trained on, and the hash of its store.
+        trained_on: The data set that the probe was trained on.
     """
 
     cohort: Cohort
+    known: tuple[str, ...]
     columns: list[int]
     states: dict[str, Tensor]
-    trained_on: tuple[str, str]
+    trained_on: str
 
 
 def cross(
@@ -111,9 +147,10 @@ def cross(
     }
     return Crossing(
         cohort,
+        origin.classes,
         columns,
         {name: torch.from_numpy(np.asarray(x, dtype=np.float32)) for name, x in states.items()},
-        (origin.source, trained.about["store"]),
+        origin.source,
     )
 
 
@@ -158,7 +195,12 @@ def _across(
 
 
 def _score(
-    run: Path, states: tuple[Any, ...], crossing: Crossing, target: Features, out: Path
+    run: Path,
+    states: tuple[Any, ...],
+    crossing: Crossing,
+    origin: dict[str, Any],
+    target: Features,
+    out: Path,
 ) -> None:
     began = time.perf_counter()
     said, shape, weights = states
@@ -170,19 +212,24 @@ def _score(
             with torch.inference_mode():
                 each = probabilities(classifier(found), exclusive=crossing.cohort.exclusive)
             scores[name].append(each.numpy()[:, crossing.columns])
-    source, store = crossing.trained_on
-    kept = ("kind", "encoder", "readout", "layer", "head", "leads", "fraction", "chosen", "recipe")
+    kept = ("kind", "encoder", "readout", "layer", "head", "leads", "fraction", "chosen")
     about = {key: said[key] for key in kept if key in said} | {
-        "name": f"{said['name']}, from {source}",
-        "trained_on": source,
-        "hashes": said["hashes"] | {"store": target.about["store"], "trained_on": store},
+        "name": f"{said['name']}, from {crossing.trained_on}",
+        "trained_on": crossing.trained_on,
         "seconds": round(time.perf_counter() - began, 2),
     }
     stacked = {name: np.stack(values) for name, values in scores.items()}
     resamples = said["recipe"]["resamples"]
 
     def write(fresh: Path) -> None:
-        write_run(fresh, crossing.cohort, stacked, said["seeds"], resamples=resamples, about=about)
+        write_run(
+            fresh,
+            crossing.cohort,
+            stacked,
+            said["seeds"],
+            resamples=resamples,
+            about=about | origin,
+        )
 
     replace_folder(out, write)
 

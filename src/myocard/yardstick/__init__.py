@@ -9,7 +9,6 @@ from typing import Any
 from myocard.checkpoint import replace_folder
 from myocard.cohort import assemble
 from myocard.data.store import Store
-from myocard.errors import InputError
 from myocard.recipe import NetworkRecipe, YardstickRecipe
 from myocard.results import write_run
 from myocard.tasks import task
@@ -28,16 +27,16 @@ def measure(
 ) -> None:
     """Train and score a yardstick into run folder ``out``, or take up one that was stopped.
 
+    A run that is there is replaced.
+
     Args:
         store: Windows are of its records, z-scored lead by lead.
         test: Score the test folds too; until then they are not touched.
         report: Told what is being done, how much of it is done, and how much there is.
 
     Raises:
-        InputError: When ``out`` exists, or the recipe's windows do not fit the store.
+        InputError: When the recipe's windows do not fit the store.
     """
-    if out.exists():
-        raise InputError(f"{out}: exists already; remove it or choose another folder")
     began = time.perf_counter()
     cohort = assemble(store.records, task(recipe.task), recipe.split, recipe.min_positives)
     splits = ("validation", "test") if test else ("validation",)
