@@ -121,6 +121,16 @@ def test_ten_steps_equal_five_and_resuming_for_five_bit_for_bit(tmp_path, stop):
     assert [step for step, _, _ in log_of(tmp_path / "whole")] == list(range(1, 11))
 
 
+def test_a_line_that_a_stop_cut_short_is_dropped_from_the_log(tmp_path):
+    run(small_model(), tmp_path / "whole")
+    run(small_model(), tmp_path / "cut", stop=7)
+    with (tmp_path / "cut/log.jsonl").open("a") as log:
+        log.write('{"step": 6, "lo')
+    run(small_model(), tmp_path / "cut")
+    assert log_of(tmp_path / "cut") == log_of(tmp_path / "whole")
+    assert not list(tmp_path.rglob("*.partial"))
+
+
 def test_random_masks_go_on_bit_for_bit(encoder, signals, tmp_path):
     start = {k: v.clone() for k, v in encoder.state_dict().items()}
 

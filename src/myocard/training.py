@@ -238,7 +238,7 @@ class TrainingState:
 
     def _claim(self, path: Path) -> None:
         if not path.exists():
-            path.write_text(json.dumps(self.settings, indent=2) + "\n")
+            _write(path, json.dumps(self.settings, indent=2) + "\n")
         elif json.loads(path.read_text()) != self.settings:
             raise InputError(f"{path}: a run with other settings; choose another folder")
 
@@ -247,7 +247,14 @@ class TrainingState:
         path = self.folder / "log.jsonl"
         if path.exists():
             lines = path.read_text().splitlines(keepends=True)
-            path.write_text("".join(x for x in lines if json.loads(x)["step"] <= step))
+            whole = [x for x in lines if x.endswith("\n")]  # a stop may have cut the last one short
+            _write(path, "".join(x for x in whole if json.loads(x)["step"] <= step))
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def _moments(tensors: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[str, Any]:
