@@ -79,6 +79,21 @@ def test_a_stopped_run_goes_on_bit_for_bit(made, recipe, tmp_path):
     assert pretrain(recipe, tmp_path / "made").key == made.key
 
 
+def test_an_encoder_appears_with_its_log_and_drawing_or_not_at_all(made, recipe, tmp_path):
+    out = tmp_path / "made"
+
+    def spoil(progress) -> None:
+        if progress.step == 3:
+            (tmp_path / "made.run/log.jsonl").rename(tmp_path / "log.jsonl")
+
+    with pytest.raises(FileNotFoundError):
+        pretrain(recipe, out, report=spoil)
+    assert {path.name for path in tmp_path.iterdir()} == {"made.run", "log.jsonl"}
+    (tmp_path / "log.jsonl").rename(tmp_path / "made.run/log.jsonl")
+    assert pretrain(recipe, out).key == made.key
+    assert (out / "reconstruction.npz").exists()
+
+
 def test_a_stopped_run_with_a_slow_copy_goes_on_bit_for_bit(recipe, tmp_path):
     def stop(progress) -> None:
         if progress.step == 2:

@@ -67,9 +67,10 @@ class Checkpoint:
         """
         if folder.exists() and not (folder / "config.json").exists():
             raise InputError(f"{folder}: exists and is no checkpoint; choose another folder")
-        replace_folder(folder, self._write)
+        replace_folder(folder, self.write)
 
-    def _write(self, folder: Path) -> None:
+    def write(self, folder: Path) -> None:
+        """Write the files of a checkpoint into a folder that is there."""
         weights = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()} | self.rest
         weights = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
         save_file(weights, folder / "model.safetensors")

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint, replace_folder
 from myocard.data.batches import Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
@@ -70,12 +70,16 @@ def pretrain(
         met = {place for k in error.batches for place, _ in next(order.stream(k))}
         raise Diverged(f"{error} (records {', '.join(windows.ids(sorted(met)))})") from error
     checkpoint = describe(recipe, model, preprocessing, windows)
-    checkpoint.save(out)
-    (run / "log.jsonl").rename(out / "log.jsonl")
+
+    def write(folder: Path) -> None:
+        checkpoint.write(folder)
+        shutil.copy(run / "log.jsonl", folder)
+        if isinstance(model, MaskedAutoencoder):
+            drawn = reconstruct(model.cpu(), shown, preprocessing)
+            np.savez(folder / "reconstruction.npz", allow_pickle=False, **drawn)
+
+    replace_folder(out, write)
     shutil.rmtree(run)
-    if isinstance(model, MaskedAutoencoder):
-        drawn = reconstruct(model.cpu(), shown, preprocessing)
-        np.savez(out / "reconstruction.npz", allow_pickle=False, **drawn)
     return checkpoint
 
 
