@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from myocard.checkpoint import Checkpoint
+from myocard.data.batches import Windows
 from myocard.errors import InputError
 from myocard.leaks import seen
 from myocard.nn.representation import effective_rank
-from myocard.pretraining import build, collapsed, pretrain, select
+from myocard.pretraining import build, collapsed, describe, pretrain, select
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
 from myocard.training import Diverged
 
@@ -169,6 +170,14 @@ def test_no_more_layers_are_averaged_than_there_are(recipe):
     changes = {"mixture": "mean", "mixture_layers": 9}
     with pytest.raises(InputError, match="mixture_layers = 9: 'nano' has 8 blocks"):
         build(recipe.model_copy(update=changes), recipe.input.preprocessing())
+
+
+def test_a_mean_of_fewer_layers_goes_by_no_published_name(recipe, made):
+    windows = Windows([select(part) for part in recipe.corpus], made.preprocessing)
+    for layers, name in ((None, "mean"), (2, None)):
+        changed = recipe.model_copy(update={"mixture": "mean", "mixture_layers": layers})
+        model = build(changed, made.preprocessing)
+        assert describe(changed, model, made.preprocessing, windows).about["mixture"] == name
 
 
 def test_the_weights_are_drawn_by_the_recipes_seed(recipe):

@@ -163,6 +163,7 @@ def _about(recipe: FinetuneRecipe, checkpoint: Checkpoint, store: Store) -> dict
             "layers": checkpoint.encoder.shape.depth + 1,
             "width": checkpoint.encoder.shape.width,
             "input": checkpoint.about.get("input"),
+            "sources": None if scratch else checkpoint.about.get("sources"),
         },
         "readout": recipe.readout,
         "layer": None,

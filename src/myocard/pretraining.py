@@ -124,11 +124,13 @@ def describe(
 ) -> Checkpoint:
     """The checkpoint of what was trained."""
     corpus = pd.concat([p.store.records.iloc[p.rows] for p in windows.parts])
+    # Reports tell ST-MEM from IPASTMEM by the mixture; another objective or mean is neither.
+    published = recipe.objective == "mae" and recipe.mixture_layers is None
     about = {
         "input": recipe.input.preset,
         "objective": recipe.objective,
         # Plain and IPASTMEM are a pair to compare; other objectives are not of it.
-        "mixture": recipe.mixture if recipe.objective == "mae" else None,
+        "mixture": recipe.mixture if published else None,
         "seed": recipe.optimisation.seed,
         "effective_rank": spread(model.encoder, windows, preprocessing),
         "sources": corpus.groupby("source").size().to_dict(),

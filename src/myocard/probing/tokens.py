@@ -211,4 +211,5 @@ def _encoder(checkpoint: Checkpoint) -> dict[str, Any]:
         "layers": checkpoint.encoder.shape.depth + 1,
         "width": checkpoint.encoder.shape.width,
         "input": checkpoint.about.get("input"),
+        "sources": checkpoint.about.get("sources"),
     }
