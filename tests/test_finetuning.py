@@ -186,6 +186,12 @@ def test_from_scratch_no_probe_can_be_taken_up(clean, store, probed, tmp_path):
         finetune(recipe(start="scratch"), clean, store, tmp_path / "out", probe=probed)
 
 
+def test_a_probe_that_was_trained_on_other_folds_is_refused(clean, store, probed, tmp_path):
+    other = SPLIT.model_copy(update={"validation": SPLIT.test, "test": SPLIT.validation})
+    with pytest.raises(InputError, match="a probe of another store or split"):
+        finetune(recipe(split=other), clean, store, tmp_path / "out", probe=probed)
+
+
 def test_scores_of_several_crops_are_the_mean_over_windows(clean, store):
     shape = ClassifierShape(TASK, ("A", "B"), "pma", None, "linear")
     model = SignalClassifier(clean.encoder, shape.build(clean.encoder.norm, 3)).eval()

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from myocard.checkpoint import Checkpoint, load_weights, replace_folder
-from myocard.classifiers import WEIGHTS, ClassifierShape, read_probe
+from myocard.classifiers import WEIGHTS, ClassifierShape, read_probe, read_run
 from myocard.cohort import Cohort, assemble
 from myocard.data.store import Store
 from myocard.errors import InputError
@@ -49,12 +49,14 @@ def finetune(
 
     Raises:
         InputError: When ``out`` exists, the store does not meet the encoder's input, the probe is
-            of another encoder, readout, head or classes, or for a leak.
+            of another encoder, store, split, readout, head or classes, or for a leak.
     """
     if out.exists():
         raise InputError(f"{out}: exists already; remove it or choose another folder")
     if probe is not None and recipe.start == "scratch":
         raise InputError(f'{probe}: a probe reads a trained encoder; leave out start = "scratch"')
+    if probe is not None:
+        _require_same_split(probe, recipe, store)
     began = time.perf_counter()
     known = checkpoint.corpus if recipe.start == "checkpoint" else checkpoint.corpus.iloc[:0]
     records = store.records.assign(seen=seen(known, store.records))
@@ -100,6 +102,17 @@ def _build(
         _require_same(probe, found, shape)
         load_weights(classifier, weights, "", probe / WEIGHTS)
     return SignalClassifier(encoder, classifier, checkpoint.preprocessing.leads)
+
+
+def _require_same_split(probe: Path, recipe: FinetuneRecipe, store: Store) -> None:
+    """What a probe was trained on must not be what is tested: its start would have seen it."""
+    run, _, _ = read_run(probe)
+    split = recipe.split.model_dump(mode="json")
+    if run.get("hashes", {}).get("store") != store.key or run["recipe"]["split"] != split:
+        raise InputError(
+            f"{probe}: a probe of another store or split than this fine-tuning's; probe the same "
+            "store with the recipe's folds"
+        )
 
 
 def _require_same(probe: Path, found: ClassifierShape, wanted: ClassifierShape) -> None:
