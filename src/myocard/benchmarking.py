@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -236,10 +237,15 @@ def _probe(
     trials: Sequence[Trial], places: Places, advance: Advance, *, test: bool, jobs: int
 ) -> None:
     threads = max(1, torch.get_num_threads() // jobs)
-    calls = (delayed(_try)(trial, places, threads, test=test) for trial in trials)
+    calls = [delayed(_try)(trial, places, threads, test=test) for trial in trials]
+    _side_by_side("probe", calls, advance, jobs)
+
+
+def _side_by_side(verb: str, calls: Sequence[Any], advance: Advance, jobs: int) -> None:
+    """Make joblib's ``calls``, each of which returns what it was about."""
     finished = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
     for done, name in enumerate(finished, start=1):
-        advance(f"probe, {name}", done, len(trials))
+        advance(f"{verb}, {name}", done, len(calls))
 
 
 def _try(trial: Trial, places: Places, threads: int, *, test: bool) -> str:
@@ -296,10 +302,8 @@ def _transfer(
     """Score the trials elsewhere, those together whose target need be read and compared once."""
     ordered = sorted(crossings, key=_crossed)
     groups = [list(members) for _, members in groupby(ordered, key=_crossed)]
-    calls = (delayed(_cross)([t for t, _ in each], each[0][1], places) for each in groups)
-    finished = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
-    for done, name in enumerate(finished, start=1):
-        advance(f"transfer, {name}", done, len(groups))
+    calls = [delayed(_cross)([t for t, _ in each], each[0][1], places) for each in groups]
+    _side_by_side("transfer", calls, advance, jobs)
 
 
 def _crossed(crossing: tuple[Trial, Transfer]) -> tuple[str, ...]:
