@@ -78,9 +78,9 @@ class Misses(NamedTuple):
     """
 
     errors: Float[Tensor, "records layers"]
-    squares: Float[Tensor, "records"]
+    squares: Float[Tensor, " records"]
     sums: Float[Tensor, "records patch"]
-    number: Float[Tensor, "records"]
+    number: Float[Tensor, " records"]
 
 
 class Pairs(NamedTuple):
@@ -88,7 +88,7 @@ class Pairs(NamedTuple):
 
     tokens: Float[Tensor, "layers rows width"]
     patches: Float[Tensor, "rows patch"]
-    records: Int[Tensor, "rows"]
+    records: Int[Tensor, " rows"]
 
 
 @torch.inference_mode()

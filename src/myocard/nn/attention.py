@@ -22,10 +22,10 @@ class AttentionStatistics(NamedTuple):
         separators: Share of all attention that goes to separators, which stand at no time.
     """
 
-    entropy: Float[Tensor, "batch"]
-    distance: Float[Tensor, "batch"]
-    across: Float[Tensor, "batch"]
-    separators: Float[Tensor, "batch"]
+    entropy: Float[Tensor, " batch"]
+    distance: Float[Tensor, " batch"]
+    across: Float[Tensor, " batch"]
+    separators: Float[Tensor, " batch"]
 
 
 def attention_weights(attention: Attention, normed: Tokens) -> Weights:

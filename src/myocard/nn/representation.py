@@ -70,7 +70,7 @@ def linear_cka(layers: Float[Tensor, "layers records width"]) -> Float[Tensor, "
     return products / (norms[:, None] * norms)
 
 
-def token_similarity(tokens: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch"]:
+def token_similarity(tokens: Float[Tensor, "batch tokens width"]) -> Float[Tensor, " batch"]:
     """Mean cosine similarity of two different tokens of a record (over-smoothing).
 
     1 where all tokens point the same way (Shi et al., arXiv 2202.08625).
