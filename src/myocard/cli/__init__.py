@@ -1,0 +1,31 @@
+"""The command line: parse, call, print. Programs live in modules of their own names."""
+
+import logging
+import sys
+
+# In the order in which `myocard --help` lists their commands.
+from myocard.cli import whole, records, encoders, evaluation  # noqa: F401  # isort: skip
+from myocard.cli.options import app, console
+from myocard.errors import InputError
+
+
+def main() -> None:
+    """Run the command line; a fault of the user's is one line and exit code 2."""
+    # Fabric tells its precision and devices at INFO, and resets its root logger when imported.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    try:
+        app()
+    except (InputError, OSError) as error:
+        _say(" ".join(str(error).split()), style="bold red")
+        sys.exit(2)
+    except SystemExit as done:
+        # Typer turns Ctrl-C into this code without a word.
+        if done.code == 130:
+            _say("stopped; the same command goes on from what was saved, or starts again")
+        raise
+
+
+def _say(what: str, style: str | None = None) -> None:
+    """Print one line on standard error as it is: a path may look like Rich's markup."""
+    line = f"myocard: {what}"
+    console.print(line, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)

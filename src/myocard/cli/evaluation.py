@@ -1,0 +1,140 @@
+"""What an encoder is worth: probes, fine-tuning, other data sets, yardsticks, the report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from myocard.cli.options import CheckpointFolder, Out, RecipeFile, StoreFolder, Test, app, console
+from myocard.cli.progress import bar, steps
+from myocard.errors import InputError
+
+
+@app.command()
+def probe(
+    recipe: RecipeFile,
+    features: Annotated[list[Path], typer.Argument(help="Folders that `myocard extract` made")],
+    out: Annotated[Path, typer.Option(help="Results; runs that are there are kept")],
+    test: Test = False,
+) -> None:
+    """Train every readout and head of the recipe on cached states."""
+    from myocard.features import Features
+    from myocard.probing import probe as make
+    from myocard.recipe import ProbeRecipe, read_recipe
+
+    settings = read_recipe(recipe, ProbeRecipe)
+    opened = [Features.open(folder) for folder in features]
+    with console.status("probe") as status:
+        for each in opened:
+            make(each, settings, out, test=test, report=status.update)
+    print(out)
+
+
+@app.command("probe-tokens")
+def probe_tokens(
+    recipe: RecipeFile,
+    checkpoint: CheckpointFolder,
+    store: StoreFolder,
+    out: Annotated[Path, typer.Option(help="Results; runs that are there are kept")],
+    random: Annotated[
+        int | None, typer.Option(help="Seed: the same encoder with random weights instead")
+    ] = None,
+    test: Test = False,
+) -> None:
+    """Train readouts of single tokens while the frozen encoder runs, with no cache on disk."""
+    from myocard.checkpoint import Checkpoint
+    from myocard.data.store import Store
+    from myocard.probing.streaming import TokenStream
+    from myocard.probing.tokens import probe_tokens as make
+    from myocard.probing.tokens import views
+    from myocard.recipe import TokenProbeRecipe, read_recipe
+
+    settings = read_recipe(recipe, TokenProbeRecipe)
+    encoder, opened = Checkpoint.load(checkpoint), Store.open(store)
+    if random is not None:
+        encoder = encoder.randomised(random)
+    looks = views(settings.readouts, encoder.encoder.shape)
+    stream = TokenStream(encoder, opened, looks, settings.keep * 1e9)
+    with bar() as advance:
+        make(settings, stream, out, test=test, report=steps("probe tokens", advance))
+    print(out)
+
+
+@app.command()
+def finetune(
+    recipe: RecipeFile,
+    checkpoint: CheckpointFolder,
+    store: StoreFolder,
+    out: Out,
+    probe: Annotated[
+        Path | None, typer.Option(help="Start readout and head from this probe's run")
+    ] = None,
+    test: Test = False,
+) -> None:
+    """Train encoder, readout and head together, from a checkpoint or from scratch."""
+    from myocard.checkpoint import Checkpoint
+    from myocard.data.store import Store
+    from myocard.finetuning import finetune as make
+    from myocard.recipe import FinetuneRecipe, read_recipe
+
+    settings = read_recipe(recipe, FinetuneRecipe)
+    encoder, opened = Checkpoint.load(checkpoint), Store.open(store)
+    with bar() as advance:
+        report = steps("fine-tune", advance)
+        make(settings, encoder, opened, out, probe=probe, test=test, report=report)
+    print(out)
+
+
+@app.command()
+def transfer(
+    trained: Annotated[Path, typer.Argument(help="Features that the probes were trained on")],
+    target: Annotated[Path, typer.Argument(help="The same encoder's features of another store")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of probes")],
+    out: Annotated[Path, typer.Option(help="Results; runs that are there are kept")],
+    folds: Annotated[
+        str | None, typer.Option(help="Of the target, such as 10; all by default")
+    ] = None,
+) -> None:
+    """Score probes of one data set on another as they are: nothing is trained or chosen there."""
+    from myocard.features import Features
+    from myocard.transferring import transfer as make
+
+    opened = Features.open(trained), Features.open(target)
+    chosen = None if folds is None else _numbers(folds)
+    with console.status("transfer") as status:
+        make(runs, *opened, out, folds=chosen, report=status.update)
+    print(out)
+
+
+@app.command()
+def yardstick(recipe: RecipeFile, store: StoreFolder, out: Out, test: Test = False) -> None:
+    """Train and score what an encoder should beat: MiniRocket, xresnet1d101, S4D, a ViT."""
+    from myocard.data.store import Store
+    from myocard.recipe import read_yardstick
+    from myocard.yardstick import measure
+
+    if out.exists():
+        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    settings = read_yardstick(recipe)
+    with bar() as advance:
+        measure(Store.open(store), settings, out, test=test, report=advance)
+    print(out)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Folders that hold runs, at any depth")],
+    out: Annotated[Path, typer.Option(help="Folder to write")] = Path("report"),
+) -> None:
+    """Draw the report from result files alone: HTML, CSV, LaTeX and SVG."""
+    from myocard.reporting import write_report
+
+    write_report(results, out)
+    print(out / "report.html")
+
+
+def _numbers(listed: str) -> list[int]:
+    try:
+        return [int(part) for part in listed.split(",")]
+    except ValueError as error:
+        raise InputError(f"{listed!r}: give numbers with commas between them, as 9,10") from error
