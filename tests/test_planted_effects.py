@@ -24,7 +24,7 @@ from myocard.nn.readouts import READOUTS
 from myocard.preparation import Wanted, prepare
 from myocard.probing import probe
 from myocard.recipe import Optimisation, ProbeRecipe, Split
-from myocard.reporting.comparisons import compare
+from myocard.reporting.pairs import compare
 from myocard.reporting.runs import read_run
 
 RECORDS, DEPTH, PLANTED, WIDTH = 400, 4, 2, 12

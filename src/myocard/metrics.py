@@ -10,7 +10,6 @@ of that resample is the mean over the classes that have one: ``RULE``.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -169,30 +168,6 @@ def summarise(
     }
 
 
-def paired_difference(
-    targets: Flags,
-    scores_a: Reals,
-    scores_b: Reals,
-    *,
-    metric: Metric = auroc,
-    groups: ArrayLike | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> dict[str, float]:
-    """How much better ``scores_a`` are than ``scores_b`` on the same resamples of one test set.
-
-    Either may be ``(records, classes)`` or, of any number of seeds, ``(seeds, records, classes)``.
-
-    Returns:
-        ``difference``, its percentile interval ``low`` to ``high``, the two-sided bootstrap ``p``
-        of no difference, which is at least 2 / (resamples + 1), and the standard error ``se``.
-    """
-    values = partial(
-        macro_resamples, targets, metric=metric, groups=groups, resamples=resamples, seed=seed
-    )
-    return difference(values(scores_a), values(scores_b))
-
-
 def macro_resamples(
     targets: Flags,
     scores: Reals,
@@ -226,7 +201,12 @@ def macro_estimate(
 
 
 def difference(values_a: Reals, values_b: Reals) -> dict[str, float]:
-    """What ``paired_difference`` returns, from the ``macro_resamples`` of both sides."""
+    """How much better one side is than the other, from the ``macro_resamples`` of both.
+
+    Returns:
+        ``difference``, its percentile interval ``low`` to ``high``, the two-sided bootstrap ``p``
+        of no difference, which is at least 2 / (resamples + 1), and the standard error ``se``.
+    """
     observed, *drawn = values_a - values_b
     differences = np.array(drawn)[~np.isnan(drawn)]
     low, high = _interval(differences)

@@ -18,8 +18,9 @@ from myocard.calibration import (
     scale,
 )
 from myocard.metrics import difference, macro_estimate, macro_resamples
-from myocard.reporting.comparisons import Group, Row, Section, predictions
+from myocard.reporting.comparisons import Group, Row, Section
 from myocard.reporting.drawing import BLUE, GREY, VERMILION, Figure, style, to_svg
+from myocard.reporting.pairs import predictions
 from myocard.reporting.runs import Estimate, Predictions
 from myocard.reporting.selection import main_rows
 from myocard.reporting.tables import Table, estimate, signed

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 
-import numpy as np
-from numpy.typing import NDArray
-
 from myocard.errors import InputError
-from myocard.metrics import difference, macro_resamples
-from myocard.reporting.runs import Metrics, Predictions, Run, Split
+from myocard.reporting.pairs import Difference, compare
+from myocard.reporting.runs import Metrics, Run, Split
 
 READOUTS = {
     "last": "last layer",
@@ -32,17 +28,6 @@ READOUTS = {
 """Readouts in the order of the table; others follow by name."""
 
 BEST_LAYER = "best layer on validation"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A paired difference in macro AUROC, its 95 % interval, two-sided p and standard error."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    se: float
 
 
 @dataclass(frozen=True)
@@ -193,22 +178,6 @@ def sections(runs: Iterable[Run]) -> list[Section]:
     return [_section(name, members) for name, members in zip(names, found, strict=True)]
 
 
-def compare(run: Run | None, reference: Run | None, split: Split) -> Difference | None:
-    """``run`` minus ``reference`` on the same resamples of patients.
-
-    None where one of them is missing, was not scored on ``split``, or on other records or classes.
-    """
-    if run is None or reference is None or not _alike(run, reference, split):
-        return None
-    return Difference(**difference(_resamples(run, split), _resamples(reference, split)))
-
-
-@lru_cache(maxsize=32)
-def predictions(run: Run, split: Split) -> Predictions:
-    """``run.predictions(split)``, which several tables ask for."""
-    return run.predictions(split)
-
-
 def describe_encoder(run: Run) -> str:
     encoder = run.states.encoder
     if run.states.kind == "rival":
@@ -290,17 +259,3 @@ def _with_detail(group: Group) -> Group:
     records = states.splits.get("train", {}).get("records", "?")
     detail = f"{(states.encoder.hash or 'no hash')[:8]}, {records} training records"
     return Group(f"{group.label} ({detail})", group.runs, group.layers, group.split)
-
-
-def _alike(run: Run, reference: Run, split: Split) -> bool:
-    sides = (run.states, reference.states)
-    if any(s.metrics(split) is None for s in sides) or sides[0].classes != sides[1].classes:
-        return False
-    a, b = predictions(run, split), predictions(reference, split)
-    return np.array_equal(a.ids, b.ids) and np.array_equal(a.targets, b.targets)
-
-
-@lru_cache(maxsize=1000)
-def _resamples(run: Run, split: Split) -> NDArray[np.floating]:
-    found = predictions(run, split)
-    return macro_resamples(found.targets, found.scores, groups=found.patients)

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from myocard.calibration import operating_point, thresholds_at
-from myocard.reporting.comparisons import Group, Row, Section, predictions
+from myocard.reporting.comparisons import Group, Row, Section
+from myocard.reporting.pairs import predictions
 from myocard.reporting.selection import main_rows
 from myocard.reporting.tables import MISSING, Table, gathered
 

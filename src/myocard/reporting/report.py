@@ -17,7 +17,7 @@ from myocard.errors import InputError
 from myocard.reporting import significance, tables
 from myocard.reporting.anatomies import anatomies
 from myocard.reporting.calibration import calibration
-from myocard.reporting.comparisons import Difference, Group, Section, sections
+from myocard.reporting.comparisons import Group, Section, sections
 from myocard.reporting.conditions import label_efficiency, lead_sets
 from myocard.reporting.curves import layer_curves, loss_curve
 from myocard.reporting.drawing import Figure
@@ -25,6 +25,7 @@ from myocard.reporting.gains import gains
 from myocard.reporting.gates import departures, gates, records
 from myocard.reporting.heatmaps import layer_weights
 from myocard.reporting.operating import operating_points
+from myocard.reporting.pairs import Difference
 from myocard.reporting.runs import Run, find_files, find_runs
 from myocard.reporting.spread import spreads
 from myocard.reporting.subgroups import subgroups

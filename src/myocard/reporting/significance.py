@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.metrics import auroc, macro
-from myocard.reporting.comparisons import Difference, Group, Section, compare, predictions
+from myocard.reporting.comparisons import Group, Section
+from myocard.reporting.pairs import Difference, compare, predictions
 from myocard.reporting.runs import Run, Split
 from myocard.reporting.tables import MISSING, Table, signed
 from myocard.significance import delong_test, detectable, holm

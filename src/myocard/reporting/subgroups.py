@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.metrics import auroc, macro, macro_estimate
-from myocard.reporting.comparisons import Group, Row, Section, predictions
+from myocard.reporting.comparisons import Group, Row, Section
+from myocard.reporting.pairs import predictions
 from myocard.reporting.runs import Estimate
 from myocard.reporting.selection import main_rows
 from myocard.reporting.tables import Table, estimate, gathered

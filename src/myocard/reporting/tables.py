@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from myocard.reporting.comparisons import READOUTS, Difference, Group, Row, Section
+from myocard.reporting.comparisons import READOUTS, Group, Row, Section
+from myocard.reporting.pairs import Difference
 from myocard.reporting.runs import Estimate, Score
 
 MISSING = "–"
