@@ -22,7 +22,7 @@ from myocard.errors import InputError
 from myocard.leaks import seen
 from myocard.nn.classifier import SignalClassifier
 from myocard.recipe import FinetuneRecipe
-from myocard.results import write_run
+from myocard.results import encoder_statement, write_run
 from myocard.supervision import Supervision
 from myocard.tasks import task
 from myocard.training import Progress
@@ -164,20 +164,17 @@ def _describe(
 
 
 def _about(recipe: FinetuneRecipe, checkpoint: Checkpoint, store: Store) -> dict[str, Any]:
-    scratch = recipe.start == "scratch"
+    scratch, origin = recipe.start == "scratch", checkpoint.about
     return {
         "kind": "finetune",
         "name": f"{checkpoint.name}/{recipe.task}/finetune-{recipe.readout}-{recipe.head}",
-        "encoder": {
-            "name": f"scratch-{checkpoint.name}" if scratch else checkpoint.name,
-            "hash": checkpoint.key,
-            "random": scratch,
-            "mixture": None if scratch else checkpoint.about.get("mixture"),
-            "layers": checkpoint.encoder.shape.depth + 1,
-            "width": checkpoint.encoder.shape.width,
-            "input": checkpoint.about.get("input"),
-            "sources": None if scratch else checkpoint.about.get("sources"),
-        },
+        "encoder": encoder_statement(
+            f"scratch-{checkpoint.name}" if scratch else checkpoint.name,
+            checkpoint.key,
+            {"random": True, "input": origin.get("input")} if scratch else origin,
+            layers=checkpoint.encoder.shape.depth + 1,
+            width=checkpoint.encoder.shape.width,
+        ),
         "readout": recipe.readout,
         "layer": None,
         "head": recipe.head,

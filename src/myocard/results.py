@@ -96,6 +96,23 @@ def average_weights(weights: NDArray[np.floating], cohort: Cohort, split: str) -
     }
 
 
+def encoder_statement(
+    name: str, key: str, origin: Mapping[str, Any], *, layers: int, width: int
+) -> dict[str, Any]:
+    """What a run says of the encoder that it read.
+
+    Args:
+        name: As in tables.
+        key: A hash of its weights and stated input.
+        origin: Its checkpoint's ``about``; ``random`` where it was not pretrained.
+        layers: Of its states, the embedding among them.
+        width: Of its states.
+    """
+    told = {kind: origin.get(kind) for kind in ("mixture", "input", "sources")}
+    random = bool(origin.get("random", False))
+    return {"name": name, "hash": key, "random": random, "layers": layers, "width": width} | told
+
+
 def write_run(
     folder: Path,
     cohort: Cohort,

@@ -22,7 +22,13 @@ from myocard.probing import runs
 from myocard.probing.jobs import Cell, Job
 from myocard.probing.mixing import Weights, by_code, by_record, departure, static_twins, weigh
 from myocard.recipe import ProbeRecipe
-from myocard.results import Scores, average_weights, macro_auroc, prediction_table
+from myocard.results import (
+    Scores,
+    average_weights,
+    encoder_statement,
+    macro_auroc,
+    prediction_table,
+)
 from myocard.tasks import task
 
 __all__ = ["Cell", "Job", "probe", "stacks"]
@@ -135,20 +141,16 @@ def _tables(
 
 
 def _about(cell: Cell, features: Features, recipe: ProbeRecipe) -> dict[str, Any]:
-    origin = features.about["about"]
     return {
         "kind": "probe",
         "name": f"{features.about['name']}/{recipe.task}/{cell.name}",
-        "encoder": {
-            "name": features.about["name"],
-            "hash": features.about["encoder"],
-            "random": bool(origin.get("random", False)),
-            "mixture": origin.get("mixture"),
-            "layers": features.depth + 1,
-            "width": features.states.shape[-1],
-            "input": origin.get("input"),
-            "sources": origin.get("sources"),
-        },
+        "encoder": encoder_statement(
+            features.about["name"],
+            features.about["encoder"],
+            features.about["about"],
+            layers=features.depth + 1,
+            width=features.states.shape[-1],
+        ),
         "readout": cell.readout,
         "layer": cell.layer,
         "head": cell.head,

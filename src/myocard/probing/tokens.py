@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from myocard.checkpoint import Checkpoint
 from myocard.cohort import Cohort, assemble
 from myocard.data.batches import Shuffled
 from myocard.leaks import seen
@@ -29,7 +28,7 @@ from myocard.probing import runs
 from myocard.probing.jobs import MIXTURE_PENALTY, Cell
 from myocard.probing.streaming import TokenStream
 from myocard.recipe import TokenProbeRecipe
-from myocard.results import average_weights, choose_penalties
+from myocard.results import average_weights, choose_penalties, encoder_statement
 from myocard.tasks import task
 from myocard.training import Progress, fit, steps_per_epoch
 
@@ -193,23 +192,16 @@ def _about(cell: Cell, job: TokenJob) -> dict[str, Any]:
     return {
         "kind": "probe",
         "name": f"{checkpoint.name}/{job.recipe.task}/{cell.name}",
-        "encoder": _encoder(checkpoint),
+        "encoder": encoder_statement(
+            checkpoint.name,
+            checkpoint.key,
+            checkpoint.about,
+            layers=checkpoint.encoder.shape.depth + 1,
+            width=checkpoint.encoder.shape.width,
+        ),
         "readout": cell.readout,
         "layer": None,
         "head": cell.head,
         "leads": list(checkpoint.preprocessing.leads),
         **_origin(job.recipe, job.stream),
-    }
-
-
-def _encoder(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {
-        "name": checkpoint.name,
-        "hash": checkpoint.key,
-        "random": bool(checkpoint.about.get("random", False)),
-        "mixture": checkpoint.about.get("mixture"),
-        "layers": checkpoint.encoder.shape.depth + 1,
-        "width": checkpoint.encoder.shape.width,
-        "input": checkpoint.about.get("input"),
-        "sources": checkpoint.about.get("sources"),
     }
