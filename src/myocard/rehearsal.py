@@ -13,7 +13,8 @@ import torch
 from joblib import cpu_count
 from torch import Tensor, nn
 
-from myocard.benchmarking import Places, with_random
+from myocard.benchmarking.materials import with_random
+from myocard.benchmarking.places import Places
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.cohort import Cohort
 from myocard.corpora import expand

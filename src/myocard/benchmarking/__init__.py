@@ -5,41 +5,31 @@ benchmark that was stopped goes on where it was. An encoder or run that was made
 is refused; stores are kept as they are, whatever their settings say now.
 """
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from joblib import Parallel, cpu_count, delayed
 
 from myocard.anatomy import dissect
-from myocard.auditing import leaks
+from myocard.benchmarking import materials
+from myocard.benchmarking.places import Advance, Places
 from myocard.checkpoint import Checkpoint
-from myocard.corpora import StoreSettings, expand
-from myocard.data.sources import dataset, entries, simulator
 from myocard.data.store import Store
-from myocard.errors import InputError
 from myocard.features import Features, extract
 from myocard.grid import Condition, Grid, TokenTrial, Transfer, Trial, Yardstick
 from myocard.leads import LEAD_SETS
-from myocard.preparation import Wanted, prepare
-from myocard.pretraining import pretrain, select
 from myocard.probing import probe, stacks
 from myocard.probing.runs import is_finished
 from myocard.probing.streaming import TokenStream
 from myocard.probing.tokens import probe_tokens, views
-from myocard.recipe import CorpusPart, PretrainRecipe, check
 from myocard.reporting import write_report
 from myocard.training import Progress
 from myocard.transferring import transfer
 from myocard.yardstick import measure
-
-Advance = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and how much there is."""
 
 
 def benchmark(
@@ -59,9 +49,9 @@ def benchmark(
             that an encoder must not meet and would.
     """
     places = Places(out)
-    stores = {name: _store(name, grid, places, advance) for name in grid.stores}
-    _refuse_leaks(grid, places)
-    encoders = {encoder.name: encoder for encoder in _encoders(grid, places, advance)}
+    stores = {name: materials.store(name, grid, places, advance) for name in grid.stores}
+    materials.refuse_leaks(grid, places)
+    encoders = {encoder.name: encoder for encoder in materials.encoders(grid, places, advance)}
     trials = grid.trials(list(encoders))
     jobs = cpu_count() if jobs == -1 else jobs
     _extract(grid.conditions(trials), stores, encoders, places, advance)
@@ -75,145 +65,6 @@ def benchmark(
         _measure(yardstick, stores[yardstick.store], places, advance, test=test)
     write_report([places.results, places.encoders], out)
     return out / "report.html"
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a benchmark keeps what."""
-
-    out: Path
-
-    @property
-    def results(self) -> Path:
-        return self.out / "results"
-
-    @property
-    def encoders(self) -> Path:
-        return self.out / "encoders"
-
-    def store(self, name: str) -> Path:
-        return self.out / "stores" / name
-
-    def part(self, named: CorpusPart) -> CorpusPart:
-        """A part of a corpus with the folder of its store for the store's name."""
-        return named.model_copy(update={"store": self.store(str(named.store))})
-
-    def features(self, condition: Condition) -> Path:
-        return self.out / "features" / condition.store / condition.lead_set / condition.encoder
-
-    def anatomy(self, trial: Trial) -> Path:
-        condition = trial.condition
-        return self.results / condition.store / "layers" / condition.encoder / trial.recipe.task
-
-
-def _store(name: str, grid: Grid, places: Places, advance: Advance) -> Store:
-    folder, settings = places.store(name), grid.stores[name]
-    if folder.exists():
-        return Store.open(folder)
-    stated = grid.input.preprocessing()
-    wanted = Wanted(stated.rate, settings.seconds, stated.leads, stated.band, settings.allow)
-    found = entries(settings.source, _records(name, settings, places, advance))
-    done = 0
-
-    def progress(count: int) -> None:
-        nonlocal done
-        done += count
-        advance(f"prepare {name}", done, len(found))
-
-    return prepare(found, folder, wanted, source=_origin(settings), progress=progress)
-
-
-def _records(name: str, settings: StoreSettings, places: Places, advance: Advance) -> Path:
-    if settings.folder is not None:
-        return expand(settings.folder, name)
-    wanted = settings.simulate
-    assert wanted is not None
-    folder = places.out / "records" / name
-    if not folder.exists():
-        partial = folder.with_name(f"{name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        simulator.write(
-            partial,
-            wanted.layout,
-            count=wanted.records,
-            seed=wanted.seed,
-            site=wanted.site,
-            progress=lambda done: advance(f"simulate {name}", done, wanted.records),
-        )
-        partial.rename(folder)
-    return folder
-
-
-def _origin(settings: StoreSettings) -> str:
-    """The data set within which a store's ids and patients mean the same."""
-    drawn = settings.simulate
-    name = dataset(settings.source)
-    return name if drawn is None else f"simulated {name}, site {drawn.site}, seed {drawn.seed}"
-
-
-def _refuse_leaks(grid: Grid, places: Places) -> None:
-    """What the records themselves tell, copies under other names too, before a day of training."""
-    corpora = {recipe.name: _corpus(recipe, places) for recipe in grid.pretrained}
-    for kept in grid.held_out():
-        records = Store.open(places.store(kept.store)).records
-        found = leaks(corpora[kept.encoder], records, kept.folds)
-        if found:
-            made = (places.encoders / kept.encoder).exists()
-            raise InputError(
-                f"leak: encoder {kept.encoder!r} {'was' if made else 'would be'} pretrained on "
-                f"{len(found)} records of {kept.store} that it must not meet ({found[0]}); "
-                "leave them out of its corpus"
-            )
-
-
-def _corpus(recipe: PretrainRecipe, places: Places) -> pd.DataFrame:
-    """What the encoder that is there was trained on, or what a new one would be."""
-    folder = places.encoders / recipe.name
-    if folder.exists():
-        return Checkpoint.load(folder).corpus
-    parts = [select(places.part(part)) for part in recipe.corpus]
-    return pd.concat([part.store.records.iloc[part.rows] for part in parts])
-
-
-def _encoders(grid: Grid, places: Places, advance: Advance) -> list[Checkpoint]:
-    trained = [_pretrained(recipe, grid, places, advance) for recipe in grid.pretrained]
-    trained += [Checkpoint.load(folder) for folder in grid.checkpoints]
-    return with_random(trained, grid.random)
-
-
-def with_random(trained: Sequence[Checkpoint], seeds: Sequence[int]) -> list[Checkpoint]:
-    """``trained``, and behind it encoders with random weights, for each shape and seed one."""
-    shapes = {each.encoder.shape: each for each in reversed(trained)}
-    return [*trained, *(each.randomised(seed) for each in shapes.values() for seed in seeds)]
-
-
-def _pretrained(recipe: PretrainRecipe, grid: Grid, places: Places, advance: Advance) -> Checkpoint:
-    folder = places.encoders / recipe.name
-    if folder.exists():
-        return _known(folder, recipe)
-
-    corpus = tuple(places.part(part) for part in recipe.corpus)
-    watch = recipe.watch and places.part(recipe.watch)
-    return pretrain(
-        recipe.model_copy(update={"corpus": corpus, "watch": watch}),
-        folder,
-        report=lambda p: advance(f"pretrain {recipe.name}, loss {p.loss:.3f}", p.step, p.steps),
-    )
-
-
-def _known(folder: Path, recipe: PretrainRecipe) -> Checkpoint:
-    """The encoder that is there, if it was trained as the recipe says."""
-    found = Checkpoint.load(folder)
-    made = check(PretrainRecipe, found.about.get("recipe", {}), f"{folder}/config.json")
-    if _portable(made) != _portable(recipe):
-        raise InputError(f"{folder}: an encoder of another recipe; choose another folder")
-    return found
-
-
-def _portable(recipe: PretrainRecipe) -> PretrainRecipe:
-    """What decides about the encoder: stores by name, as they have other paths elsewhere."""
-    named = [part.model_copy(update={"store": Path(part.store.name)}) for part in recipe.corpus]
-    return recipe.model_copy(update={"corpus": tuple(named), "watch": None})
 
 
 def _extract(
