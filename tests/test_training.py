@@ -51,16 +51,25 @@ def drawn(start: int, records: int = 4):
         step += 1
 
 
-def run(model: nn.Module, folder: Path | None = None, *, stop: int | None = None, **changes):
+def run(
+    model: nn.Module,
+    folder: Path | None = None,
+    *,
+    stop: int | None = None,
+    loss=squared_error,
+    watch=lambda progress: None,
+    **changes,
+):
     seen = []
 
     def report(progress):
         seen.append(progress)
+        watch(progress)
         if progress.step == stop:
             raise Stopped
 
     how = settings(**changes)
-    given = {"loss": squared_error, "batches": drawn, "steps_per_epoch": 1}
+    given = {"loss": loss, "batches": drawn, "steps_per_epoch": 1}
     with suppress(Stopped):
         fit(model, settings=how, folder=folder, report=report, **given)
     return seen
@@ -234,14 +243,7 @@ def test_a_gradient_that_is_no_number_stops_the_run_before_it_moves_a_weight(tmp
 
     steps = [True, False, False, False, False, False, False]
     with pytest.raises(Diverged, match="the gradient is nan at step 7;") as caught:
-        fit(
-            small_model(),
-            loss=loss,
-            batches=drawn,
-            steps_per_epoch=1,
-            settings=settings(),
-            folder=tmp_path,
-        )
+        run(small_model(), tmp_path, loss=loss)
     assert [*caught.value.batches] == [6]
     assert all(value.isfinite().all() for value in load_file(tmp_path / STATE).values())
 
@@ -253,15 +255,7 @@ def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(tmp_path):
                 run(small_model(), tmp_path)
 
     model = small_model()
-    fit(
-        model,
-        loss=squared_error,
-        batches=drawn,
-        steps_per_epoch=1,
-        settings=settings(),
-        folder=tmp_path,
-        report=second,
-    )
+    run(model, tmp_path, watch=second)
     alone = small_model()
     run(alone)
     assert all(
@@ -275,14 +269,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_state(tmp_pa
         return value * float("nan") if torch.equal(batch[0], next(drawn(7))[0]) else value
 
     with pytest.raises(Diverged, match="at step 8; lower base_learning_rate"):
-        fit(
-            small_model(),
-            loss=loss,
-            batches=drawn,
-            steps_per_epoch=1,
-            settings=settings(),
-            folder=tmp_path,
-        )
+        run(small_model(), tmp_path, loss=loss)
     state = load_file(tmp_path / STATE)
     assert all(value.isfinite().all() for value in state.values())
     assert [step for step, _, _ in log_of(tmp_path)] == [1, 2, 3, 4, 5]
