@@ -57,6 +57,17 @@ def test_the_matrix_has_every_pair_and_the_scores_of_its_runs(found):
             assert cell["run"] == run.place
 
 
+def test_two_stores_of_one_data_set_have_a_column_each(write, crossed):
+    for store in ("b", "c"):
+        changes = {"source": "challenge", "trained_on": "a", "task": "superdiagnostic"}
+        changes["hashes"] = {"store": f"hash-{store}", "trained_on": "a"}
+        recipe = {"transfer": {"stores": ["home", f"away-{store}"]}}
+        write(crossed / store, "last", recipe=recipe, **changes)
+    table = cells(sections(find_runs([crossed])), "linear")
+    assert set(table["tested_on"]) == {"a", "b", "challenge, away-b", "challenge, away-c"}
+    assert not table.duplicated(["readout", "encoder", "trained_on", "tested_on"]).any()
+
+
 def test_a_column_counts_the_classes_that_all_its_probes_know(write, crossed):
     few = {"classes": ["CD", "MI"], "task": "superdiagnostic", "source": "b", "trained_on": "c"}
     few["encoder"] = {"name": "plain", "hash": "plain", "mixture": "last"}

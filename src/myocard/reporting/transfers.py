@@ -82,23 +82,45 @@ def cells(sections: Iterable[Section], head: str) -> pd.DataFrame:
         if run.states.head == head and readout in _DRAWN and run.states.kind == "probe"
         if run.states.test is not None
     ]
-    tested = {run.states.source for run in runs if run.states.trained_on}
-    kept = [run for run in runs if run.states.source in tested or run.states.trained_on]
-    rows = [_cell(run, _shared(run, kept)) for run in kept]
+    tested = {_stores(run)[1] for run in runs if run.states.trained_on}
+    kept = [run for run in runs if _stores(run)[1] in tested or run.states.trained_on]
+    names = _names(kept)
+    rows = [_cell(run, _shared(run, kept), names) for run in kept]
     order = ["readout", "trained_on", "random", "encoder", "tested_on"]
     table = pd.DataFrame(rows)
     table["readout"] = pd.Categorical(table["readout"], [r for r in READOUTS if r in _DRAWN])
     return table.sort_values(order, ignore_index=True)
 
 
+def _stores(run: Run) -> tuple[str, str]:
+    """Hashes of the stores that a run was trained and tested on: a data set may have several."""
+    hashes = run.states.hashes
+    return hashes.get("trained_on", hashes["store"]), hashes["store"]
+
+
+def _names(runs: Sequence[Run]) -> dict[str, str]:
+    """What to call each store: its data set, and where that has several also its own name."""
+    sources: dict[str, str] = {}
+    called: dict[str, str] = {}
+    for run in runs:
+        states, stores = run.states, _stores(run)
+        ends = (states.trained_on or states.source, states.source)
+        sources |= dict(zip(stores, ends, strict=True))
+        told = states.recipe.get("transfer", {}).get("stores")
+        called |= dict(zip(stores, told or [], strict=False))
+    several = [*sources.values()]
+    return {
+        store: source if several.count(source) == 1 else f"{source}, {called.get(store, store[:8])}"
+        for store, source in sources.items()
+    }
+
+
 def _shared(run: Run, runs: Sequence[Run]) -> list[str]:
-    peers = [
-        set(other.states.classes) for other in runs if other.states.source == run.states.source
-    ]
+    peers = [set(other.states.classes) for other in runs if _stores(other)[1] == _stores(run)[1]]
     return [name for name in run.states.classes if all(name in peer for peer in peers)]
 
 
-def _cell(run: Run, classes: list[str]) -> dict[str, object]:
+def _cell(run: Run, classes: list[str], names: dict[str, str]) -> dict[str, object]:
     states, found = run.states, run.predictions("test")
     columns = [states.classes.index(name) for name in classes]
     value, *drawn = macro_resamples(
@@ -110,8 +132,8 @@ def _cell(run: Run, classes: list[str]) -> dict[str, object]:
         "encoder": states.encoder.name,
         "random": states.encoder.random,
         "corpus_has_tested": states.source in (states.encoder.sources or {}),
-        "trained_on": states.trained_on or states.source,
-        "tested_on": states.source,
+        "trained_on": names[_stores(run)[0]],
+        "tested_on": names[_stores(run)[1]],
         "records": len(found.ids),
         "classes": len(classes),
         "auroc": float(value),
@@ -148,8 +170,9 @@ def _matrix(task: str, head: str, numbers: pd.DataFrame) -> Figure:
     caption = (
         f"{task}, {head} head: macro AUROC and 95 % interval of probes by the data set that they "
         "were trained on (rows) and tested on (columns). A column counts only the classes that all "
-        "its probes know. Bold: the encoder's corpus has records of the tested data set, though "
-        "none that is scored."
+        "its probes know; one that stayed at home is scored on its test folds, one from elsewhere "
+        "on all records that were asked for. Bold: the encoder's corpus has records of the tested "
+        "data set, though none that is scored."
     )
     return Figure(name, caption, svg, numbers)
 
