@@ -71,7 +71,7 @@ def train(objective: str, store: Store, seconds: float) -> tuple[Objective, list
         fit(
             model,
             loss=lambda module, signals: module(signals, STATED.leads).loss,
-            batches=lambda start: shuffled(windows, order, start),
+            batches=lambda numbers: shuffled(windows, order, numbers),
             steps_per_epoch=1,
             settings=wanted.optimisation.model_copy(update=few),
             report=lambda progress: losses.append(progress.loss),

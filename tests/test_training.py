@@ -4,6 +4,7 @@ import json
 import math
 import re
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,12 @@ def squared_error(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) ->
     return (model(batch[0])[:, 0] - batch[1]).square().mean()
 
 
-def drawn(start: int, records: int = 4):
+def drawn(numbers, records: int = 4):
     """Batches that depend on their number only."""
-    step = start
-    while True:
-        generator = torch.Generator().manual_seed(step)
+    for number in numbers:
+        generator = torch.Generator().manual_seed(number)
         x = torch.randn(records, 6, generator=generator)
         yield x, x.sum(dim=1)
-        step += 1
 
 
 def run(
@@ -101,7 +100,7 @@ def test_it_overfits_eight_records(encoder):
         loss=lambda model, x: nn.functional.binary_cross_entropy_with_logits(
             model(x)[:, 0], targets
         ),
-        batches=lambda start: iter(lambda: states, None),
+        batches=lambda numbers: repeat(states, len(numbers)),
         steps_per_epoch=1,
         settings=settings(epochs=200, batch=8, base_learning_rate=1.5, weight_decay=0.0),
         report=lambda progress: losses.append(progress.loss),
@@ -155,7 +154,7 @@ def test_random_masks_go_on_bit_for_bit(encoder, signals, tmp_path):
                 fit(
                     autoencoder(encoder),
                     loss=reconstruction_loss,
-                    batches=lambda start: iter(lambda: signals, None),
+                    batches=lambda numbers: repeat(signals, len(numbers)),
                     steps_per_epoch=1,
                     settings=settings(epochs=4, checkpoint_every=2),
                     folder=folder,
@@ -192,9 +191,10 @@ def test_accumulated_batches_equal_the_large_batch():
         torch.manual_seed(0)
         return nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 1))
 
-    def parts(start):
-        for x, y in drawn(start // 3, 12):
-            yield from zip(x.split(4), y.split(4), strict=True)
+    def parts(numbers):
+        for number in numbers:
+            ((x, y),) = drawn([number // 3], 12)
+            yield x.split(4)[number % 3], y.split(4)[number % 3]
 
     large, small = model(), model()
     losses: dict[int, list[float]] = {12: [], 4: []}
@@ -206,7 +206,7 @@ def test_accumulated_batches_equal_the_large_batch():
         given = {"loss": squared_error, "steps_per_epoch": 1, "report": report}
         fit(one, batches=batches, settings=how, **given)
 
-    trained(large, lambda k: drawn(k, 12), settings(batch=12))
+    trained(large, lambda numbers: drawn(numbers, 12), settings(batch=12))
     trained(small, parts, settings(batch=4, accumulate=3))
     for one, other in zip(large.parameters(), small.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
@@ -266,7 +266,7 @@ def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_state(tmp_path):
     def loss(model, batch):
         value = squared_error(model, batch)
-        return value * float("nan") if torch.equal(batch[0], next(drawn(7))[0]) else value
+        return value * float("nan") if torch.equal(batch[0], next(drawn([7]))[0]) else value
 
     with pytest.raises(Diverged, match="at step 8; lower base_learning_rate"):
         run(small_model(), tmp_path, loss=loss)

@@ -1,5 +1,7 @@
 """What one step of training moves: every trained weight, and no other."""
 
+from itertools import repeat
+
 import pytest
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ def test_every_weight_of_the_autoencoder_moves_in_one_step(encoder, signals, mix
     fit(
         model,
         loss=lambda model, batch: model(batch).loss,
-        batches=lambda start: iter(lambda: signals, None),
+        batches=lambda numbers: repeat(signals, len(numbers)),
         steps_per_epoch=1,
         settings=ONE_STEP,
     )
@@ -42,7 +44,7 @@ def test_every_trained_weight_of_readout_and_head_moves_and_no_other(encoder, re
     fit(
         model,
         loss=lambda model, batch: (model(batch) - 1).square().mean(),
-        batches=lambda start: iter(lambda: states, None),
+        batches=lambda numbers: repeat(states, len(numbers)),
         steps_per_epoch=1,
         settings=ONE_STEP,
     )

@@ -1,15 +1,13 @@
 """Self-supervised pretraining: a recipe in, a checkpoint folder out."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint, replace_folder
 from myocard.data.batches import Part, Shuffled, Windows, in_order, shuffled
@@ -56,7 +54,7 @@ def pretrain(
         fit(
             model,
             loss=lambda module, signals: module(signals, preprocessing.leads).loss,
-            batches=partial(_stream, windows, order, settings.workers),
+            batches=lambda numbers: shuffled(windows, order, numbers, settings.workers),
             steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
             settings=settings,
             folder=run,
@@ -67,7 +65,7 @@ def pretrain(
             report=report,
         )
     except Diverged as error:
-        met = {place for k in error.batches for place, _ in next(order.stream(k))}
+        met = {place for number in error.batches for place, _ in order[number]}
         raise Diverged(f"{error} (records {', '.join(windows.ids(sorted(met)))})") from error
     checkpoint = describe(recipe, model, preprocessing, windows)
 
@@ -81,10 +79,6 @@ def pretrain(
     replace_folder(out, write)
     shutil.rmtree(run)
     return checkpoint
-
-
-def _stream(windows: Windows, order: Shuffled, workers: int, start: int) -> Iterator[Tensor]:
-    return shuffled(windows, order, start, workers)
 
 
 def select(part: CorpusPart) -> Part:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _training_step(model: nn.Module, loss: Loss, batch: Any, settings: Optimisat
         fit(
             model,
             loss=loss,
-            batches=lambda start: iter([batch] * count),
+            batches=lambda numbers: repeat(batch, len(numbers)),
             steps_per_epoch=count,
             settings=few,
         )
@@ -258,7 +259,7 @@ def _probing_tokens(recipe: TokenProbeRecipe, encoder: Checkpoint, records: int)
         fit(
             probes,
             loss=lambda module, batch: module(batch).square().sum(),
-            batches=lambda start: iter([batch] * count),
+            batches=lambda numbers: repeat(batch, len(numbers)),
             steps_per_epoch=count,
             settings=settings.model_copy(update={"epochs": 1.0, "warmup_epochs": 0.0}),
         )

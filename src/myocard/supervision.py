@@ -1,6 +1,6 @@
 """Learning classes from the signals of a store: any model that maps signals to logits."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,9 +85,6 @@ class Supervision:
         settings = self.optimisation.model_copy(update={"seed": seed})
         order = Shuffled(len(rows), min(settings.batch, len(rows)), seed)
 
-        def batches(start: int) -> Iterator[Sequence[Tensor]]:
-            return shuffled(labelled, order, start, settings.workers)
-
         def loss(module: nn.Module, batch: Sequence[Tensor]) -> Tensor:
             signals, wanted = batch
             return classification_loss(module(signals), wanted, exclusive=cohort.exclusive).mean()
@@ -95,7 +92,7 @@ class Supervision:
         fit(
             model,
             loss=loss,
-            batches=batches,
+            batches=lambda numbers: shuffled(labelled, order, numbers, settings.workers),
             # Fewer labels, not less training: the steps are those of all training records.
             steps_per_epoch=steps_per_epoch(len(cohort.rows["train"]), settings),
             settings=settings,

@@ -1,7 +1,8 @@
 """The one training loop: pretraining, probing and fine-tuning hand it a model, a loss and batches.
 
-Everything random in a step is seeded by the recipe's seed and the step's number, so a run that was
-stopped goes on bit for bit as if it had not been.
+Everything random in a forward pass is seeded by the recipe's seed and the number of the pass, so a
+run that was stopped goes on bit for bit as if it had not been, and one whose passes are shared out
+among processes learns what a single process would.
 """
 
 import json
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -21,12 +22,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from myocard import processes
 from myocard.errors import InputError
 from myocard.occupancy import occupied
 from myocard.recipe import Optimisation
 
 Loss = Callable[[nn.Module, Any], Tensor]
-Batches = Callable[[int], Iterator[Any]]
+Batches = Callable[[range], Iterator[Any]]
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def fit(
     Args:
         model: Its parameters with ``requires_grad`` are trained.
         loss: Maps the model and a batch to a mean over the batch.
-        batches: ``batches(k)`` yields the batches from the k-th on, without end.
+        batches: ``batches(numbers)`` yields the batches of these numbers, one a forward pass.
         steps_per_epoch: Steps that see every record once.
         settings: How to optimise.
         folder: Where ``training.safetensors``, ``settings.json`` and ``log.jsonl`` go. A run found
@@ -111,16 +113,24 @@ def fit(
         report: Called after every step.
 
     Raises:
-        InputError: When the run in ``folder`` is of another model or other settings, or another
-            process is at it.
+        InputError: When the run in ``folder`` is of another model or other settings, another job
+            is at it, or the passes of a step cannot be shared out evenly among the processes.
         Diverged: When the loss or a gradient is not finite; the last state that was saved stays.
     """
+    if settings.accumulate % processes.count():
+        raise InputError(
+            f"the {settings.accumulate} forward passes of a step cannot be shared out evenly among "
+            f"{processes.count()} processes; set accumulate to a multiple, and batch accordingly"
+        )
+    half = precision(settings.precision) == "bf16"
+    fabric = processes.fabric("bf16-mixed" if half else "32-true")
     state = TrainingState(folder, settings, about or {})
-    with nullcontext() if folder is None else occupied(folder):
-        _run(model, loss, batches, steps_per_epoch, settings, state, report)
+    with occupied(folder) if folder and fabric.is_global_zero else nullcontext():
+        _run(fabric, model, loss, batches, steps_per_epoch, settings, state, report)
 
 
 def _run(
+    fabric: Fabric,
     model: nn.Module,
     loss: Loss,
     batches: Batches,
@@ -130,33 +140,34 @@ def _run(
     report: Callable[[Progress], None],
 ) -> None:
     steps = max(1, round(settings.epochs * steps_per_epoch))
-    fabric = Fabric(
-        # Not "auto": Apple's GPU lacks some of what a stack of models needs.
-        accelerator="cuda" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        precision="bf16-mixed" if precision(settings.precision) == "bf16" else "32-true",
-    )
+    passes = settings.accumulate // fabric.world_size
     optimiser = torch.optim.AdamW(
         decay_groups(model, settings.weight_decay), betas=settings.betas, fused=True
     )
     wrapped, optimiser = fabric.setup(model, optimiser)
-    first = state.resume(model, optimiser)
-    stream = batches(first * settings.accumulate)
+    with fabric.rank_zero_first():
+        first = state.resume(model, optimiser)
+    mine = range(
+        first * settings.accumulate + fabric.global_rank,
+        steps * settings.accumulate,
+        fabric.world_size,
+    )
+    numbered = zip(mine, batches(mine), strict=True)
     wrapped.train()
     for step in range(first, steps):
         began = time.perf_counter()
-        # One number a step: the same draws whether or not the run was stopped before it.
-        torch.manual_seed(settings.seed * 1_000_003 + step)
         rate = learning_rate(settings, step, steps, steps_per_epoch)
         for group in optimiser.param_groups:
             group["lr"] = rate
         total = torch.zeros((), device=fabric.device)
-        for part in range(settings.accumulate):
-            with fabric.no_backward_sync(wrapped, enabled=part < settings.accumulate - 1):
-                value = loss(wrapped, fabric.to_device(next(stream))) / settings.accumulate
+        for part in range(passes):
+            number, batch = next(numbered)
+            torch.manual_seed(settings.seed * 1_000_003 + number)
+            with fabric.no_backward_sync(wrapped, enabled=part < passes - 1):
+                value = loss(wrapped, fabric.to_device(batch)) / passes
                 fabric.backward(value)
                 total += value.detach()
-        mean = float(total)
+        mean = float(cast(Tensor, fabric.all_reduce(total, reduce_op="mean")))
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         for name, size in (("loss", mean), ("gradient", float(get_total_norm(gradients)))):
             if not math.isfinite(size):
@@ -167,10 +178,11 @@ def _run(
         optimiser.step()
         optimiser.zero_grad()
         progress = Progress(step + 1, steps, mean, rate, time.perf_counter() - began)
-        state.note(progress)
-        if progress.step % settings.checkpoint_every == 0 or progress.step == steps:
-            state.save(progress.step, model, optimiser)
-        report(progress)
+        if fabric.is_global_zero:
+            state.note(progress)
+            if progress.step % settings.checkpoint_every == 0 or progress.step == steps:
+                state.save(progress.step, model, optimiser)
+            report(progress)
     model.eval()
 
 

@@ -1,5 +1,6 @@
 """What holds for every objective of pretraining, on simulated records and a small encoder."""
 
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def trained(model, records: torch.Tensor, loss=own_loss) -> list[float]:
     fit(
         model,
         loss=loss,
-        batches=lambda start: iter(lambda: records, None),
+        batches=lambda numbers: repeat(records, len(numbers)),
         steps_per_epoch=1,
         settings=HOW,
         report=lambda progress: losses.append(progress.loss),

@@ -1,7 +1,8 @@
 """Which records come next, and their windows as tensors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ class Windows(Dataset[Tensor]):
 class Shuffled:
     """Batches of ``batch`` indices into ``count`` records, without end, the same for the same seed.
 
-    Each epoch is a new permutation; what does not fill a batch waits for the next epoch's. A stream
-    that starts at step k goes on exactly as one that came there from step 0.
+    Each epoch is a new permutation; what does not fill a batch waits for the next epoch's. Batch k
+    is the same whether or not those before it were asked for.
     """
 
     count: int
@@ -74,16 +75,18 @@ class Shuffled:
     def steps_per_epoch(self) -> int:
         return max(1, self.count // self.batch)
 
-    def stream(self, start: int) -> Iterator[list[tuple[int, float]]]:
-        step = start
-        while True:
-            epoch, place = divmod(step, self.steps_per_epoch)
-            rng = np.random.default_rng((self.seed, epoch))
-            order, draws = rng.permutation(self.count), rng.random(self.count)
-            for first in range(place * self.batch, self.steps_per_epoch * self.batch, self.batch):
-                chosen = order[first : first + self.batch]
-                yield [(int(i), float(draws[i])) for i in chosen]
-                step += 1
+    def __getitem__(self, number: int) -> list[tuple[int, float]]:
+        epoch, place = divmod(number, self.steps_per_epoch)
+        order, draws = _epoch(self.count, self.seed, epoch)
+        chosen = order[place * self.batch : (place + 1) * self.batch]
+        return [(int(i), float(draws[i])) for i in chosen]
+
+
+# Those of a few seeds may be read in turn.
+@lru_cache(maxsize=16)
+def _epoch(count: int, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    rng = np.random.default_rng((seed, epoch))
+    return rng.permutation(count), rng.random(count)
 
 
 class Labelled(Dataset[tuple[Tensor, Tensor]]):
@@ -98,10 +101,11 @@ class Labelled(Dataset[tuple[Tensor, Tensor]]):
 
 
 def shuffled(
-    windows: Windows | Labelled, order: Shuffled, start: int, workers: int = 0
+    windows: Windows | Labelled, order: Shuffled, numbers: Iterable[int], workers: int = 0
 ) -> Iterator[Any]:
-    """Random windows for training, with their targets if they have any, from step ``start`` on."""
-    return iter(DataLoader(windows, batch_sampler=_Stream(order, start), num_workers=workers))
+    """Random windows for training, with their targets if they have any: batches by ``numbers``."""
+    chosen = (order[number] for number in numbers)
+    return iter(DataLoader(windows, batch_sampler=chosen, num_workers=workers))
 
 
 def in_order(
@@ -110,12 +114,3 @@ def in_order(
     """Every record once, in order; its middle window, or the one at ``draw`` of [0, 1)."""
     indices: list[tuple[int, float | None]] = [(i, draw) for i in range(len(windows))]
     return iter(DataLoader(windows, batch_size=batch, sampler=indices, num_workers=workers))
-
-
-@dataclass(frozen=True)
-class _Stream:
-    order: Shuffled
-    start: int
-
-    def __iter__(self) -> Iterator[list[tuple[int, float]]]:
-        return self.order.stream(self.start)

@@ -1,6 +1,6 @@
 """Training cells: all seeds and penalties, and all cells of one architecture, as one stack."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -139,11 +139,11 @@ class Job:
             for rows, seed in zip(train, seeds, strict=True)
         ]
 
-        def batches(start: int) -> Iterator[tuple[Tensor, Tensor]]:
-            for step in zip(*(order.stream(start) for order in orders), strict=True):
+        def batches(numbers: Iterable[int]) -> Iterator[tuple[Tensor, Tensor]]:
+            for number in numbers:
                 rows = [
-                    mine[[index for index, _ in indices]]
-                    for mine, indices in zip(train, step, strict=True)
+                    mine[[index for index, _ in order[number]]]
+                    for mine, order in zip(train, orders, strict=True)
                 ]
                 yield _gather(inputs, rows), torch.stack([targets[r] for r in rows])
 

@@ -141,9 +141,9 @@ class TokenJob:
         penalties = torch.tensor(self.recipe.penalties).repeat(self.shape[0] * self.shape[1])
         order = Shuffled(len(rows), min(settings.batch, len(rows)), settings.seed)
 
-        def batches(start: int) -> Iterator[tuple[dict[View, Tensor], Tensor]]:
-            for step in order.stream(start):
-                chosen = rows[[index for index, _ in step]]
+        def batches(numbers: Iterable[int]) -> Iterator[tuple[dict[View, Tensor], Tensor]]:
+            for number in numbers:
+                chosen = rows[[index for index, _ in order[number]]]
                 yield self.stream.tokens(chosen), targets[chosen]
 
         def loss(model: nn.Module, batch: tuple[dict[View, Tensor], Tensor]) -> Tensor:
