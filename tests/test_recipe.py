@@ -132,6 +132,7 @@ def test_a_yardsticks_model_says_what_its_recipe_is(tmp_path):
             (f'objective = "{name}"\noptimisation = {{accumulate = 2}}', f"must be 1 for {name}: ")
             for name in ("simclr", "moco", "jepa")
         ),
+        ('objective = "mlae"\ndecoder = "hidden"', 'decoder = "hidden" is for mae and mtae'),
         ('objective = "mea"', r"objective: input should be 'mae', .* or 'jepa'"),
     ],
 )

@@ -15,8 +15,9 @@ from torch import nn
 from myocard import training
 from myocard.errors import InputError
 from myocard.nn.classifier import Classifier
+from myocard.nn.decoders import Decoder, DecoderShape
 from myocard.nn.heads import HEADS
-from myocard.nn.masked import MIXTURES, Decoder, DecoderShape, MaskedAutoencoder
+from myocard.nn.masked import MIXTURES, MaskedAutoencoder
 from myocard.nn.readouts import build_readout
 from myocard.recipe import Optimisation
 from myocard.training import Diverged, fit, learning_rate

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from myocard.nn.classifier import Classifier
+from myocard.nn.decoders import Decoder, DecoderShape
 from myocard.nn.heads import HEADS
-from myocard.nn.masked import MIXTURES, Decoder, DecoderShape, MaskedAutoencoder
+from myocard.nn.masked import MIXTURES, MaskedAutoencoder
 from myocard.nn.readouts import READOUTS, build_readout
 from myocard.recipe import Optimisation
 from myocard.training import decay_groups, fit

@@ -6,16 +6,9 @@ from functools import partial
 from torch import nn
 
 from myocard.nn.contrastive import Agreement, Contrastive, MoCo, both_ways, nt_xent
+from myocard.nn.decoders import AcrossLeads, Decoder, DecoderShape, HiddenOnly
 from myocard.nn.encoder import Encoder
-from myocard.nn.masked import (
-    MIXTURES,
-    AcrossLeads,
-    Decoder,
-    DecoderShape,
-    MaskedAutoencoder,
-    Mixture,
-    mean_of_last,
-)
+from myocard.nn.masked import MIXTURES, MaskedAutoencoder, Mixture, mean_of_last
 from myocard.nn.masks import Masking, each_lead, half_the_leads, same_times, whole_leads
 from myocard.nn.predictive import CPC, JEPA
 from myocard.nn.views import Pair, two_augmentations, two_lead_sets, two_times
@@ -29,9 +22,10 @@ Build = Callable[[Encoder, PretrainRecipe], Objective]
 
 
 def _masked(
-    masking: Masking, decoder: Callable[[Encoder, DecoderShape], nn.Module] = Decoder
+    masking: Masking, full: Callable[[Encoder, DecoderShape], nn.Module] = Decoder
 ) -> Build:
     def build(encoder: Encoder, recipe: PretrainRecipe) -> MaskedAutoencoder:
+        decoder = HiddenOnly if recipe.decoder == "hidden" else full
         return MaskedAutoencoder(
             encoder,
             decoder(encoder, DECODERS[recipe.size]),

@@ -118,8 +118,8 @@ def describe(
 ) -> Checkpoint:
     """The checkpoint of what was trained."""
     corpus = pd.concat([p.store.records.iloc[p.rows] for p in windows.parts])
-    # Reports tell ST-MEM from IPASTMEM by the mixture; another objective or mean is neither.
-    published = recipe.objective == "mae" and recipe.mixture_layers is None
+    # Reports tell ST-MEM from IPASTMEM by the mixture; what differs in anything else is neither.
+    published = (recipe.objective, recipe.mixture_layers, recipe.decoder) == ("mae", None, "full")
     about = {
         "input": recipe.input.preset,
         "objective": recipe.objective,

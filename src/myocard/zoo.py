@@ -1,7 +1,7 @@
 """The named encoders and decoders: one dial, the size."""
 
+from myocard.nn.decoders import DecoderShape
 from myocard.nn.encoder import EncoderShape
-from myocard.nn.masked import DecoderShape
 
 # Width, depth, heads. tiny, small and base are ViT's; nano is for the demo and for tests.
 _ENCODERS = {"nano": (96, 8, 3), "tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12)}

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.nn.decoders import Decoder
 from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.nn.masked import MIXTURES, Decoder, MaskedAutoencoder
+from myocard.nn.masked import MIXTURES, MaskedAutoencoder
 from myocard.recipe import PRESETS
 from myocard.zoo import DECODERS, encoder_shape
 

@@ -1,18 +1,17 @@
 """Masked autoencoding: what is hidden stays hidden, and only that is scored."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
 from torch import nn
 
 from myocard.leads import LEADS
+from myocard.nn.decoders import AcrossLeads, Decoder, DecoderShape, HiddenOnly
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.masked import (
     MIXTURES,
-    AcrossLeads,
-    Decoder,
-    DecoderShape,
     MaskedAutoencoder,
     last_layer,
     masked_loss,
@@ -25,11 +24,12 @@ from myocard.nn.patches import patchify
 from myocard.recipe import PRESETS
 
 
-@pytest.fixture(params=list(MIXTURES))
+@pytest.fixture(params=product(MIXTURES, (Decoder, HiddenOnly)), ids=str)
 def autoencoder(request, encoder) -> MaskedAutoencoder:
     torch.manual_seed(2)
-    decoder = Decoder(encoder, DecoderShape(width=8, depth=2, heads=2))
-    return MaskedAutoencoder(encoder, decoder, mixture=MIXTURES[request.param]).eval()
+    mixture, kind = request.param
+    decoder = kind(encoder, DecoderShape(width=8, depth=2, heads=2))
+    return MaskedAutoencoder(encoder, decoder, mixture=MIXTURES[mixture]).eval()
 
 
 def seeded(model: MaskedAutoencoder, signals: torch.Tensor, seed: int = 3):
@@ -117,9 +117,10 @@ def test_with_one_block_both_mixtures_are_the_same(generator):
     assert torch.equal(last_layer(iter(layers), norm), mean_of_layers(iter(layers), norm))
 
 
-def test_each_lead_is_decoded_on_its_own_and_by_the_same_weights(encoder, generator):
+@pytest.mark.parametrize("kind", [Decoder, HiddenOnly])
+def test_each_lead_is_decoded_on_its_own_and_by_the_same_weights(kind, encoder, generator):
     torch.manual_seed(2)
-    decoder = Decoder(encoder, DecoderShape(width=8, depth=2, heads=2)).eval()
+    decoder = kind(encoder, DecoderShape(width=8, depth=2, heads=2)).eval()
     visible = torch.randn(2, 12, 3, 12, generator=generator)
     mask = each_lead(torch.zeros(2, 12, 10, 12), 0.7)
     before = decoder(visible, mask, LEADS)
@@ -130,7 +131,7 @@ def test_each_lead_is_decoded_on_its_own_and_by_the_same_weights(encoder, genera
     assert torch.allclose(after[:, others], before[:, others], atol=1e-6)
     assert not torch.allclose(after[:, 4], before[:, 4], atol=1e-3)
     order = torch.randperm(12, generator=generator)
-    moved = mask._replace(patches=mask.patches[:, order])
+    moved = mask._replace(patches=mask.patches[:, order], hidden=mask.hidden[:, order])
     assert torch.allclose(decoder(visible[:, order], moved, LEADS), before[:, order], atol=1e-5)
 
 
@@ -145,6 +146,22 @@ def test_the_decoder_puts_visible_tokens_where_they_were(encoder):
     canvas = decoder.mask_token.repeat(10, 1)
     canvas[[1, 4, 9]] = decoder.enter(visible[0, 0])
     assert torch.allclose(found, decoder.leave(decoder.norm(canvas + decoder.positions)))
+
+
+def test_hidden_patches_see_what_is_shown_and_not_each_other(encoder):
+    torch.manual_seed(2)
+    decoder = HiddenOnly(encoder, DecoderShape(width=8, depth=2, heads=2)).eval()
+    visible, kept = torch.randn(1, 1, 3, 12), torch.tensor([[[1, 4, 9]]])
+    hidden = torch.ones(1, 1, 10, dtype=torch.bool).scatter(2, kept, value=False)
+    together = decoder(visible, Mask(torch.tensor([[0]]), kept, hidden), ("I",))
+    assert not together[~hidden].any()
+    for place in hidden[0, 0].nonzero()[:, 0].tolist():
+        one = torch.zeros_like(hidden)
+        one[..., place] = True
+        alone = decoder(visible, Mask(torch.tensor([[0]]), kept, one), ("I",))
+        assert torch.allclose(alone[one], together[one], atol=1e-6)
+    changed = decoder(visible.flip(2), Mask(torch.tensor([[0]]), kept, hidden), ("I",))
+    assert not torch.allclose(changed[hidden], together[hidden], atol=1e-3)
 
 
 @pytest.mark.parametrize(

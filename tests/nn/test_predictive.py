@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from myocard.leads import LEADS
-from myocard.nn.masked import Decoder, DecoderShape
+from myocard.nn.decoders import Decoder, DecoderShape
 from myocard.nn.predictive import CPC, JEPA, found_among_records, latents
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from myocard.nn.transformer import Block, initialise
+from myocard.nn.transformer import Block, CrossAttention, initialise
 
 
 def twin(block: Block, width: int, heads: int) -> nn.TransformerEncoderLayer:
@@ -38,6 +38,20 @@ def test_a_block_equals_pytorchs_layer_with_the_same_weights(width, heads):
     found.square().sum().backward()
     expected.square().sum().backward()
     assert torch.allclose(tokens.grad, twins.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_attention_over_others_equals_pytorchs():
+    torch.manual_seed(0)
+    attention, twin = CrossAttention(12, 3), nn.MultiheadAttention(12, 3, batch_first=True)
+    weight = torch.cat([attention.query.weight, attention.key_value.weight])
+    bias = torch.cat([attention.query.bias, attention.key_value.bias])
+    twin.load_state_dict(
+        {"in_proj_weight": weight, "in_proj_bias": bias}
+        | {f"out_proj.{k}": v for k, v in attention.out.state_dict().items()}
+    )
+    tokens, others = torch.randn(2, 5, 12), torch.randn(2, 9, 12)
+    expected, _ = twin(tokens, others, others)
+    assert torch.allclose(attention(tokens, others), expected, atol=1e-6)
 
 
 def test_tokens_that_are_permuted_come_out_permuted(generator):

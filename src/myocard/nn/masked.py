@@ -8,7 +8,6 @@ difference.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,14 +15,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from myocard.leads import LEADS
-from myocard.nn.encoder import Encoder, lead_rows, patch_tokens
+from myocard.nn.encoder import Encoder, patch_tokens
 from myocard.nn.masks import Hidden, Mask, Masking, Visible, each_lead
-from myocard.nn.patches import patchify, sincos_positions
+from myocard.nn.patches import patchify
 from myocard.nn.shapes import LeadTokens, Patches, Signals, Tokens
-from myocard.nn.transformer import Block, initialise
 
 Mixture = Callable[[Iterator[Tokens], nn.Module], Tokens]
-Canvas = Float[Tensor, "batch leads tokens inner"]
 
 
 def last_layer(layers: Iterator[Tokens], norm: nn.Module) -> Tokens:
@@ -64,83 +61,12 @@ class Reconstruction(NamedTuple):
     hidden: Hidden
 
 
-@dataclass(frozen=True)
-class DecoderShape:
-    """The decoder's numbers: token width, number of blocks, attention heads."""
-
-    width: int
-    depth: int
-    heads: int
-
-
-class Decoder(nn.Module):
-    """Predicts a lead's patches from its visible tokens; the same weights serve every lead.
-
-    Args:
-        encoder: Whose tokens it reads.
-        shape: Its own numbers.
-        outputs: How many numbers it says of a patch: its samples, unless told otherwise.
-    """
-
-    positions: Tensor
-
-    def __init__(
-        self, encoder: Encoder, shape: DecoderShape, *, outputs: int | None = None
-    ) -> None:
-        super().__init__()
-        patch, patches = encoder.shape.patch, encoder.shape.samples // encoder.shape.patch
-        self.enter = nn.Linear(encoder.shape.width, shape.width)
-        self.mask_token = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
-        self.separator = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
-        self.blocks = nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
-        self.norm = nn.LayerNorm(shape.width)
-        self.leave = nn.Linear(shape.width, outputs or patch)
-        positions = sincos_positions(patches + 1, shape.width)[1:]
-        self.register_buffer("positions", positions, persistent=False)
-        self.apply(initialise)
-
-    def forward(self, visible: Visible, mask: Mask, leads: Sequence[str]) -> Patches:
-        tokens = self.canvas(visible, mask)
-        decoded = self.blocks(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
-        return self.predict(decoded)
-
-    def canvas(self, visible: Visible, mask: Mask) -> Canvas:
-        """Mask tokens, visible tokens and separators of every lead, in their places."""
-        entered = self.enter(visible)
-        shape, width = mask.hidden.shape, entered.shape[-1]
-        canvas = self.mask_token.to(entered.dtype).expand(shape[0], shape[1:].numel(), width)
-        places = mask.places[..., None].expand(-1, -1, width)
-        tokens = canvas.scatter(1, places, entered.flatten(1, 2)).unflatten(1, shape[1:])
-        separators = self.separator.expand(*shape[:2], 1, -1)
-        return torch.cat([separators, tokens + self.positions, separators], dim=2)
-
-    def predict(self, tokens: Canvas) -> Patches:
-        return self.leave(self.norm(tokens[:, :, 1:-1]))
-
-
-class AcrossLeads(nn.Module):
-    """A decoder whose attention runs over all leads, which it tells apart by an embedding.
-
-    A lead that is hidden as a whole can be completed from the others alone.
-    """
-
-    def __init__(self, encoder: Encoder, shape: DecoderShape) -> None:
-        super().__init__()
-        self.lead = Decoder(encoder, shape)
-        self.lead_embedding = nn.Parameter(torch.empty(len(LEADS), shape.width).normal_(std=0.02))
-
-    def forward(self, visible: Visible, mask: Mask, leads: Sequence[str]) -> Patches:
-        tokens = self.lead.canvas(visible, mask) + self.lead_embedding[lead_rows(leads), None]
-        decoded = self.lead.blocks(tokens.flatten(1, 2)).unflatten(1, tokens.shape[1:3])
-        return self.lead.predict(decoded)
-
-
 class MaskedAutoencoder(nn.Module):
     """Mask, encode, mix the layers, decode, compare.
 
     Args:
         encoder: Any ``Encoder``.
-        decoder: A ``Decoder`` or ``AcrossLeads``, made for it.
+        decoder: One of ``decoders``, made for it.
         masking: Draws what is hidden.
         mixture: Which layers the decoder reads.
         mask_ratio: Share of what ``masking`` chooses from to hide.

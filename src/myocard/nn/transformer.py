@@ -1,6 +1,7 @@
 """The pre-norm Transformer block of encoder and decoder (ViT, Dosovitskiy et al. 2021)."""
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from myocard.nn.shapes import Tokens
@@ -22,6 +23,24 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
 
+class CrossAttention(nn.Module):
+    """Multi-head attention of some tokens over others."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, tokens: Tokens, others: Float[Tensor, "batch others width"]) -> Tokens:
+        query = self.query(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        key_value = self.key_value(others).unflatten(-1, (2, self.heads, -1))
+        key, value = key_value.permute(2, 0, 3, 1, 4)
+        mixed = scaled_dot_product_attention(query, key, value)
+        return self.out(mixed.transpose(1, 2).flatten(-2))
+
+
 class Block(nn.Module):
     """Attention, then a GELU perceptron, each on the normalised residual stream and added to it."""
 
@@ -30,13 +49,32 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.mlp_norm = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width)
-        )
+        self.mlp = perceptron(width, mlp_ratio)
 
     def forward(self, tokens: Tokens) -> Tokens:
         tokens = tokens + self.attention(self.attention_norm(tokens))
         return tokens + self.mlp(self.mlp_norm(tokens))
+
+
+class CrossBlock(nn.Module):
+    """A block whose tokens look at others, and not at each other."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: int = 4) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.others_norm = nn.LayerNorm(width)
+        self.attention = CrossAttention(width, heads)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = perceptron(width, mlp_ratio)
+
+    def forward(self, tokens: Tokens, others: Float[Tensor, "batch others width"]) -> Tokens:
+        tokens = tokens + self.attention(self.attention_norm(tokens), self.others_norm(others))
+        return tokens + self.mlp(self.mlp_norm(tokens))
+
+
+def perceptron(width: int, ratio: int) -> nn.Sequential:
+    inner = ratio * width
+    return nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
 
 
 def initialise(module: nn.Module) -> None:

@@ -108,6 +108,11 @@ class PretrainRecipe(Settings):
     mixture_layers: int | None = Field(
         default=None, ge=1, description="of the mean, counted from the last block (our extension)"
     )
+    decoder: Literal["full", "hidden"] = Field(
+        default="full",
+        description="of a masked autoencoder: one that decodes every patch, or (our extension) "
+        "one that decodes the hidden patches alone",
+    )
     mask_ratio: float = Field(
         default=0.75, gt=0, lt=1, description="of what masked objectives and jepa hide"
     )
@@ -125,6 +130,10 @@ class PretrainRecipe(Settings):
             raise ValueError('mixture_layers is for mixture = "mean"')
         if self.mixture != "last" and self.objective not in get_args(MaskedName):
             raise ValueError(f"mixture is for a decoder, which {self.objective!r} has not")
+        if self.decoder != "full" and self.objective not in ("mae", "mtae"):
+            raise ValueError(
+                'decoder = "hidden" is for mae and mtae, which hide as much of every lead'
+            )
         if self.objective in ("cmlc", "mlae") and len(self.input.preprocessing().leads) < 2:
             raise ValueError(f"{self.objective} needs two leads or more")
         if self.optimisation.accumulate > 1 and self.objective not in get_args(MaskedName):
