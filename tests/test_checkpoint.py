@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import myocard
-from myocard.checkpoint import Checkpoint, load_weights, read_preprocessing, replace_folder
+from myocard.checkpoint import Checkpoint, load_weights, read_preprocessing
 from myocard.data.signal import Band, Preprocessing
 from myocard.errors import InputError
 from myocard.leaks import seen
@@ -172,30 +172,6 @@ def test_the_card_names_the_input_and_the_records(saved):
     card = (saved / "README.md").read_text()
     assert "100 samples at 100 Hz" in card
     assert "- sim: 10 records" in card
-
-
-def broken(folder: Path) -> None:
-    (folder / "half").write_text("half")
-    raise OSError("no space left")
-
-
-def test_a_folder_that_fails_half_way_never_appears(tmp_path):
-    with pytest.raises(OSError, match="no space left"):
-        replace_folder(tmp_path / "new", broken)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_fails_half_way_leaves_the_old_one(tmp_path):
-    replace_folder(tmp_path / "kept", lambda folder: (folder / "a").write_text("first"))
-    with pytest.raises(OSError, match="no space left"):
-        replace_folder(tmp_path / "kept", broken)
-    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "a"]
-
-
-def test_a_folder_is_replaced_whole(tmp_path):
-    replace_folder(tmp_path / "x", lambda folder: (folder / "a").write_text("first"))
-    replace_folder(tmp_path / "x", lambda folder: (folder / "b").write_text("second"))
-    assert [path.name for path in tmp_path.rglob("*")] == ["x", "b"]
 
 
 def test_nothing_in_the_source_unpickles():

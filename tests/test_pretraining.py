@@ -80,6 +80,14 @@ def test_a_stopped_run_goes_on_bit_for_bit(made, recipe, tmp_path):
     assert pretrain(recipe, tmp_path / "made").key == made.key
 
 
+def test_a_second_run_of_an_encoder_is_refused_and_the_first_goes_on(made, recipe, tmp_path):
+    def second(progress) -> None:
+        with pytest.raises(InputError, match=r"made\.run: another process is writing here"):
+            pretrain(recipe, tmp_path / "made")
+
+    assert pretrain(recipe, tmp_path / "made", report=second).key == made.key
+
+
 def test_an_encoder_appears_with_its_log_and_drawing_or_not_at_all(made, recipe, tmp_path):
     out = tmp_path / "made"
 

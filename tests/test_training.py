@@ -57,14 +57,12 @@ def run(
     *,
     stop: int | None = None,
     loss=squared_error,
-    watch=lambda progress: None,
     **changes,
 ):
     seen = []
 
     def report(progress):
         seen.append(progress)
-        watch(progress)
         if progress.step == stop:
             raise Stopped
 
@@ -247,21 +245,6 @@ def test_a_gradient_that_is_no_number_stops_the_run_before_it_moves_a_weight(tmp
         run(small_model(), tmp_path, loss=loss)
     assert [*caught.value.batches] == [6]
     assert all(value.isfinite().all() for value in load_file(tmp_path / STATE).values())
-
-
-def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(tmp_path):
-    def second(progress):
-        if progress.step == 3:
-            with pytest.raises(InputError, match="another process is writing here"):
-                run(small_model(), tmp_path)
-
-    model = small_model()
-    run(model, tmp_path, watch=second)
-    alone = small_model()
-    run(alone)
-    assert all(
-        torch.equal(a, b) for a, b in zip(model.parameters(), alone.parameters(), strict=True)
-    )
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_state(tmp_path):

@@ -7,9 +7,7 @@ each waveform) and ``README.md`` (the model card).
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +20,7 @@ from torch import Tensor, nn
 
 from myocard.data.signal import Band, Preprocessing
 from myocard.errors import InputError
+from myocard.folders import replace_folder
 from myocard.nn.encoder import Encoder, EncoderShape
 
 FORMAT = 2
@@ -165,26 +164,6 @@ def read_preprocessing(folder: Path) -> Preprocessing:
             f"{path}: not a readable statement of an encoder's input ({error!r}); "
             "give the folder of a checkpoint"
         ) from error
-
-
-def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let ``folder`` be what ``write`` puts into an empty one, all of it or nothing."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    try:
-        write(fresh)
-    except BaseException:
-        shutil.rmtree(fresh)
-        raise
-    if folder.exists():
-        stale = folder.with_name(f".{folder.name}.{os.getpid()}.stale")
-        folder.rename(stale)
-        fresh.rename(folder)
-        shutil.rmtree(stale)
-    else:
-        fresh.rename(folder)
 
 
 def model_card(checkpoint: Checkpoint) -> str:

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from myocard.checkpoint import Checkpoint, replace_folder
+from myocard.checkpoint import Checkpoint
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.folders import replace_folder
 from myocard.leaks import seen
 
 FORMAT = 1
@@ -144,12 +145,11 @@ def _write_states(
     encoder, leads = checkpoint.encoder.to(device), checkpoint.preprocessing.leads
     layers, width = encoder.shape.depth + 1, encoder.shape.width
     shape = (len(windows), layers, len(leads), width) if by_lead else (len(windows), layers, width)
-    states = open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
     pool = encoder.pooled_by_lead if by_lead else encoder.pooled
-    done = 0
-    for signals in in_order(windows, batch, workers=workers):
-        pooled = pool(signals.to(device), leads).cpu().numpy()
-        states[done : done + len(pooled)] = pooled
-        done += len(pooled)
-        report(len(pooled))
-    states.flush()
+    # Written and not mapped: a full disk is an error then, and in a map the end of the process.
+    with path.open("wb") as file:
+        write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+        for signals in in_order(windows, batch, workers=workers):
+            pooled = pool(signals.to(device), leads).cpu().numpy()
+            file.write(pooled.astype("<f2").tobytes())
+            report(len(pooled))

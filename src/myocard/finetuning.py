@@ -4,7 +4,6 @@ The readouts are the modules that probing trains on cached states. Handing over 
 readout and head where probing left them (linear probing, then fine-tuning: Kumar et al. 2022).
 """
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,11 +13,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from myocard.checkpoint import Checkpoint, load_weights, replace_folder
+from myocard.checkpoint import Checkpoint, load_weights
 from myocard.classifiers import WEIGHTS, ClassifierShape, read_probe, read_run
 from myocard.cohort import Cohort, assemble
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.folders import DONE, replace_folder, require_new, workplace
 from myocard.leaks import seen
 from myocard.nn.classifier import SignalClassifier
 from myocard.recipe import FinetuneRecipe
@@ -51,18 +51,32 @@ def finetune(
         InputError: When ``out`` exists, the store does not meet the encoder's input, the probe is
             of another encoder, store, split, readout, head or classes, or for a leak.
     """
-    if out.exists():
-        raise InputError(f"{out}: exists already; remove it or choose another folder")
     if probe is not None and recipe.start == "scratch":
         raise InputError(f'{probe}: a probe reads a trained encoder; leave out start = "scratch"')
     if probe is not None:
         _require_same_split(probe, recipe, store)
+    work = out.with_name(f"{out.name}.run")
+    with workplace(work):
+        require_new(out, work)
+        _finetune(recipe, checkpoint, store, out, work, probe, test=test, report=report)
+
+
+def _finetune(
+    recipe: FinetuneRecipe,
+    checkpoint: Checkpoint,
+    store: Store,
+    out: Path,
+    work: Path,
+    probe: Path | None,
+    *,
+    test: bool,
+    report: Callable[[Progress], None],
+) -> None:
     began = time.perf_counter()
     known = checkpoint.corpus if recipe.start == "checkpoint" else checkpoint.corpus.iloc[:0]
     records = store.records.assign(seen=seen(known, store.records))
     cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
     shape = ClassifierShape(recipe.task, cohort.classes, recipe.readout, None, recipe.head)
-    work = out.with_name(f"{out.name}.run")
     supervision = Supervision(
         store, checkpoint.preprocessing, cohort, recipe.optimisation, recipe.crops
     )
@@ -79,9 +93,9 @@ def finetune(
     def write(folder: Path) -> None:
         write_run(folder, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=about)
         _describe(models[0], shape, recipe, checkpoint, store, cohort).save(folder / "model")
+        (work / DONE).touch()
 
     replace_folder(out, write)
-    shutil.rmtree(work)
 
 
 def _build(

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint, replace_folder
+from myocard import processes
+from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.data.batches import Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.folders import DONE, replace_folder, require_new, workplace
 from myocard.nn.encoder import Encoder
 from myocard.nn.masked import MaskedAutoencoder
 from myocard.nn.patches import patchify, unpatchify
@@ -41,15 +44,21 @@ def pretrain(
     Raises:
         InputError: When ``out`` exists, or a store does not meet the encoder's input.
     """
-    if out.exists():
-        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    run = out.with_name(f"{out.name}.run")
+    with workplace(run) if processes.is_first() else nullcontext():
+        require_new(out, run)
+        return _pretrain(recipe, out, run, report)
+
+
+def _pretrain(
+    recipe: PretrainRecipe, out: Path, run: Path, report: Callable[[Progress], None]
+) -> Checkpoint:
     settings = recipe.optimisation
     preprocessing = recipe.input.preprocessing()
     windows = Windows([select(part) for part in recipe.corpus], preprocessing)
     shown = Windows([select(recipe.watch)], preprocessing) if recipe.watch else windows
     model = build(recipe, preprocessing)
     order = Shuffled(len(windows), settings.batch, settings.seed)
-    run = out.with_name(f"{out.name}.run")
     try:
         fit(
             model,
@@ -75,9 +84,10 @@ def pretrain(
         if isinstance(model, MaskedAutoencoder):
             drawn = reconstruct(model.cpu(), shown, preprocessing)
             np.savez(folder / "reconstruction.npz", allow_pickle=False, **drawn)
+        (run / DONE).touch()
 
-    replace_folder(out, write)
-    shutil.rmtree(run)
+    if processes.is_first():
+        replace_folder(out, write)
     return checkpoint
 
 

@@ -18,6 +18,11 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def is_first() -> bool:
+    """Whether this process is the one of its job that writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def fabric(precision: Literal["bf16-mixed", "32-true"] = "32-true") -> Fabric:
     """Fabric on this process's device, joined with the other processes of the job."""
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -7,16 +7,13 @@ among processes learns what a single process would.
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -24,7 +21,7 @@ from torch.nn.utils import get_total_norm
 
 from myocard import processes
 from myocard.errors import InputError
-from myocard.occupancy import occupied
+from myocard.folders import replace_file
 from myocard.recipe import Optimisation
 
 Loss = Callable[[nn.Module, Any], Tensor]
@@ -107,14 +104,14 @@ def fit(
         batches: ``batches(numbers)`` yields the batches of these numbers, one a forward pass.
         steps_per_epoch: Steps that see every record once.
         settings: How to optimise.
-        folder: Where ``training.safetensors``, ``settings.json`` and ``log.jsonl`` go. A run found
-            there is taken up again.
+        folder: Where ``training.safetensors``, ``settings.json`` and ``log.jsonl`` go, which the
+            caller occupies. A run found there is taken up again.
         about: What else makes the run what it is (data, recipe); a run of other things is refused.
         report: Called after every step.
 
     Raises:
-        InputError: When the run in ``folder`` is of another model or other settings, another job
-            is at it, or the passes of a step cannot be shared out evenly among the processes.
+        InputError: When the run in ``folder`` is of another model or other settings, or the passes
+            of a step cannot be shared out evenly among the processes.
         Diverged: When the loss or a gradient is not finite; the last state that was saved stays.
     """
     if settings.accumulate % processes.count():
@@ -125,20 +122,6 @@ def fit(
     half = precision(settings.precision) == "bf16"
     fabric = processes.fabric("bf16-mixed" if half else "32-true")
     state = TrainingState(folder, settings, about or {})
-    with occupied(folder) if folder and fabric.is_global_zero else nullcontext():
-        _run(fabric, model, loss, batches, steps_per_epoch, settings, state, report)
-
-
-def _run(
-    fabric: Fabric,
-    model: nn.Module,
-    loss: Loss,
-    batches: Batches,
-    steps_per_epoch: int,
-    settings: Optimisation,
-    state: "TrainingState",
-    report: Callable[[Progress], None],
-) -> None:
     steps = max(1, round(settings.epochs * steps_per_epoch))
     passes = settings.accumulate // fabric.world_size
     optimiser = torch.optim.AdamW(
@@ -204,13 +187,15 @@ class TrainingState:
         tensors = {f"model.{k}": v.clone() for k, v in model.state_dict().items()}
         for index, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
-        path = self.folder / "training.safetensors"
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        save_file(tensors, partial, metadata={"step": str(step)})
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.writelines(self.lines)
-        self.lines.clear()
-        partial.replace(path)
+
+        def write(path: Path) -> None:
+            save_file(tensors, path, metadata={"step": str(step)})
+            # Before the state gets its name: resuming drops what was logged beyond it.
+            with (path.parent / "log.jsonl").open("a") as log:
+                log.writelines(self.lines)
+            self.lines.clear()
+
+        replace_file(self.folder / "training.safetensors", write)
 
     def note(self, progress: Progress) -> None:
         line = {
@@ -225,6 +210,7 @@ class TrainingState:
         """Load the state in the folder, if there is one, and tell how many steps it has done."""
         if self.folder is None:
             return 0
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._claim(self.folder / "settings.json")
         path = self.folder / "training.safetensors"
         if not path.exists():
@@ -250,7 +236,8 @@ class TrainingState:
 
     def _claim(self, path: Path) -> None:
         if not path.exists():
-            _write(path, json.dumps(self.settings, indent=2) + "\n")
+            text = json.dumps(self.settings, indent=2) + "\n"
+            replace_file(path, lambda fresh: fresh.write_text(text))
         elif json.loads(path.read_text()) != self.settings:
             raise InputError(f"{path}: a run with other settings; choose another folder")
 
@@ -260,13 +247,8 @@ class TrainingState:
         if path.exists():
             lines = path.read_text().splitlines(keepends=True)
             whole = [x for x in lines if x.endswith("\n")]  # a stop may have cut the last one short
-            _write(path, "".join(x for x in whole if json.loads(x)["step"] <= step))
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(text)
-    partial.replace(path)
+            kept = "".join(line for line in whole if json.loads(line)["step"] <= step)
+            replace_file(path, lambda fresh: fresh.write_text(kept))
 
 
 def _moments(tensors: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[str, Any]:

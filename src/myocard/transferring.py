@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from myocard.checkpoint import load_weights, replace_folder
+from myocard.checkpoint import load_weights
 from myocard.classifiers import read_run, weights_file
 from myocard.cohort import Cohort, assemble
 from myocard.errors import InputError
 from myocard.features import Features
+from myocard.folders import replace_folder
 from myocard.leaks import refuse, seen
 from myocard.nn.classifier import probabilities
 from myocard.recipe import Split

@@ -224,7 +224,7 @@ def files_up_to(size: int) -> Iterator[None]:
 def test_a_full_disk_is_told_and_the_run_goes_on_later(listed, whole, tmp_path, size) -> None:
     out = tmp_path / "store"
     told = (
-        r"store\.partial: cannot be written \(.*\); once that is mended, the same command goes on"
+        r"store\.partial: cannot be written \(.*\); make room there, then the same command goes on"
     )
     with files_up_to(size), pytest.raises(InputError, match=told):
         run(listed, out)

@@ -22,10 +22,11 @@ from torch import Tensor
 
 from myocard.anatomy.estimates import BLOCKS, Estimates, averages, explained, jackknifed, resampled
 from myocard.anatomy.observation import MASK_RATIO, Description, Specimen, describe, reconstruct
-from myocard.checkpoint import Checkpoint, replace_folder
+from myocard.checkpoint import Checkpoint
 from myocard.cohort import Cohort, assemble
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.folders import replace_folder
 from myocard.nn.representation import effective_rank, lidar, linear_cka, matrix_entropy
 from myocard.recipe import ProbeRecipe
 from myocard.results import versions

@@ -20,6 +20,7 @@ from myocard.benchmarking.places import Advance, Places
 from myocard.checkpoint import Checkpoint
 from myocard.data.store import Store
 from myocard.features import Features, extract
+from myocard.folders import sweep
 from myocard.grid import Condition, Grid, TokenTrial, Transfer, Trial, Yardstick
 from myocard.leads import LEAD_SETS
 from myocard.probing import probe, stacks
@@ -49,6 +50,8 @@ def benchmark(
             that an encoder must not meet and would.
     """
     places = Places(out)
+    for folder in (out / "stores", out / "features", places.encoders, places.results):
+        sweep(folder)
     stores = {name: materials.store(name, grid, places, advance) for name in grid.stores}
     materials.refuse_leaks(grid, places)
     encoders = {encoder.name: encoder for encoder in materials.encoders(grid, places, advance)}

@@ -1,6 +1,5 @@
 """What is probed: stores and encoders, made where they are not there yet."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from myocard.corpora import StoreSettings, expand
 from myocard.data.sources import dataset, entries, simulator
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.folders import replace_folder
 from myocard.grid import Grid
 from myocard.preparation import Wanted, prepare
 from myocard.pretraining import pretrain, select
@@ -42,18 +42,19 @@ def _records(name: str, settings: StoreSettings, places: Places, advance: Advanc
     wanted = settings.simulate
     assert wanted is not None
     folder = places.out / "records" / name
-    if not folder.exists():
-        partial = folder.with_name(f"{name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+
+    def write(fresh: Path) -> None:
         simulator.write(
-            partial,
+            fresh,
             wanted.layout,
             count=wanted.records,
             seed=wanted.seed,
             site=wanted.site,
             progress=lambda done: advance(f"simulate {name}", done, wanted.records),
         )
-        partial.rename(folder)
+
+    if not folder.exists():
+        replace_folder(folder, write)
     return folder
 
 

@@ -8,6 +8,7 @@ import typer
 
 from myocard.cli.options import CheckpointFolder, Out, RecipeFile, StoreFolder, Test, app, console
 from myocard.cli.progress import bar, steps
+from myocard.folders import occupied
 
 
 @app.command()
@@ -82,10 +83,11 @@ def layers(
     asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, asked, "layers")
     trained, opened = Checkpoint.load(checkpoint), Store.open(store)
-    for encoder in (trained, trained.randomised(random)):
-        folder = out / "measures" / encoder.name
-        with console.status(f"layers of {encoder.name}"):
-            features = states(encoder, opened, out / "features" / encoder.name)
-            runs = make(features, recipe, out / "runs", test=test)
-            dissect(encoder, opened, runs, folder, records=records, test=test)
-        print(folder)
+    with occupied(out):
+        for encoder in (trained, trained.randomised(random)):
+            folder = out / "measures" / encoder.name
+            with console.status(f"layers of {encoder.name}"):
+                features = states(encoder, opened, out / "features" / encoder.name)
+                runs = make(features, recipe, out / "runs", test=test)
+                dissect(encoder, opened, runs, folder, records=records, test=test)
+            print(folder)

@@ -8,6 +8,7 @@ import typer
 from myocard.cli.options import CheckpointFolder, Out, RecipeFile, StoreFolder, Test, app, console
 from myocard.cli.progress import bar, steps
 from myocard.errors import InputError
+from myocard.folders import occupied
 
 
 @app.command()
@@ -24,7 +25,7 @@ def probe(
 
     settings = read_recipe(recipe, ProbeRecipe)
     opened = [Features.open(folder) for folder in features]
-    with console.status("probe") as status:
+    with occupied(out), console.status("probe") as status:
         for each in opened:
             make(each, settings, out, test=test, report=status.update)
     print(out)
@@ -55,7 +56,7 @@ def probe_tokens(
         encoder = encoder.randomised(random)
     looks = views(settings.readouts, encoder.encoder.shape)
     stream = TokenStream(encoder, opened, looks, settings.keep * 1e9)
-    with bar() as advance:
+    with occupied(out), bar() as advance:
         make(settings, stream, out, test=test, report=steps("probe tokens", advance))
     print(out)
 
@@ -101,7 +102,7 @@ def transfer(
 
     opened = Features.open(trained), Features.open(target)
     chosen = None if folds is None else _numbers(folds)
-    with console.status("transfer") as status:
+    with occupied(out), console.status("transfer") as status:
         make(runs, *opened, out, folds=chosen, report=status.update)
     print(out)
 
@@ -129,7 +130,8 @@ def report(
     """Draw the report from result files alone: HTML, CSV, LaTeX and SVG."""
     from myocard.reporting import write_report
 
-    write_report(results, out)
+    with occupied(out):
+        write_report(results, out)
     print(out / "report.html")
 
 

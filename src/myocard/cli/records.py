@@ -1,6 +1,5 @@
 """Records: made, prepared, and audited."""
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from myocard.cli.options import CheckpointFolder, Out, StoreFolder, app, audit
 from myocard.cli.progress import bar
 from myocard.errors import InputError
+from myocard.folders import replace_folder
 
 
 @app.command()
@@ -26,18 +26,19 @@ def simulate(
 
     if out.exists():
         raise InputError(f"{out}: exists already; remove it or choose another folder")
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     with bar() as advance:
-        simulator.write(
-            partial,
-            layout,
-            count=records,
-            seed=seed,
-            site=site,
-            progress=lambda done: advance("simulate", done, records),
-        )
-    partial.rename(out)
+
+        def write(fresh: Path) -> None:
+            simulator.write(
+                fresh,
+                layout,
+                count=records,
+                seed=seed,
+                site=site,
+                progress=lambda done: advance("simulate", done, records),
+            )
+
+        replace_folder(out, write)
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 
 from myocard.cli.options import Test, app
 from myocard.cli.progress import bar
-from myocard.occupancy import occupied
+from myocard.folders import occupied
 
 
 @app.command()

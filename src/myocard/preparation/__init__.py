@@ -4,7 +4,6 @@ Work is cut into parts in a folder of its own; when all parts are there they are
 folder that appears under its name in one step.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pandas as pd
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
 from myocard.errors import InputError
-from myocard.occupancy import occupied
+from myocard.folders import DONE, require_new, workplace
 from myocard.preparation.examination import ALLOWABLE as ALLOWABLE
 from myocard.preparation.examination import REASONS as REASONS
 from myocard.preparation.examination import Fault as Fault
@@ -44,23 +43,17 @@ def prepare(
         InputError: When ``out`` exists or cannot be written, ids repeat, folds are incomplete or
             divide a patient, units are mixed, or no record can be used.
     """
-    if out.exists():
-        raise InputError(f"{out}: exists already; remove it or choose another folder")
     _check_entries(entries, source)
     work = out.with_name(f"{out.name}.partial")
-    try:
-        with occupied(work):
-            claim(work, entries, wanted)
-            parts = prepare_parts(entries, work, wanted, jobs, progress)
-            joined = work / "store"
-            joined.mkdir(exist_ok=True)
-            join(parts, joined, wanted, entries, source=source, split_seed=split_seed)
-            joined.replace(out)
-        shutil.rmtree(work)
-    except OSError as error:
-        raise InputError(
-            f"{work}: cannot be written ({error}); once that is mended, the same command goes on"
-        ) from error
+    with workplace(work):
+        require_new(out, work)
+        claim(work, entries, wanted)
+        parts = prepare_parts(entries, work, wanted, jobs, progress)
+        joined = work / "store"
+        joined.mkdir(exist_ok=True)
+        join(parts, joined, wanted, entries, source=source, split_seed=split_seed)
+        (work / DONE).touch()
+        joined.replace(out)
     return Store.open(out)
 
 

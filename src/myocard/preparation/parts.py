@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from myocard.data.signal import conform, crop
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
 from myocard.errors import InputError
+from myocard.folders import replace_file
 from myocard.preparation.examination import Wanted, examine
 
 # Records in a part: at 12 leads, 500 Hz and 10 s, they take 31 MB.
@@ -50,7 +50,7 @@ def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted) -> int:
         if integers is not None:
             signals.append(integers[None])
     stacked, table = np.concatenate(signals), np.array(json.dumps(rows))
-    _write_whole(path, lambda f: np.savez(f, signals=stacked, rows=table))
+    replace_file(path, lambda fresh: np.savez(fresh, signals=stacked, rows=table))
     return len(entries)
 
 
@@ -83,15 +83,8 @@ def claim(work: Path, entries: Sequence[Entry], wanted: Wanted) -> None:
     mine = json.loads(json.dumps(stated))
     path = work / "claim.json"
     if not path.exists():
-        _write_whole(path, lambda f: f.write_text(json.dumps(mine)))
+        replace_file(path, lambda fresh: fresh.write_text(json.dumps(mine)))
     elif json.loads(path.read_text()) != mine:
         raise InputError(
             f"{work}: belongs to a stopped run with other settings or records; remove it"
         )
-
-
-def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let ``path`` appear only when all of it is written."""
-    fresh = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    write(fresh)
-    fresh.replace(path)

@@ -9,10 +9,10 @@ import pandas as pd
 from safetensors.torch import save_file
 from torch import Tensor
 
-from myocard.checkpoint import replace_folder
 from myocard.classifiers import weights_file
 from myocard.cohort import Cohort
 from myocard.errors import InputError
+from myocard.folders import replace_folder
 from myocard.recipe import ProbeRecipe, TokenProbeRecipe
 from myocard.results import Scores, write_run
 

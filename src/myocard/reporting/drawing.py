@@ -13,6 +13,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
+from myocard.folders import replace_file
+
 # Okabe and Ito's palette, which people of every colour vision can tell apart.
 BLUE, VERMILION, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#B5579A", "#56B4E9"
 INK, GREY, HAIRLINE = "#22262b", "#8b9097", "#d9dce0"
@@ -62,8 +64,16 @@ class Figure:
     numbers: pd.DataFrame
 
     def write(self, folder: Path) -> None:
-        (folder / f"{self.name}.svg").write_text(self.svg)
-        self.numbers.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
+        write_text(self.svg, folder / f"{self.name}.svg")
+        write_numbers(self.numbers, folder / f"{self.name}.csv")
+
+
+def write_text(text: str, path: Path) -> None:
+    replace_file(path, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def write_numbers(table: pd.DataFrame, path: Path) -> None:
+    replace_file(path, lambda fresh: table.to_csv(fresh, index=False, lineterminator="\n"))
 
 
 @contextmanager

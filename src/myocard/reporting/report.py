@@ -14,13 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from myocard.errors import InputError
+from myocard.folders import writing
 from myocard.reporting import significance, tables
 from myocard.reporting.anatomies import anatomies
 from myocard.reporting.calibration import calibration
 from myocard.reporting.comparisons import Group, Section, sections
 from myocard.reporting.conditions import label_efficiency, lead_sets
 from myocard.reporting.curves import layer_curves, loss_curve
-from myocard.reporting.drawing import Figure
+from myocard.reporting.drawing import Figure, write_text
 from myocard.reporting.gains import gains
 from myocard.reporting.gates import departures, gates, records
 from myocard.reporting.heatmaps import layer_weights
@@ -95,8 +96,9 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
         raise InputError(
             f"no run.json, log.jsonl, reconstruction.npz or layers.json in or below {names}"
         )
-    for name in ("figures", "tables"):
-        (out / name).mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        for name in ("figures", "tables"):
+            (out / name).mkdir(parents=True, exist_ok=True)
     parts: list[Chapter | Transfers] = [*chapters, *crossed]
     for figure in [*losses, *traces, *layers, *(f for each in parts for f in each.figures)]:
         figure.write(out / "figures")
@@ -112,7 +114,7 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
         spreads=spreads(paths),
         layers=layers,
     )
-    (out / "report.html").write_text(page, encoding="utf-8")
+    write_text(page, out / "report.html")
 
 
 def chapter(section: Section) -> Chapter:

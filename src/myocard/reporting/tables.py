@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from myocard.reporting.comparisons import READOUTS, Group, Row, Section
+from myocard.reporting.drawing import write_numbers, write_text
 from myocard.reporting.pairs import Difference
 from myocard.reporting.runs import Estimate, Score
 
@@ -52,8 +53,8 @@ class Table:
         return [None] * len(self.shown)
 
     def write(self, folder: Path) -> None:
-        self.numbers.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
-        (folder / f"{self.name}.tex").write_text(latex(self.shown))
+        write_numbers(self.numbers, folder / f"{self.name}.csv")
+        write_text(latex(self.shown), folder / f"{self.name}.tex")
 
 
 def readouts(section: Section) -> Table:

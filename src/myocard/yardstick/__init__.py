@@ -1,14 +1,13 @@
 """Yardsticks from outside: what labels alone teach other models on the same records."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from myocard.checkpoint import replace_folder
 from myocard.cohort import assemble
 from myocard.data.store import Store
+from myocard.folders import DONE, replace_folder, workplace
 from myocard.recipe import NetworkRecipe, YardstickRecipe
 from myocard.results import write_run
 from myocard.tasks import task
@@ -37,10 +36,23 @@ def measure(
     Raises:
         InputError: When the recipe's windows do not fit the store.
     """
+    work = out.with_name(f"{out.name}.run")
+    with workplace(work):
+        _measure(store, recipe, out, work, test=test, report=report)
+
+
+def _measure(
+    store: Store,
+    recipe: YardstickRecipe,
+    out: Path,
+    work: Path,
+    *,
+    test: bool,
+    report: Callable[[str, int, int], None],
+) -> None:
     began = time.perf_counter()
     cohort = assemble(store.records, task(recipe.task), recipe.split, recipe.min_positives)
     splits = ("validation", "test") if test else ("validation",)
-    work = out.with_name(f"{out.name}.run")
     if isinstance(recipe, NetworkRecipe):
         scores = networks.score(store, cohort, recipe, splits, work, report)
         about = networks.describe(recipe)
@@ -62,6 +74,6 @@ def measure(
     def write(folder: Path) -> None:
         said = common | about
         write_run(folder, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=said)
+        (work / DONE).touch()
 
     replace_folder(out, write)
-    shutil.rmtree(work, ignore_errors=True)
