@@ -69,4 +69,9 @@ def _features(
 def _ridge(features: dict[str, Reals], targets: Reals, penalty: float) -> dict[str, Reals]:
     model = make_pipeline(StandardScaler(), Ridge(alpha=penalty))
     model.fit(features["train"], targets)
-    return {split: model.predict(some) for split, some in features.items() if split != "train"}
+    return {
+        # Of a single class scikit-learn gives no second axis.
+        split: model.predict(some).reshape(len(some), targets.shape[1])
+        for split, some in features.items()
+        if split != "train"
+    }
