@@ -1,0 +1,47 @@
+"""Killed and started again, every verb comes to what it comes to undisturbed."""
+
+import importlib.util
+import random
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from myocard.data.sources import simulator
+
+FILE = Path(__file__).parents[1] / "benchmarks" / "kills.py"
+
+
+@pytest.fixture(scope="module")
+def kills() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("kills", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["kills"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def forks_are_meant() -> object:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forks beside threads; these have one of their own.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+@pytest.mark.parametrize("verb", ["prepare", "pretrain", "extract"])
+def test_a_verb_that_is_killed_comes_to_what_it_comes_to_undisturbed(
+    kills, verb, store, checkpoint, tmp_path
+):
+    simulator.write(tmp_path / "records", "ptbxl", count=4)
+    checkpoint.save(tmp_path / "encoder")
+    (tmp_path / "store").symlink_to(store.folder)
+    (tmp_path / "nano.toml").write_text(kills.NANO.replace("../store", str(store.folder)))
+    words, tally = kills.verbs(tmp_path)[verb], kills.Tally()
+    expected = kills.undisturbed(words, tmp_path / "whole" / "here")
+    kills.trial(words, tmp_path / "killed" / "here", expected, random.Random(verb), tally)
+    assert tally.faults == []
+    assert tally.timed + tally.at_changes > 0
