@@ -57,7 +57,8 @@ class Features:
         try:
             about = json.loads((folder / "features.json").read_text())
             records = pd.read_parquet(folder / "records.parquet")
-            states = np.load(folder / "states.npy", mmap_mode="r", allow_pickle=False)
+            # Copy on write, and nobody writes: torch takes no array that is read-only.
+            states = np.load(folder / "states.npy", mmap_mode="c", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{folder}: not readable features ({error}); make them with `myocard extract`"

@@ -28,7 +28,7 @@ from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.rivals.minirocket import MiniRocket
 from myocard.nn.token_readouts import View, look
 from myocard.pretraining import build
-from myocard.probing import Job, stacks, tokens
+from myocard.probing import Job, is_learned, stacks, tokens
 from myocard.recipe import (
     NetworkRecipe,
     Optimisation,
@@ -202,32 +202,50 @@ def _pass(shape: EncoderShape, leads: tuple[str, ...]) -> float:
 def _probing(trial: Trial, encoder: Checkpoint, records: int) -> float:
     split = trial.recipe.split
     train = max(2, records * len(split.train) // _FOLDS)
-    shape = encoder.encoder.shape
+    shape, classes = encoder.encoder.shape, len(task(trial.recipe.task).classes)
     steps = trial.recipe.optimisation.epochs * steps_per_epoch(train, trial.recipe.optimisation)
     whole = trial.recipe.model_copy(update={"fraction": 1.0, "task": "any"})
-    return steps * _probe_step(
-        whole, len(task(trial.recipe.task).classes), shape.depth, shape.width
-    )
+    learning = steps * _probe_step(whole, classes, shape.depth, shape.width)
+    return learning + train * _solved_record(whole, classes, shape.depth, shape.width)
 
 
 @cache
 def _probe_step(recipe: ProbeRecipe, classes: int, depth: int, width: int) -> float:
-    rows = np.arange(recipe.optimisation.batch)
-    targets = np.random.default_rng(0).random((len(rows), classes)) < 0.5
-    names = tuple(map(str, range(classes)))
-    splits = dict.fromkeys(("train", "validation", "test"), rows)
-    ids = rows.astype(object)
-    cohort = Cohort("any", "noise", names, {}, False, targets, splits, ids, ids, {})
-    states = torch.randn(len(rows), depth + 1, width)
+    """Seconds that one step of all that is learned takes."""
 
     def steps(count: int) -> None:
         optimisation = recipe.optimisation.model_copy(update={"epochs": float(count)})
         short = recipe.model_copy(update={"optimisation": optimisation})
-        job = Job(nn.LayerNorm(width), states, cohort, short)
+        job = _on_noise(short, recipe.optimisation.batch, classes, depth, width)
         for cells in stacks(short, depth):
-            job.fit(*job.build(cells[0].head, job.readouts(cells)))
+            readouts = job.readouts(cells)
+            if is_learned(cells[0].head, readouts[0][0]):
+                job.fit(*job.build(cells[0].head, readouts))
 
     return _seconds_a_step(steps)
+
+
+@cache
+def _solved_record(recipe: ProbeRecipe, classes: int, depth: int, width: int) -> float:
+    """Seconds a training record that solving all linear heads takes."""
+    records = 512
+    job = _on_noise(recipe, records, classes, depth, width)
+    began = time.perf_counter()
+    for cells in stacks(recipe, depth):
+        if cells[0].head == "linear":
+            for readout in job.readouts(cells)[0]:
+                job.solve(readout, recipe.seeds[0], recipe.penalties)
+    return (time.perf_counter() - began) / records
+
+
+def _on_noise(recipe: ProbeRecipe, records: int, classes: int, depth: int, width: int) -> Job:
+    rows = np.arange(records)
+    targets = np.random.default_rng(0).random((records, classes)) < 0.5
+    names = tuple(map(str, range(classes)))
+    splits = dict.fromkeys(("train", "validation", "test"), rows)
+    ids = rows.astype(object)
+    cohort = Cohort("any", "noise", names, {}, False, targets, splits, ids, ids, {})
+    return Job(nn.LayerNorm(width), torch.randn(records, depth + 1, width), cohort, recipe)
 
 
 def _token_piece(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 
-def linear(features: int, classes: int) -> nn.Module:
+def linear(features: int, classes: int) -> nn.Sequential:
     """The linear probe: standardise each feature over the batch, then one linear layer.
 
     The norm has no parameters and folds into the linear layer once trained. Without it, one penalty

@@ -1,7 +1,8 @@
 """Readouts and heads on frozen states: every readout of one encoder, from one cache.
 
-For each readout and head, all seeds and penalties (and for the layer curve, all layers) are trained
-at once, as one stack of models through the common training loop. Their gradients do not meet: the
+The linear head has one best answer for each penalty, which is solved for. What has none, a mixture
+that is learned or another head, is trained through the common loop, all seeds and penalties (and
+for the layer curve, all layers) at once, as one stack of models. Their gradients do not meet: the
 loss is a sum.
 """
 
@@ -19,7 +20,7 @@ from myocard.cohort import Cohort, assemble
 from myocard.errors import InputError
 from myocard.features import Features
 from myocard.probing import runs
-from myocard.probing.jobs import Cell, Job
+from myocard.probing.jobs import Cell, Job, is_learned
 from myocard.probing.mixing import Weights, by_code, by_record, departure, static_twins, weigh
 from myocard.recipe import ProbeRecipe
 from myocard.results import (
@@ -31,7 +32,7 @@ from myocard.results import (
 )
 from myocard.tasks import task
 
-__all__ = ["Cell", "Job", "probe", "stacks"]
+__all__ = ["Cell", "Job", "is_learned", "probe", "stacks"]
 
 
 def probe(
@@ -67,7 +68,7 @@ def probe(
         if not all(runs.is_finished(folder, origin, test=test) for _, folder in stack)
     ]
     if unfinished:
-        states = torch.from_numpy(np.asarray(features.states, dtype=np.float32))
+        states = torch.from_numpy(features.states)
         job = Job(features.norm, states, cohort, recipe)
     for stack in unfinished:
         cells, folders = zip(*stack, strict=True)

@@ -1,8 +1,9 @@
-"""Training cells: all seeds and penalties, and all cells of one architecture, as one stack."""
+"""Training cells: what is convex is solved, all else learned, all seeds and penalties as one."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,12 +16,20 @@ from myocard.nn.classifier import Classifier, classification_loss, probabilities
 from myocard.nn.heads import HEADS
 from myocard.nn.readouts import Readout, build_readout
 from myocard.nn.stack import Stack
+from myocard.probing.solving import solve
 from myocard.recipe import ProbeRecipe
 from myocard.results import Scores, choose_penalties
 from myocard.training import fit, steps_per_epoch
 
 MIXTURE_PENALTY = 1e-2
 """Of the squared weights of a gate, which learns its records by heart without it."""
+
+
+CHUNK = 512
+"""Records that are read at once."""
+
+Candidates = list[list[Classifier]]
+"""Of one cell, by seed and penalty."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Job:
 
     Attributes:
         norm: The encoder's final norm.
-        states: In float32, ``(records, layers, width)``.
+        states: ``(records, layers, width)``, as cached.
         cohort: Who is trained on, chosen by and tested.
         recipe: How.
     """
@@ -74,28 +83,82 @@ class Job:
     def train(
         self, head: str, readouts: Sequence[Sequence[Readout]], splits: Sequence[str]
     ) -> list[Trained]:
-        """Train each cell's readouts, ``readouts[seed][cell]``, under a head; score the splits."""
+        """Train each cell's readouts, ``readouts[seed][cell]``, under a head; score the splits.
+
+        The linear head is solved, on mixtures that are trained first if there is anything to train.
+        """
+        if head == "linear":
+            fit = self._refit if is_learned(head, readouts[0][0]) else self._solve
+            found = [fit(column) for column in zip(*readouts, strict=True)]
+        else:
+            found = self.descend(head, readouts)
+        return [self._choose(classifiers, splits) for classifiers in found]
+
+    def descend(self, head: str, readouts: Sequence[Sequence[Readout]]) -> list[Candidates]:
+        """Each cell's classifiers, trained together by gradient descent."""
         stack, inputs = self.build(head, readouts)
         self.fit(stack, inputs)
-        scores = {split: self.predict(stack, inputs, self.cohort.rows[split]) for split in splits}
-        found = []
-        for place in range(len(readouts[0])):
-            variants, chosen = choose_penalties(
-                self.cohort,
-                scores["validation"][:, place],
-                self.recipe.seeds,
-                self.recipe.penalties,
-            )
-            kept = {
-                split: np.stack([v[place, k] for v, k in zip(values, variants, strict=True)])
-                for split, values in scores.items()
-            }
-            classifiers = [
-                _whole(readouts[seed][place], stack.member(seed, place, k))
-                for seed, k in enumerate(variants)
+        penalties = range(len(self.recipe.penalties))
+        return [
+            [
+                [_whole(readout, stack.member(seed, cell, k)) for k in penalties]
+                for seed, readout in enumerate(column)
             ]
-            found.append(Trained(classifiers, kept, chosen))
+            for cell, column in enumerate(zip(*readouts, strict=True))
+        ]
+
+    def _refit(self, readouts: Sequence[Readout]) -> Candidates:
+        """One cell's trained mixtures, each under the head that is best for it."""
+        (trained,) = self.descend("linear", [[readout] for readout in readouts])
+        return [
+            [
+                self.solve(each.readout, seed, [penalty])[0]
+                for each, penalty in zip(mine, self.recipe.penalties, strict=True)
+            ]
+            for mine, seed in zip(trained, self.recipe.seeds, strict=True)
+        ]
+
+    def _solve(self, readouts: Sequence[Readout]) -> Candidates:
+        """One cell's heads on what does not change; seeds that differ in nothing share theirs."""
+        found: Candidates = []
+        problems: list[tuple[Readout, NDArray[np.int64]]] = []
+        for readout, seed in zip(readouts, self.recipe.seeds, strict=True):
+            rows = self.cohort.training_rows(self.recipe.fraction, seed)
+            known = next((k for k, each in enumerate(problems) if _same(each, (readout, rows))), -1)
+            heads = found[known] if known >= 0 else self.solve(readout, seed, self.recipe.penalties)
+            found.append(heads)
+            problems.append((readout, rows))
         return found
+
+    @torch.no_grad()
+    def solve(self, readout: Readout, seed: int, penalties: Sequence[float]) -> list[Classifier]:
+        """The best linear head of each penalty on a readout as it is."""
+        rows = torch.from_numpy(self.cohort.training_rows(self.recipe.fraction, seed))
+        readout = readout.eval()
+        features = torch.cat([readout(self.states[some].float()) for some in rows.split(CHUNK)])
+        heads = solve(features, self.targets[rows], penalties, exclusive=self.cohort.exclusive)
+        return [Classifier(readout, head) for head in heads]
+
+    def _choose(self, classifiers: Candidates, splits: Sequence[str]) -> Trained:
+        """Of each seed, its best penalty's."""
+        scores = {split: self.score(classifiers, self.cohort.rows[split]) for split in splits}
+        seeds, penalties = self.recipe.seeds, self.recipe.penalties
+        best, chosen = choose_penalties(self.cohort, scores["validation"], seeds, penalties)
+        kept = {split: values[np.arange(len(best)), best] for split, values in scores.items()}
+        return Trained([mine[k] for mine, k in zip(classifiers, best, strict=True)], kept, chosen)
+
+    @torch.inference_mode()
+    def score(self, classifiers: Candidates, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores of one cell's classifiers, ``(seeds, penalties, records, classes)``."""
+        flat = [each for mine in classifiers for each in mine]
+        parts = []
+        for some in torch.from_numpy(rows).split(CHUNK):
+            states = self.states[some].float()
+            read = {readout: readout(states) for readout in {each.readout for each in flat}}
+            logits = torch.stack([each.head(read[each.readout]) for each in flat])
+            parts.append(probabilities(logits, exclusive=self.cohort.exclusive))
+        whole = torch.cat(parts, dim=1).unflatten(0, (len(classifiers), -1))
+        return whole.numpy()
 
     def build(
         self, head: str, readouts: Sequence[Sequence[Readout]]
@@ -112,10 +175,12 @@ class Job:
             torch.manual_seed(seed)
             return build_readout(cell.readout, self.norm, self.states.shape[1] - 1, cell.layer)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _inputs(self, readout: Readout) -> Tensor:
         """What the stack reads: states, or the features of a readout with nothing to train."""
-        return self.states if _trains(readout) else readout.eval()(self.states)
+        if _trains(readout):
+            return self.states
+        return torch.cat([readout.eval()(some.float()) for some in self.states.split(CHUNK)])
 
     def _models(self, name: str, readout: Readout, seed: int) -> list[nn.Module]:
         """One model a penalty, all from the same draws."""
@@ -127,12 +192,15 @@ class Job:
             models.append(Classifier(deepcopy(readout), head) if _trains(readout) else head)
         return models
 
+    @cached_property
+    def targets(self) -> Tensor:
+        return torch.from_numpy(self.cohort.targets).float()
+
     def fit(self, stack: Stack, inputs: Sequence[Sequence[Tensor]]) -> None:
         cohort, settings = self.cohort, self.recipe.optimisation
         seeds = self.recipe.seeds
         drawn = [cohort.training_rows(self.recipe.fraction, seed) for seed in seeds]
         train = [torch.from_numpy(rows) for rows in drawn]
-        targets = torch.from_numpy(cohort.targets).float()
         penalties = torch.tensor(self.recipe.penalties)
         orders = [
             Shuffled(len(rows), min(settings.batch, len(rows)), seed)
@@ -145,7 +213,7 @@ class Job:
                     mine[[index for index, _ in order[number]]]
                     for mine, order in zip(train, orders, strict=True)
                 ]
-                yield _gather(inputs, rows), torch.stack([targets[r] for r in rows])
+                yield _gather(inputs, rows), torch.stack([self.targets[r] for r in rows])
 
         def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
             logits = model(batch[0])
@@ -162,18 +230,6 @@ class Job:
             settings=settings,
         )
 
-    @torch.inference_mode()
-    def predict(
-        self, stack: Stack, inputs: Sequence[Sequence[Tensor]], rows: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Scores of all members, ``(seeds, cells, variants, records, classes)``."""
-        device = next(stack.parameters()).device
-        parts = []
-        for some in torch.from_numpy(rows).split(512):
-            logits = stack(_gather(inputs, [some] * len(inputs)).to(device))
-            parts.append(probabilities(logits, exclusive=self.cohort.exclusive).cpu())
-        return torch.cat(parts, dim=3).numpy()
-
 
 def penalty(stack: Stack, penalties: Tensor) -> Tensor:
     """Of each model: its own on the head's matrices, the mixtures' common one on the readout's."""
@@ -184,8 +240,19 @@ def penalty(stack: Stack, penalties: Tensor) -> Tensor:
     return torch.stack(shares).sum(dim=0)
 
 
+def is_learned(head: str, readout: Readout) -> bool:
+    """Whether something is trained by gradient descent: all but a linear head on fixed features."""
+    return head != "linear" or _trains(readout)
+
+
 def _trains(readout: Readout) -> bool:
     return any(p.requires_grad for p in readout.parameters())
+
+
+def _same(one: tuple[Readout, NDArray[np.int64]], other: tuple[Readout, NDArray[np.int64]]) -> bool:
+    """Whether two readouts are the same and to be trained on the same records."""
+    mine, others = (each[0].state_dict().values() for each in (one, other))
+    return np.array_equal(one[1], other[1]) and all(map(torch.equal, mine, others))
 
 
 def _whole(readout: Readout, trained: nn.Module) -> Classifier:
@@ -194,5 +261,5 @@ def _whole(readout: Readout, trained: nn.Module) -> Classifier:
 
 def _gather(inputs: Sequence[Sequence[Tensor]], rows: Sequence[Tensor]) -> Tensor:
     """``(seeds, cells, records, …)`` of the rows of each seed."""
-    picked = [torch.stack([x[r] for x in row]) for row, r in zip(inputs, rows, strict=True)]
+    picked = [torch.stack([x[r].float() for x in row]) for row, r in zip(inputs, rows, strict=True)]
     return torch.stack(picked)

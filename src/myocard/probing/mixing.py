@@ -26,7 +26,7 @@ FEWEST = 5
 def weigh(classifiers: Sequence[Classifier], job: Job, rows: NDArray[np.int64]) -> Weights:
     """How much of each layer each seed's readout takes for the records in ``rows``."""
     parts = [
-        torch.stack([each.readout.weights(job.states[some]) for each in classifiers])
+        torch.stack([each.readout.weights(job.states[some].float()) for each in classifiers])
         for some in torch.from_numpy(rows).split(512)
     ]
     return torch.cat(parts, dim=1).numpy()
@@ -115,6 +115,6 @@ def static_twins(trained: Trained, head: str, job: Job) -> dict[str, Scores]:
 
 @torch.inference_mode()
 def _score(classifiers: Sequence[Classifier], job: Job, split: str) -> NDArray[np.float32]:
-    states = job.states[job.cohort.rows[split]]
+    states = job.states[job.cohort.rows[split]].float()
     logits = torch.stack([classifier(states) for classifier in classifiers])
     return probabilities(logits, exclusive=job.cohort.exclusive).numpy()

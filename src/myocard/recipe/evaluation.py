@@ -50,7 +50,9 @@ class ProbeRecipe(Settings):
     """Readouts and heads trained on cached states.
 
     Each is trained once for every seed and penalty; the penalty (of the squared weights of the
-    head's matrices) is chosen on validation, for each seed on its own.
+    head's matrices) is chosen on validation, for each seed on its own. ``optimisation`` is of what
+    is learned step by step: mixtures with weights of their own, and the head ``mlp``. The linear
+    head is solved.
     """
 
     task: str
