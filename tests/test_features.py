@@ -52,11 +52,8 @@ def test_leads_of_the_store_are_taken_by_the_names_the_encoder_states(checkpoint
     assert np.allclose(found.states, live, atol=2e-3)
 
 
-def test_states_stay_on_disk(features, checkpoint, store, tmp_path):
+def test_states_stay_on_disk(features):
     assert isinstance(features.states, np.memmap)
-    done = []
-    extract(checkpoint, store, tmp_path / "again", batch=16, report=done.append)
-    assert done == [16, 16, 16, 12]  # a batch at a time, and no more, is in memory
 
 
 def test_records_that_the_encoder_was_trained_on_are_flagged(features, store):
@@ -67,9 +64,9 @@ def test_records_that_the_encoder_was_trained_on_are_flagged(features, store):
 
 def test_features_that_are_there_are_opened_and_not_made_again(features, checkpoint, store):
     before = (features.folder / "states.npy").stat().st_mtime_ns
-    done = []
-    again = extract(checkpoint, store, features.folder, report=done.append)
-    assert done == []
+    told = []
+    again = extract(checkpoint, store, features.folder, report=lambda *done: told.append(done))
+    assert told == []
     assert (features.folder / "states.npy").stat().st_mtime_ns == before
     pd.testing.assert_frame_equal(again.records, features.records)
 
@@ -119,10 +116,39 @@ def test_states_that_do_not_fit_the_records_are_refused(features):
         Features.open(features.folder)
 
 
-def test_a_pass_that_fails_leaves_no_features(checkpoint, store, tmp_path):
-    def report(done: int) -> None:
-        raise OSError("no space left")
+class Stopped(Exception):
+    """As if the power had failed."""
 
-    with pytest.raises(OSError, match="no space left"):
-        extract(checkpoint, store, tmp_path / "features", report=report)
-    assert list(tmp_path.iterdir()) == []
+
+def test_a_pass_that_was_stopped_goes_on_from_its_parts(
+    features, checkpoint, store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("myocard.features.PART", 16)
+    out = tmp_path / "out"
+
+    def stop(done: int, total: int) -> None:
+        if done == 40:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        extract(checkpoint, store, out, batch=8, report=stop)
+    assert not out.exists()
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("part-*.npy")}
+    assert len(kept) == 2
+    told = []
+
+    def keep(done: int, total: int) -> None:
+        assert kept == {path: path.stat().st_mtime_ns for path in kept}
+        told.append((done, total))
+
+    again = extract(checkpoint, store, out, batch=8, report=keep)
+    assert told == [(done, 60) for done in (16, 32, 40, 48, 48, 56, 60, 60)]
+    assert np.allclose(again.states, features.states, atol=2e-3)
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_a_stopped_pass_of_another_encoder_is_not_taken_up(checkpoint, store, tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        extract(checkpoint, store, tmp_path / "out", report=lambda done, total: 1 // 0)
+    with pytest.raises(InputError, match=r"out\.partial: holds features of another encoder"):
+        extract(checkpoint.randomised(9), store, tmp_path / "out")

@@ -5,28 +5,33 @@ encoder reads them.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from lightning_fabric import Fabric
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from myocard import processes
 from myocard.checkpoint import Checkpoint
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.store import Store
 from myocard.errors import InputError
-from myocard.folders import replace_folder
+from myocard.folders import replace_file, replace_folder, workplace
 from myocard.leaks import seen
 
 FORMAT = 1
+PART = 256
+"""Records whose states are a file of their own until all are there: what a stop can cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,20 +92,21 @@ def extract(
     *,
     by_lead: bool = False,
     batch: int = 64,
-    workers: int = 0,
-    report: Callable[[int], None] = lambda records: None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Features:
     """Run the encoder once over every record of ``store`` and keep each layer's pooled states.
 
     A cache that is there already, of the same encoder, input and store, is opened and not made
-    again.
+    again; one that was stopped is taken up again. Processes that ``torchrun`` started share the
+    records.
 
     Args:
         by_lead: Pool over the patches of each lead, and keep the leads apart.
+        report: Called with how many of this process's records are done, and how many there are.
 
     Raises:
         InputError: When the store does not meet the encoder's input, or ``out`` holds other
-            features.
+            features, or a run to it that was stopped was to make others.
     """
     about = {
         "format": FORMAT,
@@ -114,43 +120,86 @@ def extract(
     about = json.loads(json.dumps(about, default=str))
     if out.exists():
         found = Features.open(out)
-        if found.about != about:
-            raise InputError(
-                f"{out}: holds features of another encoder or store; choose another folder"
-            )
+        _require_same(found.about, about, out)
         return found
-    windows = Windows([Part(store, np.arange(len(store.records)))], checkpoint.preprocessing)
+    store.require(checkpoint.preprocessing)
+    work = out.with_name(f"{out.name}.partial")
 
     def write(folder: Path) -> None:
-        _write_states(checkpoint, windows, folder / "states.npy", by_lead, batch, workers, report)
+        _join(parts, folder / "states.npy")
         records = store.records.drop(columns=["scale", "flags"])
         records.assign(seen=seen(checkpoint.corpus, records)).to_parquet(folder / "records.parquet")
         save_file(checkpoint.encoder.norm.state_dict(), folder / "norm.safetensors")
         (folder / "features.json").write_text(json.dumps(about, indent=2) + "\n")
 
-    replace_folder(out, write)
+    fabric = processes.fabric()
+    with workplace(work) if fabric.is_global_zero else nullcontext():
+        with fabric.rank_zero_first():
+            _claim(work / "claim.json", about)
+        parts = _write_parts(fabric, checkpoint, store, work, by_lead, batch, report)
+        fabric.barrier()
+        if fabric.is_global_zero:
+            replace_folder(out, write)
+        fabric.barrier()
     return Features.open(out)
 
 
+def _claim(path: Path, about: dict[str, Any]) -> None:
+    if path.exists():
+        _require_same(json.loads(path.read_text()), about, path.parent)
+    else:
+        replace_file(path, lambda fresh: fresh.write_text(json.dumps(about)))
+
+
+def _require_same(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
+    if found != wanted:
+        raise InputError(
+            f"{folder}: holds features of another encoder or store; choose another folder"
+        )
+
+
 @torch.inference_mode()
-def _write_states(
+def _write_parts(
+    fabric: Fabric,
     checkpoint: Checkpoint,
-    windows: Windows,
-    path: Path,
+    store: Store,
+    work: Path,
     by_lead: bool,
     batch: int,
-    workers: int,
-    report: Callable[[int], None],
-) -> None:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder, leads = checkpoint.encoder.to(device), checkpoint.preprocessing.leads
-    layers, width = encoder.shape.depth + 1, encoder.shape.width
-    shape = (len(windows), layers, len(leads), width) if by_lead else (len(windows), layers, width)
+    report: Callable[[int, int], None],
+) -> list[Path]:
+    """Make the parts that are not there yet, every process its own; all parts, in order."""
+    encoder, leads = checkpoint.encoder.to(fabric.device), checkpoint.preprocessing.leads
     pool = encoder.pooled_by_lead if by_lead else encoder.pooled
+    starts = range(0, len(store.records), PART)
+    chunks = [np.arange(start, min(start + PART, len(store.records))) for start in starts]
+    parts = [work / f"part-{i:06d}.npy" for i in range(len(chunks))]
+    mine = list(zip(chunks, parts, strict=True))[fabric.global_rank :: fabric.world_size]
+    done, total = 0, sum(len(rows) for rows, _ in mine)
+    for rows, part in mine:
+        if not part.exists():
+            made: list[NDArray[np.float32]] = []
+            for signals in in_order(Windows([Part(store, rows)], checkpoint.preprocessing), batch):
+                made.append(pool(signals.to(fabric.device), leads).cpu().numpy())
+                report(done + sum(map(len, made)), total)
+            replace_file(part, partial(_save, states=np.concatenate(made).astype("<f2")))
+        done += len(rows)
+        report(done, total)
+    return parts
+
+
+def _save(path: Path, states: NDArray[np.float16]) -> None:
+    np.save(path, states, allow_pickle=False)
+
+
+def _join(parts: Sequence[Path], path: Path) -> None:
+    """Write the arrays of ``parts`` one after the other, of which one at a time is in memory."""
+    first, count = np.load(parts[0], mmap_mode="r"), 0
+    for part in parts:
+        count += len(np.load(part, mmap_mode="r"))
     # Written and not mapped: a full disk is an error then, and in a map the end of the process.
     with path.open("wb") as file:
+        shape = (count, *first.shape[1:])
         write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
-        for signals in in_order(windows, batch, workers=workers):
-            pooled = pool(signals.to(device), leads).cpu().numpy()
-            file.write(pooled.astype("<f2").tobytes())
-            report(len(pooled))
+        for part in parts:
+            file.write(np.load(part).tobytes())

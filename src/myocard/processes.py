@@ -5,12 +5,13 @@ process runs the same program, and the first one writes.
 """
 
 import os
-from typing import Literal
-
-import torch
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Literal
 
 from myocard.errors import InputError
+
+# The command line counts processes, and should not wait for torch.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def count() -> int:
@@ -23,8 +24,11 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def fabric(precision: Literal["bf16-mixed", "32-true"] = "32-true") -> Fabric:
+def fabric(precision: Literal["bf16-mixed", "32-true"] = "32-true") -> "Fabric":
     """Fabric on this process's device, joined with the other processes of the job."""
+    import torch
+    from lightning_fabric import Fabric
+
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     made = Fabric(
         # Not "auto": Apple's GPU lacks some of what a stack of models needs.

@@ -7,6 +7,7 @@ import sys
 from myocard.cli import whole, records, encoders, evaluation  # noqa: F401  # isort: skip
 from myocard.cli.options import app, console
 from myocard.errors import InputError
+from myocard.processes import require_alone
 
 
 def main() -> None:
@@ -14,6 +15,8 @@ def main() -> None:
     # Fabric tells its precision and devices at INFO, and resets its root logger when imported.
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     try:
+        if sys.argv[1:2] not in (["pretrain"], ["extract"]):
+            require_alone(" ".join(["myocard", *sys.argv[1:2]]))
         app()
     except (InputError, OSError) as error:
         _say(" ".join(str(error).split()), style="bold red")

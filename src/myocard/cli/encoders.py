@@ -1,6 +1,7 @@
 """Encoders: pretrained, read at every layer, and looked into."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -48,15 +49,8 @@ def extract(
     encoder, opened = Checkpoint.load(checkpoint), Store.open(store)
     if random is not None:
         encoder = encoder.randomised(random)
-    done = 0
     with bar() as advance:
-
-        def progress(count: int) -> None:
-            nonlocal done
-            done += count
-            advance("extract", done, len(opened.records))
-
-        make(encoder, opened, out, by_lead=by_lead, batch=batch, report=progress)
+        make(encoder, opened, out, by_lead=by_lead, batch=batch, report=partial(advance, "extract"))
     print(out)
 
 
