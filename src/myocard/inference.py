@@ -88,21 +88,19 @@ class Model:
 
 def _check(record: Record, stated: Preprocessing) -> None:
     length = resampled_length(record.signal.shape[1], record.rate, stated.rate)
-    if length < max(stated.samples, stated.band.shortest):
+    if length < stated.samples:
         raise InputError(
             f"a record of {record.seconds:g} s is shorter than the encoder's window of "
             f"{stated.samples / stated.rate:g} s; give a longer one"
         )
-    rows = dict(zip(record.leads, record.signal, strict=True))
-    broken = [lead for lead, row in rows.items() if not np.isfinite(row).all()]
-    if broken:
+    if record.not_finite:
         raise InputError(
-            f"lead {', '.join(broken)} holds values that are not finite; mend it, or name the "
-            "other leads with `leads`"
+            f"lead {', '.join(record.not_finite)} holds values that are not finite; mend it, or "
+            "name the other leads with `leads`"
         )
-    flat = [lead for lead, row in rows.items() if np.ptp(row) == 0]
-    if flat:
-        raise InputError(f"lead {', '.join(flat)} is constant; name the other leads with `leads`")
+    if record.flat:
+        named = ", ".join(record.flat)
+        raise InputError(f"lead {named} is constant; name the other leads with `leads`")
 
 
 def load(folder: Path | str, probe: Path | str | None = None) -> Model:

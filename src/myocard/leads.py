@@ -5,6 +5,7 @@ Einthoven's I + III = II, and Goldberger's augmented leads as half-differences o
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ _FROM_I_AND_II = {
 }
 
 
+@lru_cache(maxsize=1024)
 def canonical(name: str) -> str | None:
     """The canonical spelling of a lead's name in any case, or None for a lead not of the twelve."""
     return _BY_LOWER_CASE.get(name.strip().lower())

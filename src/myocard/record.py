@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,10 +67,30 @@ class Record:
         return self.signal.shape[1] / self.rate
 
     @property
+    def not_finite(self) -> tuple[str, ...]:
+        """Leads that hold a NaN or an infinity."""
+        least, most = self._extremes
+        return self._leads(~(np.isfinite(least) & np.isfinite(most)))
+
+    @property
+    def flat(self) -> tuple[str, ...]:
+        """Leads that are constant."""
+        least, most = self._extremes
+        return self._leads(least == most)
+
+    @cached_property
+    def _extremes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Of each lead; both are NaN where a sample is."""
+        return self.signal.min(axis=1), self.signal.max(axis=1)
+
+    def _leads(self, which: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(lead for lead, chosen in zip(self.leads, which, strict=True) if chosen)
+
+    @property
     def sha256(self) -> str:
         """Hash of the waveform: its leads, rate and values rounded to float32, and nothing else."""
         digest = hashlib.sha256(f"{','.join(self.leads)}@{self.rate:g}".encode())
-        digest.update(np.ascontiguousarray(self.signal, dtype="<f4").tobytes())
+        digest.update(np.ascontiguousarray(self.signal, dtype="<f4").data)
         return digest.hexdigest()
 
     def select(self, leads: Sequence[str]) -> "Record":
@@ -78,6 +99,8 @@ class Record:
         Raises:
             InputError: When a lead is missing.
         """
+        if tuple(leads) == self.leads:
+            return self
         missing = [lead for lead in leads if lead not in self.leads]
         if missing:
             raise InputError(

@@ -34,7 +34,13 @@ def test_an_empty_part_is_passed_over(windows) -> None:
     around = Windows([empty, windows.parts[0], empty, windows.parts[1], empty], WANTED)
     assert len(around) == 5
     for position in range(5):
-        assert torch.equal(around[position, None], windows[position, None])
+        assert torch.equal(around[[(position, None)]], windows[[(position, None)]])
+
+
+def test_a_batch_holds_its_windows_in_their_order(windows) -> None:
+    indices = [(3, 0.2), (1, None), (4, 0.9), (1, 0.5), (0, 0.0)]
+    alone = torch.cat([windows[[index]] for index in indices])
+    assert torch.equal(windows[indices], alone)
 
 
 def test_a_store_that_does_not_fit_is_refused(windows) -> None:
@@ -50,7 +56,7 @@ def test_drawn_windows_reach_every_place_in_a_record_and_no_other(windows, sampl
     draws = [0.0, *(np.arange(4 * len(places)) + 0.5) / (4 * len(places)), np.nextafter(1, 0)]
     seen = []
     for draw in draws:
-        window = cut[1, float(draw)].numpy()
+        window = cut[[(1, float(draw))]][0].numpy()
         seen.append(next(i for i, place in enumerate(places) if np.array_equal(place, window)))
     assert seen == sorted(seen)
     assert set(seen) == set(range(len(places)))

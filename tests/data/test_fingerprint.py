@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from myocard.data.fingerprint import TOLERANCE, fingerprint, nearest
-from myocard.data.signal import Band, filter_band, resample
 from myocard.data.sources.simulator import simulate
 from myocard.leads import LEADS
 from myocard.record import Record
@@ -18,7 +18,8 @@ def records() -> list[Record]:
 
 
 def _resampled(record: Record) -> Record:
-    return replace(record, signal=resample(record.signal, 500, 250), rate=250.0)
+    signal = resample_poly(record.signal, 1, 2, axis=1, padtype="line")
+    return replace(record, signal=signal, rate=250.0)
 
 
 def _rounded(record: Record) -> Record:
@@ -31,7 +32,9 @@ def _rescaled(record: Record) -> Record:
 
 
 def _filtered(record: Record) -> Record:
-    return replace(record, signal=filter_band(record.signal, record.rate, Band(0.5, 40.0)))
+    sections = butter(3, (0.5, 40.0), "bandpass", fs=record.rate, output="sos")
+    signal = sosfiltfilt(sections, record.signal, axis=1)
+    return replace(record, signal=signal.astype(np.float32))
 
 
 def _reordered(record: Record) -> Record:

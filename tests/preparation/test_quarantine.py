@@ -153,9 +153,8 @@ def test_only_the_wanted_leads_are_judged(make_entry, tmp_path) -> None:
     )
 
 
-@pytest.mark.parametrize("samples", [0, 1, 12])
-def test_a_record_too_short_for_the_filter_is_too_short(samples: int) -> None:
-    record = Record(np.ones((12, samples), dtype=np.float32), 100.0, LEADS)
+def test_a_record_without_samples_is_too_short() -> None:
+    record = Record(np.ones((12, 0), dtype=np.float32), 100.0, LEADS)
     entry = Entry("a", Path("a"), lambda: record, "a")
     wanted = Wanted(100, 0.01, LEADS, Band(0.67, 40.0))
     found, faults = examine(entry, wanted)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from myocard.data.signal import Preprocessing
+from myocard.data.signal import Preprocessing, standardise
 from myocard.data.store import Store
 
 
@@ -23,12 +23,13 @@ class Part:
     rows: NDArray[np.int64]
 
 
-class Windows(Dataset[Tensor]):
-    """Standardised windows of the records of several stores.
+Indices = Sequence[tuple[int, float | None]]
+"""Of each window of a batch, its record's place in the corpus, and a number from [0, 1) that places
+the window in the record; None takes the middle."""
 
-    An index is ``(position, draw)``: the record's place in the corpus, and a number from [0, 1)
-    that places the window in the record; None takes the middle.
-    """
+
+class Windows(Dataset[Tensor]):
+    """Standardised windows of the records of several stores; an item is a batch of them."""
 
     def __init__(self, parts: Sequence[Part], preprocessing: Preprocessing) -> None:
         for part in parts:
@@ -40,12 +41,19 @@ class Windows(Dataset[Tensor]):
     def __len__(self) -> int:
         return int(self.ends[-1])
 
-    def __getitem__(self, index: tuple[int, float | None]) -> Tensor:
-        position, draw = index
-        part, row = self._locate(position)
-        spare = part.store.made.samples - self.preprocessing.samples
-        start = None if draw is None else int(draw * (spare + 1))
-        return torch.from_numpy(part.store.windows([row], self.preprocessing, start)[0])
+    def __getitem__(self, indices: Indices) -> Tensor:
+        wanted = self.preprocessing
+        positions = np.array([position for position, _ in indices])
+        draws = np.array([np.nan if draw is None else draw for _, draw in indices])
+        which = np.searchsorted(self.ends, positions, side="right")
+        found = np.empty((len(indices), len(wanted.leads), wanted.samples), np.int16)
+        for number in np.unique(which):
+            part, own = self.parts[number], which == number
+            rows = part.rows[positions[own] - self.ends[number] + len(part.rows)]
+            spare = part.store.made.samples - wanted.samples
+            starts = np.where(np.isnan(draws[own]), spare // 2, draws[own] * (spare + 1))
+            found[own] = part.store.cut(rows, wanted, starts.astype(np.int64))
+        return torch.from_numpy(standardise(found, wanted.standardise))
 
     def ids(self, positions: Sequence[int]) -> list[str]:
         """What the records at these places of the corpus are called, and in which data set."""
@@ -96,21 +104,27 @@ class Labelled(Dataset[tuple[Tensor, Tensor]]):
         self.windows = windows
         self.targets = targets
 
-    def __getitem__(self, index: tuple[int, float | None]) -> tuple[Tensor, Tensor]:
-        return self.windows[index], self.targets[index[0]]
+    def __getitem__(self, indices: Indices) -> tuple[Tensor, Tensor]:
+        return self.windows[indices], self.targets[[position for position, _ in indices]]
 
 
 def shuffled(
     windows: Windows | Labelled, order: Shuffled, numbers: Iterable[int], workers: int = 0
 ) -> Iterator[Any]:
     """Random windows for training, with their targets if they have any: batches by ``numbers``."""
-    chosen = (order[number] for number in numbers)
-    return iter(DataLoader(windows, batch_sampler=chosen, num_workers=workers))
+    return _loaded(windows, (order[number] for number in numbers), workers)
 
 
 def in_order(
     windows: Windows, batch: int, draw: float | None = None, workers: int = 0
 ) -> Iterator[Tensor]:
     """Every record once, in order; its middle window, or the one at ``draw`` of [0, 1)."""
-    indices: list[tuple[int, float | None]] = [(i, draw) for i in range(len(windows))]
-    return iter(DataLoader(windows, batch_size=batch, sampler=indices, num_workers=workers))
+    positions = range(len(windows))
+    firsts = positions[::batch]
+    chosen = ([(each, draw) for each in positions[first : first + batch]] for first in firsts)
+    return _loaded(windows, chosen, workers)
+
+
+def _loaded(windows: Windows | Labelled, chosen: Iterable[Indices], workers: int) -> Iterator[Any]:
+    # Without a batch size an item is a batch already, and nothing is collated.
+    return iter(DataLoader(windows, batch_size=None, sampler=chosen, num_workers=workers))

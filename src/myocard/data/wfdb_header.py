@@ -7,7 +7,7 @@ nothing here opens another file or reserves memory for what it promises.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from myocard.errors import InputError
 
@@ -43,8 +43,7 @@ _SIGNAL_LINE = re.compile(
 _SEGMENT_LINE = re.compile(rf"(\S+) \s+ ({_COUNT})", re.VERBOSE)
 
 
-@dataclass(frozen=True)
-class SignalLine:
+class SignalLine(NamedTuple):
     """One line of a header: where a signal lies and how its integers become physical units.
 
     Attributes:
@@ -164,15 +163,15 @@ def _signal_line(line: str) -> SignalLine:
         _SIGNAL_LINE, line
     )
     return SignalLine(
-        file=file,
-        format=int(storage),
-        samples_per_frame=int(per_frame or 1),
-        skew=int(skew or 0),
-        offset=int(offset or 0),
-        gain=_gain(gain, line),
-        baseline=int(baseline or zero or 0),
-        unit=unit or "mV",
-        name=(name or "").strip(),
+        file,
+        int(storage),
+        int(per_frame or 1),
+        int(skew or 0),
+        int(offset or 0),
+        _gain(gain, line),
+        int(baseline or zero or 0),
+        unit or "mV",
+        (name or "").strip(),
     )
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _DECODED_HERE = (16, 212)
 
 # ADC units per millivolt are the header's ADC units per unit times this.
 _UNITS_PER_MILLIVOLT = {"mv": 1.0, "uv": 1e3, "µv": 1e3, "μv": 1e3, "v": 1e-3, "nu": 1.0}
+
+_SEPARATORS = frozenset("/\\\0")
 
 
 class WrongLength(InputError):
@@ -139,10 +142,13 @@ def _padding(signal: SignalLine) -> int:
 
 
 def _size(folder: Path, file: str) -> int:
-    path = _inside(folder, file)
-    if not path.is_file():
+    try:
+        status = _inside(folder, file).stat()
+    except OSError:
+        status = None
+    if status is None or not S_ISREG(status.st_mode):
         raise InputError(f"its signal file {file} is missing")
-    return path.stat().st_size
+    return status.st_size
 
 
 def _content(path: Path) -> bytes:
@@ -153,7 +159,7 @@ def _content(path: Path) -> bytes:
 
 
 def _inside(folder: Path, file: str) -> Path:
-    elsewhere = Path(file).name != file or file == ".." or "\\" in file or "\0" in file
+    elsewhere = file in {"", ".", ".."} or not _SEPARATORS.isdisjoint(file)
     if elsewhere or len(file.encode()) > 255:
         raise InputError(f"it names {file!r}, a file outside its own folder")
     return folder / file
@@ -179,16 +185,16 @@ def _scaled(frames: NDArray[np.int16], header: Header, *, invalid: int) -> Recor
     rows = [row for row, signal in enumerate(header.signals) if canonical(signal.name)]
     chosen = [header.signals[row] for row in rows]
     leads, unit = _leads_and_unit([s.name for s in chosen], [s.unit for s in chosen])
-    units = frames.T if len(rows) == frames.shape[1] else frames.T[rows]
-    signal = units.astype(np.float32, order="C")
+    units = np.ascontiguousarray(frames.T if len(rows) == frames.shape[1] else frames.T[rows])
+    signal = units.astype(np.float32)
     if any(s.baseline for s in chosen):
         signal -= np.array([[s.baseline] for s in chosen], np.float32)
     signal /= np.array(
         [[s.gain * _UNITS_PER_MILLIVOLT[s.unit.lower()]] for s in chosen], np.float32
     )
-    missing = units == invalid
-    if missing.any():
-        signal[missing] = np.nan
+    # The mark is the least value of its format, and one look for it is faster than a comparison.
+    if units.min() == invalid:
+        signal[units == invalid] = np.nan
     return _record(signal, header.rate, leads, unit)
 
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from myocard import labels
 from myocard.data.formats import WrongLength
 from myocard.data.signal import Band, resampled_length
@@ -85,17 +83,15 @@ def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
         detail = f"no lead {', '.join(missing)}; prepare with --leads {','.join(record.leads)}"
         return None, [Fault("missing_lead", detail)]
     record = record.select(wanted.leads)
-    rows = dict(zip(record.leads, record.signal, strict=True))
     length = resampled_length(record.signal.shape[1], record.rate, wanted.rate)
-    if length < max(wanted.samples, wanted.band.shortest):
+    if length < wanted.samples:
         detail = f"{record.seconds:g} s of {wanted.seconds:g} s; prepare with --seconds"
         return None, [Fault("too_short", detail)]
-    broken = [lead for lead, row in rows.items() if not np.isfinite(row).all()]
+    broken, flat = record.not_finite, record.flat
     if broken:
         return None, [Fault("not_finite", f"in {', '.join(broken)}")]
-    flat = [lead for lead, row in rows.items() if np.ptp(row) == 0]
     # A filter leaves rounding errors of such a record, and quantising would blow them up.
-    if len(flat) == len(rows):
+    if flat == record.leads:
         return None, [Fault("flat_lead", "in every lead")]
     if flat:
         faults.append(Fault("flat_lead", f"in {', '.join(flat)}"))
