@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from myocard.reporting.comparisons import sections
+from myocard.reporting.pairs import compare
 from myocard.reporting.runs import find_runs
 from myocard.reporting.significance import across_tasks, by_class
 from myocard.significance import delong_test, holm
@@ -95,9 +96,22 @@ def test_what_a_killed_process_left_is_no_run(tmp_path, write):
     assert [run.place for run in find_runs([tmp_path / "runs"])] == ["runs/last"]
 
 
+def test_yardsticks_are_held_against_the_readout_that_is_best_on_validation(tmp_path, write):
+    for readout, noise in (("last", 2.0), ("ppa", 0.5)):
+        write(tmp_path / readout, readout, noise=noise)
+    rocket = {"name": "MiniRocket", "hash": None, "layers": None, "width": None}
+    write(tmp_path / "rocket", "features", kind="rival", encoder=rocket, head="ridge")
+    (section,) = sections(find_runs([tmp_path]))
+    (match,) = section.matches()
+    assert match.readout == "best on validation: PPA: mean of the layers"
+    assert (match.run.folder.name, match.against_run.folder.name) == ("ppa", "rocket")
+    expected = compare(match.run, match.against_run, "test")
+    assert match.found == expected
+
+
 @pytest.mark.parametrize("size", [{"layers": 9}, {"width": 99}])
 def test_random_weights_of_another_size_stand_for_no_encoder(tmp_path, write, size):
     write(tmp_path / "last", "last")
     write(tmp_path / "random", "last", encoder=RANDOM | size)
     (section,) = sections(find_runs([tmp_path]))
-    assert section.encoders() == []
+    assert list(section.matches()) == []

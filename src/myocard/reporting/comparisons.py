@@ -1,31 +1,13 @@
 """Runs put side by side: by task, by encoder and head, and each against the last layer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 
 from myocard.errors import InputError
+from myocard.reporting.names import READOUTS, describe_encoder, label_of
 from myocard.reporting.pairs import Difference, compare
 from myocard.reporting.runs import Metrics, Run, Split
-
-READOUTS = {
-    "last": "last layer",
-    "ppa": "PPA: mean of the layers",
-    "ppa-normed": "PPA of normalised layers",
-    "scalar-mix": "scalar mix: learned weights",
-    "scalar-mix-normed": "scalar mix of normalised layers",
-    "pma": "PMA: gated weights",
-    "pma-frozen-gate": "PMA, gate left at random",
-    "pma-last": "PMA, gate reads the last layer",
-    "pma-mean": "PMA, gate reads the mean layer",
-    "concat": "all layers concatenated",
-    "alf": "ALF: attention over layers",
-    "attentive-tokens": "attentive probe of the last layer's patches",
-    "efficient-tokens": "efficient probe of the last layer's patches",
-    "alf-leads": "ALF over each lead of all layers",
-    "alf-tokens": "ALF over each patch of all layers",
-}
-"""Readouts in the order of the table; others follow by name."""
 
 BEST_LAYER = "best layer on validation"
 
@@ -96,11 +78,13 @@ class Group:
 
     @property
     def best_layer(self) -> int | None:
-        known = {
-            layer: run.states.validation.auroc.macro.value for layer, run in self.layers.items()
-        }
-        scored = {layer: value for layer, value in known.items() if value is not None}
-        return max(scored, key=lambda layer: scored[layer]) if scored else None
+        best = _best_on_validation(self.layers.values())
+        return None if best is None else best.states.layer
+
+    @property
+    def best(self) -> Run | None:
+        """Of all its readouts, the one with the highest macro AUROC on *validation*."""
+        return _best_on_validation([*self.runs.values(), *self.layers.values()])
 
     def rows(self) -> list[Row]:
         """The rows of the readouts' table: the best layer stands below the last."""
@@ -113,6 +97,33 @@ class Group:
             Row(label, run, compare(run, last, self.split) if last not in (None, run) else None)
             for label, run in named
         ]
+
+
+def _best_on_validation(runs: Iterable[Run]) -> Run | None:
+    values = ((run.states.validation.auroc.macro.value, run) for run in runs)
+    scored = [(value, run) for value, run in values if value is not None]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None
+
+
+@dataclass(frozen=True)
+class Match:
+    """One encoder held against another, or against a model without one.
+
+    Attributes:
+        encoder: What it is called.
+        against: What the other is called.
+        readout: What is read of the encoder, in words.
+        run: The encoder's run.
+        against_run: The other's.
+        found: Their paired difference.
+    """
+
+    encoder: str
+    against: str
+    readout: str
+    run: Run
+    against_run: Run
+    found: Difference
 
 
 @dataclass(frozen=True)
@@ -145,16 +156,29 @@ class Section:
     def every_run(self) -> list[Run]:
         return [*self.runs, *self.reduced]
 
-    def encoders(self) -> list[tuple[Group, Group, str, Difference]]:
-        """Each encoder against what it should beat, under every readout that both have."""
-        return [
-            (group, reference, readout, found)
-            for group in self.groups
-            for reference in self.groups
-            if reference.may_stand_for(group)
-            for readout, run in group.runs.items()
-            if (found := compare(run, reference.runs.get(readout), self.split))
-        ]
+    def matches(self) -> Iterator[Match]:
+        """Each encoder against what it should beat.
+
+        Those of its size, under every readout that both have; and models without an encoder, with
+        the readout that is best on validation.
+        """
+        for group, other in product(self.groups, self.groups):
+            if other.may_stand_for(group):
+                for readout, run in group.runs.items():
+                    words, against = READOUTS.get(readout, readout), other.runs.get(readout)
+                    yield from self._match(group, other, words, run, against)
+            elif group.pretrained and other.first.states.kind == "rival":
+                best = group.best
+                if best is not None:
+                    words = f"best on validation: {label_of(best)}"
+                    yield from self._match(group, other, words, best, other.best)
+
+    def _match(
+        self, group: Group, other: Group, words: str, run: Run, against: Run | None
+    ) -> Iterator[Match]:
+        found = compare(run, against, self.split)
+        if found is not None and against is not None:
+            yield Match(group.label, other.label, words, run, against, found)
 
     @property
     def metrics(self) -> Metrics | None:
@@ -176,15 +200,6 @@ def sections(runs: Iterable[Run]) -> list[Section]:
         for place, task in enumerate(tasks)
     ]
     return [_section(name, members) for name, members in zip(names, found, strict=True)]
-
-
-def describe_encoder(run: Run) -> str:
-    encoder = run.states.encoder
-    if run.states.kind == "rival":
-        return f"{encoder.name} (no encoder)" if encoder.layers is None else encoder.name
-    if encoder.random:
-        return f"{encoder.name}, random weights"
-    return f"{encoder.name}, {'IPASTMEM' if encoder.mixture == 'mean' else 'pretrained'}"
 
 
 def _section_key(run: Run) -> tuple[str, ...]:

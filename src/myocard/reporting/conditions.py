@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from myocard.leads import LEAD_SETS
-from myocard.reporting.comparisons import READOUTS, Group, Section, leads_of
+from myocard.reporting.comparisons import Group, Section, leads_of
 from myocard.reporting.drawing import (
     BLUE,
     GREEN,
@@ -19,6 +19,7 @@ from myocard.reporting.drawing import (
     style,
     to_svg,
 )
+from myocard.reporting.names import READOUTS
 from myocard.reporting.pairs import compare
 from myocard.reporting.runs import Run
 from myocard.reporting.tables import Table, estimate, gain

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from scipy.special import entr
 
-from myocard.reporting.comparisons import READOUTS, Group, Section
+from myocard.reporting.comparisons import Group, Section
 from myocard.reporting.drawing import BLUE, GREY, INK, SKY, Figure, style, to_svg
+from myocard.reporting.names import READOUTS
 from myocard.reporting.pairs import compare
 from myocard.reporting.runs import Run
 from myocard.reporting.tables import MISSING, Table, gain, p_value

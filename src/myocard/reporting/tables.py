@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from myocard.reporting.comparisons import READOUTS, Group, Row, Section
+from myocard.reporting.comparisons import Group, Row, Section
 from myocard.reporting.drawing import write_numbers, write_text
 from myocard.reporting.pairs import Difference
 from myocard.reporting.runs import Estimate, Score
@@ -70,17 +70,18 @@ def readouts(section: Section) -> Table:
 
 
 def encoders(section: Section) -> Table:
-    """Every encoder against random weights, and IPASTMEM against plain pretraining."""
+    """Every encoder against random weights and yardsticks, and IPASTMEM against plain."""
     shown, numbers = [], []
-    for group, reference, readout, found in section.encoders():
-        label = READOUTS.get(readout, readout)
-        line = {"Encoder": group.label, "Against": reference.label, "Readout": label}
+    for match in section.matches():
+        line = {"Encoder": match.encoder, "Against": match.against, "Readout": match.readout}
+        found = match.found
         shown.append(line | {"Difference [95 %]": gain(found), "p": p_value(found)})
-        runs = {"run": group.runs[readout].place, "against_run": reference.runs[readout].place}
+        runs = {"run": match.run.place, "against_run": match.against_run.place}
         numbers.append({name.lower(): cell for name, cell in line.items()} | vars(found) | runs)
     return Table(
         f"{section.name}-encoders",
-        "One encoder minus another under the same readout and head.",
+        "One encoder minus another under the same readout and head, and its readout that is best "
+        "on validation minus a model without an encoder.",
         pd.DataFrame(shown),
         pd.DataFrame(numbers),
         grouped=True,

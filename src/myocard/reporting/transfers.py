@@ -12,8 +12,9 @@ from matplotlib.figure import Figure as Canvas
 
 from myocard.metrics import macro_resamples
 from myocard.reporting import tables
-from myocard.reporting.comparisons import READOUTS, Section
+from myocard.reporting.comparisons import Section
 from myocard.reporting.drawing import INK, Figure, style, to_svg
+from myocard.reporting.names import READOUTS
 from myocard.reporting.runs import Run
 from myocard.reporting.tables import Table
 
