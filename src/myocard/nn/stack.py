@@ -13,7 +13,8 @@ class Stack(nn.Module):
     Seeds, which see their own records in their own order; cells, which see the same records through
     their own inputs; and variants, which see the same inputs (under other penalties, say).
     Gradients of one do not reach another, so that the sum of their losses trains each as if it were
-    alone.
+    alone. What is frozen and the same in all (the encoder's norm) is kept once, and what it makes
+    of inputs that several share is computed once.
 
     Args:
         models: ``models[seed][cell][variant]``.
@@ -26,12 +27,17 @@ class Stack(nn.Module):
         parameters, buffers = stack_module_state(flat)
         # In a list, so that it is no submodule: it lends its code, not its values.
         self.template = [flat[0]]
+        shared = [name for name, value in parameters.items() if _is_shared(value)]
+        for name in shared:
+            only = parameters.pop(name)[0].detach()
+            self.register_parameter(_flat(name), nn.Parameter(only, requires_grad=False))
         for name, value in parameters.items():
             spread = value.detach().unflatten(0, self.shape)
             self.register_parameter(_flat(name), nn.Parameter(spread, value.requires_grad))
         for name, value in buffers.items():
             self.register_buffer(_flat(name), value.unflatten(0, self.shape))
         self.names = (list(parameters), list(buffers))
+        self.shared = shared
 
     def train(self, mode: bool = True) -> "Stack":
         self.template[0].train(mode)
@@ -46,10 +52,14 @@ class Stack(nn.Module):
     def _one(
         self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor
     ) -> Tensor:
-        return functional_call(self.template[0], (parameters, buffers), (inputs,))
+        whole = (self._common(), parameters, buffers)
+        return functional_call(self.template[0], whole, (inputs,))
+
+    def _common(self) -> dict[str, Tensor]:
+        return {name: self.get_parameter(_flat(name)) for name in self.shared}
 
     def values(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Parameters and buffers by their names in one model."""
+        """Parameters and buffers that each model has its own of, by their names in one model."""
         parameters, buffers = self.names
         return (
             {name: self.get_parameter(_flat(name)) for name in parameters},
@@ -70,8 +80,12 @@ class Stack(nn.Module):
         parameters, buffers = self.values()
         model = deepcopy(self.template[0]).cpu().eval()
         own = {k: v[seed, cell, variant].detach().cpu() for k, v in (parameters | buffers).items()}
-        model.load_state_dict(own)
+        model.load_state_dict(own | self._common())
         return model
+
+
+def _is_shared(stacked: Tensor) -> bool:
+    return not stacked.requires_grad and bool((stacked == stacked[:1]).all())
 
 
 def _flat(name: str) -> str:
