@@ -245,6 +245,23 @@ def test_importing_the_package_waits_for_no_torch_and_warns_of_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_a_prediction_waits_for_no_package_that_trains_scores_or_draws():
+    code = (
+        "import sys, myocard.inference;"
+        "print({'lightning_fabric', 'sklearn', 'matplotlib', 'joblib'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_loading_an_encoder_draws_no_number_and_leaves_nothing_undrawn(home):
+    before = torch.get_rng_state()
+    encoder = load(home / "encoder").checkpoint.encoder
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not any(x.is_meta for x in (*encoder.parameters(), *encoder.buffers()))
+    assert all(parameter.requires_grad for parameter in encoder.parameters())
+
+
 def test_the_package_names_what_is_public_and_nothing_else():
     assert all(hasattr(myocard, name) for name in myocard.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

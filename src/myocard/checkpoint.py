@@ -113,7 +113,8 @@ class Checkpoint:
                 "fetch the checkpoint again"
             )
         weights = load_file(folder / "model.safetensors")
-        encoder = Encoder(shape)
+        with torch.device("meta"):  # drawing weights that are replaced costs seconds for `base`
+            encoder = Encoder(shape)
         load_weights(encoder, weights, "encoder.", folder / "model.safetensors")
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
         return cls(name, encoder.eval(), preprocessing, corpus, about, rest)
@@ -144,7 +145,9 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor], prefix: str, fil
     """
     mine = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     try:
-        module.load_state_dict(mine, strict=True)
+        # Without copies where nothing is there yet.
+        empty = all(parameter.is_meta for parameter in module.parameters())
+        module.load_state_dict(mine, strict=True, assign=empty)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise InputError(
