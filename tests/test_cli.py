@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from myocard import cli
-from myocard.checkpoint import Checkpoint
+from myocard.checkpoint import HASHED, Checkpoint
 from myocard.data.signal import Preprocessing
+from myocard.seals import CHECKPOINT
 from myocard.training import Diverged
 
 VERBS = (
@@ -44,9 +45,9 @@ def place(checkpoint, store, tmp_path, monkeypatch) -> Path:
     checkpoint.save(tmp_path / "encoder")
     replace(checkpoint, preprocessing=Preprocessing(500, 100)).save(tmp_path / "faster")
     checkpoint.save(tmp_path / "wider")
-    config = tmp_path / "wider" / "config.json"
-    stated = json.loads(config.read_text())
-    config.write_text(json.dumps(stated | {"encoder": stated["encoder"] | {"width": 24}}))
+    config = CHECKPOINT.read(tmp_path / "wider", ())
+    wider = config["encoder"] | {"width": 24}
+    CHECKPOINT.write(tmp_path / "wider", config | {"encoder": wider}, HASHED)
     (tmp_path / "store").symlink_to(store.folder)
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "labels.csv").write_text("file,patient\na.npy,1\n")
@@ -91,26 +92,26 @@ def test_help_waits_for_no_torch():
         ("prepare folder own new --lowpass 50", "a low-pass at 50 Hz needs more than 100 Hz"),
         ("prepare folder own new --leads I,X", "unknown lead 'X'; the leads are I, II"),
         ("prepare folder own new --allow noise", "cannot allow noise; what can be kept is"),
-        ("audit labels nowhere", "nowhere: not a readable store"),
+        ("audit labels nowhere", "nowhere/store.json: not a readable store"),
         ("audit labels store --dataset ptb", "no published counts of 'ptb'; there are those of"),
         ("pretrain nowhere.toml new", "nowhere.toml: not a readable TOML recipe"),
         ("pretrain broken.toml new", "broken.toml: not a readable TOML recipe"),
         ("pretrain key.toml new", "key.toml: "),
-        ("pretrain lost.toml new", "[/lost]: not a readable store"),
+        ("pretrain lost.toml new", "[/lost]/store.json: not a readable store"),
         ("pretrain lost.toml own", "own: exists already; remove it or choose another folder"),
-        ("extract nowhere store new", "nowhere/preprocessing.json: not a readable statement"),
+        ("extract nowhere store new", "nowhere/config.json: not a readable checkpoint"),
         ("extract wider store new", "wider/model.safetensors: the weights do not fit the model"),
         ("extract faster store new", "the rate is 100 Hz, not 500 Hz. Prepare the source again"),
-        ("extract encoder nowhere new", "nowhere: not a readable store"),
-        ("extract encoder store own", "own: not readable features"),
+        ("extract encoder nowhere new", "nowhere/store.json: not a readable store"),
+        ("extract encoder store own", "own/features.json: not a readable cache"),
         ("probe key.toml nowhere --out new", "key.toml: unknown key 'colour'; the keys are task,"),
-        ("probe task.toml nowhere --out new", "nowhere: not readable features"),
+        ("probe task.toml nowhere --out new", "nowhere/features.json: not a readable cache"),
         ("probe-tokens key.toml encoder store --out new", "key.toml: unknown key 'colour'"),
         ("probe-tokens task.toml encoder store --out new", "unknown task 'mi'; the tasks are"),
         ("probe-tokens task.toml faster store --out new", "the rate is 100 Hz, not 500 Hz"),
         ("finetune key.toml encoder store new", "key.toml: unknown key 'colour'"),
         ("finetune task.toml encoder store new", "unknown task 'mi'; the tasks are ptbxl-all"),
-        ("finetune task.toml faster nowhere new", "nowhere: not a readable store"),
+        ("finetune task.toml faster nowhere new", "nowhere/store.json: not a readable store"),
         ("yardstick task.toml store new", "unknown task 'mi'; the tasks are ptbxl-all"),
         ("yardstick task.toml store own", "own: exists already; remove it"),
         ("report nowhere[/red]:heart: --out new", "nowhere[/red]:heart:"),

@@ -111,7 +111,13 @@ def kill_at(monkeypatch, step: int) -> None:
 
         return change_or_die
 
-    for owner, name in ((Path, "mkdir"), (Path, "rename"), (Path, "rmdir"), (shutil, "rmtree")):
+    for owner, name in (
+        (Path, "mkdir"),
+        (Path, "rename"),
+        (Path, "rmdir"),
+        (Path, "unlink"),
+        (shutil, "rmtree"),
+    ):
         monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
 
 
@@ -164,6 +170,19 @@ def test_a_workplace_keeps_what_a_stop_left_but_for_half_files(tmp_path):
     with workplace(work):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_workplace_that_was_being_removed_is_still_known_to_be_done(tmp_path, step):
+    out, work = tmp_path / "x", tmp_path / "x.run"
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed), workplace(work):
+        for name in ("a", "b", DONE, "z"):
+            (work / name).touch()
+        out.mkdir()
+        kill_at(patch, step)
+    with suppress(InputError):
+        require_new(out, work)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("clear", [lambda out, work: sweep(out.parent), require_new])

@@ -239,6 +239,6 @@ def test_an_existing_folder_is_refused(recipe, tmp_path):
 
 def test_a_store_to_watch_that_is_not_there_is_refused_before_training(recipe, tmp_path):
     lost = recipe.model_copy(update={"watch": CorpusPart(store=tmp_path / "lost")})
-    with pytest.raises(InputError, match="lost: not a readable store"):
+    with pytest.raises(InputError, match="lost/store.json: not a readable store"):
         pretrain(lost, tmp_path / "made")
     assert list(tmp_path.iterdir()) == []

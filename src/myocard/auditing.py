@@ -1,6 +1,7 @@
 """What can be checked before a number is believed: label counts, and who was trained on."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from myocard.errors import InputError
 from myocard.labels import table
 from myocard.leaks import seen
+from myocard.seals import SEALS
 from myocard.tasks import TASKS, Task
 
 # PTB-XL's recommended split by its folds (Wagner et al. 2020).
@@ -73,6 +75,18 @@ def _counts(
 def _name(row: Mapping[str, str], split: str) -> str:
     parts = [row["task"] or "all records", row["class"], "" if split == "total" else split]
     return " ".join(part for part in parts if part)
+
+
+def altered(folder: Path) -> list[str]:
+    """A sentence for every file of a store, checkpoint or features that is not as it was written.
+
+    Raises:
+        InputError: When the folder is none of these.
+    """
+    for seal in SEALS:
+        if (folder / seal.file).exists():
+            return list(seal.altered(folder))
+    raise InputError(f"{folder}: no store, checkpoint or features in it; give the folder of one")
 
 
 def leaks(

@@ -15,16 +15,19 @@ from typing import Any
 
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from myocard.data.signal import Band, Preprocessing
+from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
 from myocard.folders import replace_folder
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.parquet import read_parquet
+from myocard.seals import CHECKPOINT, parsed
 
-FORMAT = 2
-_HASHED = ("model.safetensors", "preprocessing.json", "corpus.parquet")
+HASHED = ("model.safetensors", "preprocessing.json", "corpus.parquet")
+_MOST_SAMPLES = 1_000_000
 CORPUS_COLUMNS = ("source", "id", "patient", "sha256", "fingerprint")
 
 
@@ -76,15 +79,13 @@ class Checkpoint:
         _write_json(folder / "preprocessing.json", asdict(self.preprocessing))
         self.corpus.loc[:, list(CORPUS_COLUMNS)].to_parquet(folder / "corpus.parquet", index=False)
         config = {
-            "format": FORMAT,
             "name": self.name,
             "encoder": asdict(self.encoder.shape),
-            "sha256": {name: _sha256(folder / name) for name in _HASHED},
             "key": self.key,
             "myocard": version("myocard"),
             "about": self.about,
         }
-        _write_json(folder / "config.json", config)
+        CHECKPOINT.write(folder, config, HASHED)
         (folder / "README.md").write_text(model_card(self))
 
     @classmethod
@@ -94,28 +95,21 @@ class Checkpoint:
         Raises:
             InputError: When a file is missing, altered, or does not fit the others.
         """
+        config = CHECKPOINT.read(folder, HASHED)
         preprocessing = read_preprocessing(folder)
+        corpus = read_parquet(folder / "corpus.parquet", CORPUS_COLUMNS, CHECKPOINT.mend)
         try:
-            config = json.loads((folder / "config.json").read_text())
-            known = config["format"] == FORMAT
-            altered = [n for n in _HASHED if config["sha256"][n] != _sha256(folder / n)]
-            corpus = pd.read_parquet(folder / "corpus.parquet")
-            shape = EncoderShape(**config["encoder"])
-            name, about = config["name"], config["about"]
-        except (OSError, KeyError, TypeError, ValueError) as error:
+            shape = parsed(EncoderShape, config["encoder"])
+            name, about = str(config["name"]), dict(config["about"])
+        except (KeyError, TypeError, ValueError) as error:
             what = f"{type(error).__name__}: {error}"
             raise InputError(f"{folder}: not a readable checkpoint ({what})") from error
-        if not known:
-            raise InputError(f"{folder}: a checkpoint of another format than {FORMAT}")
-        if altered:
-            raise InputError(
-                f"{folder / altered[0]}: not the file that config.json describes; "
-                "fetch the checkpoint again"
-            )
-        weights = load_file(folder / "model.safetensors")
+        path = folder / "model.safetensors"
+        weights = read_weights(path, CHECKPOINT.mend)
+        _require_blocks(shape, weights, path)
         with torch.device("meta"):  # drawing weights that are replaced costs seconds for `base`
             encoder = Encoder(shape)
-        load_weights(encoder, weights, "encoder.", folder / "model.safetensors")
+        load_weights(encoder, weights, "encoder.", path)
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
         return cls(name, encoder.eval(), preprocessing, corpus, about, rest)
 
@@ -132,6 +126,30 @@ class Checkpoint:
         about = {"random": True, "seed": seed, "input": self.about.get("input")}
         name = f"random-{self.name}-{seed}"
         return Checkpoint(name, encoder, self.preprocessing, self.corpus.iloc[:0], about)
+
+
+def read_weights(path: Path, mend: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        InputError: When it is none.
+    """
+    try:
+        return load_file(path)
+    # KeyError: a type of numbers that torch has not.
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: no readable safetensors ({error}); {mend}") from error
+
+
+def _require_blocks(shape: EncoderShape, weights: dict[str, Tensor], path: Path) -> None:
+    """Refuse a stated size that the weights have not, before an encoder of that size is made."""
+    width = weights.get("encoder.separator", torch.empty(0)).numel()
+    blocks = {name.split(".")[2] for name in weights if name.startswith("encoder.blocks.")}
+    if (shape.width, shape.depth) != (width, len(blocks)) or shape.samples > _MOST_SAMPLES:
+        raise InputError(
+            f"{path}: the weights do not fit the model that is stated beside them "
+            f"({len(blocks)} blocks of width {width}, not {shape})"
+        )
 
 
 def load_weights(module: nn.Module, weights: dict[str, Tensor], prefix: str, file: Path) -> None:
@@ -159,10 +177,8 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     """The input that the checkpoint in ``folder`` states."""
     path = folder / "preprocessing.json"
     try:
-        stated = json.loads(path.read_text())
-        stated |= {"band": Band(**stated["band"]), "leads": tuple(stated["leads"])}
-        return Preprocessing(**stated)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        return parsed(Preprocessing, json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: not a readable statement of an encoder's input ({error!r}); "
             "give the folder of a checkpoint"
@@ -196,11 +212,6 @@ def model_card(checkpoint: Checkpoint) -> str:
         "For research. Not a medical device, not evaluated for clinical decisions.\n\n"
         f"## Made by\n\n```json\n{json.dumps(checkpoint.about, indent=2, default=str)}\n```\n"
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -18,20 +18,22 @@ import torch
 from lightning_fabric import Fabric
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from myocard import processes
-from myocard.checkpoint import Checkpoint
+from myocard.checkpoint import Checkpoint, load_weights, read_weights
 from myocard.data.batches import Part, Windows, in_order
-from myocard.data.store import Store
+from myocard.data.store import Store, read_mapped
 from myocard.errors import InputError
-from myocard.folders import replace_file, replace_folder, workplace
+from myocard.folders import DONE, clear, replace_file, replace_folder, restore, workplace
 from myocard.leaks import seen
+from myocard.parquet import read_parquet
+from myocard.seals import FEATURES
 
-FORMAT = 1
 PART = 256
 """Records whose states are a file of their own until all are there: what a stop can cost."""
+_COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint", "seen")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +61,15 @@ class Features:
         Raises:
             InputError: When they are not there or not whole.
         """
-        try:
-            about = json.loads((folder / "features.json").read_text())
-            records = pd.read_parquet(folder / "records.parquet")
-            # Copy on write, and nobody writes: torch takes no array that is read-only.
-            states = np.load(folder / "states.npy", mmap_mode="c", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        about = FEATURES.read(folder, ("records.parquet", "norm.safetensors"))
+        records = read_parquet(folder / "records.parquet", _COLUMNS, FEATURES.mend)
+        # Copy on write, and nobody writes: torch takes no array that is read-only.
+        states = read_mapped(folder / "states.npy", FEATURES.mend, mode="c")
+        if states.ndim not in (3, 4) or states.dtype != np.float16 or len(states) != len(records):
             raise InputError(
-                f"{folder}: not readable features ({error}); make them with `myocard extract`"
-            ) from error
-        if about.get("format") != FORMAT or len(states) != len(records):
-            raise InputError(f"{folder}: features of another format; extract them again")
+                f"{folder}: states of {states.dtype} {states.shape} do not fit {len(records)} "
+                f"records; {FEATURES.mend}"
+            )
         return cls(folder, states, records, about)
 
     @property
@@ -81,7 +81,8 @@ class Features:
     def norm(self) -> nn.LayerNorm:
         """The encoder's final norm, which readouts apply."""
         norm = nn.LayerNorm(self.states.shape[-1])
-        norm.load_state_dict(load_file(self.folder / "norm.safetensors"))
+        path = self.folder / "norm.safetensors"
+        load_weights(norm, read_weights(path, FEATURES.mend), "", path)
         return norm.requires_grad_(requires_grad=False)
 
 
@@ -109,7 +110,6 @@ def extract(
             features, or a run to it that was stopped was to make others.
     """
     about = {
-        "format": FORMAT,
         "name": checkpoint.name,
         "encoder": checkpoint.key,
         "store": store.key,
@@ -118,19 +118,23 @@ def extract(
         "about": checkpoint.about,
     }
     about = json.loads(json.dumps(about, default=str))
+    work = out.with_name(f"{out.name}.partial")
+    if processes.is_first():
+        restore(out)
+        clear(work)
     if out.exists():
         found = Features.open(out)
         _require_same(found.about, about, out)
         return found
     store.require(checkpoint.preprocessing)
-    work = out.with_name(f"{out.name}.partial")
 
     def write(folder: Path) -> None:
         _join(parts, folder / "states.npy")
         records = store.records.drop(columns=["scale", "flags"])
         records.assign(seen=seen(checkpoint.corpus, records)).to_parquet(folder / "records.parquet")
         save_file(checkpoint.encoder.norm.state_dict(), folder / "norm.safetensors")
-        (folder / "features.json").write_text(json.dumps(about, indent=2) + "\n")
+        FEATURES.write(folder, about, ("states.npy", "records.parquet", "norm.safetensors"))
+        (work / DONE).touch()
 
     fabric = processes.fabric()
     with workplace(work) if fabric.is_global_zero else nullcontext():

@@ -106,9 +106,9 @@ def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
     Raises:
         InputError: When another process is writing it, or it cannot be written.
     """
-    work = folder.with_name(f".{folder.name}.partial")
+    work = _beside(folder)
     with occupied(work, named=folder):
-        _put_back(work)
+        _put_back(folder)
         try:
             (work / "new").mkdir()
             write(work / "new")
@@ -116,12 +116,26 @@ def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
                 folder.rename(work / "old")
             (work / "new").rename(folder)
         finally:
-            _put_back(work)
+            _put_back(folder)
 
 
-def _put_back(work: Path) -> None:
-    """Undo what was begun in ``work`` and not finished: the folder is as it was."""
-    folder = work.with_name(work.name.removeprefix(".").removesuffix(".partial"))
+def restore(folder: Path) -> None:
+    """Let ``folder`` be as it was before a process was killed that was replacing it.
+
+    Raises:
+        InputError: When a process is replacing it now.
+    """
+    if _beside(folder).exists():
+        with occupied(_beside(folder), named=folder):
+            _put_back(folder)
+
+
+def _beside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def _put_back(folder: Path) -> None:
+    work = _beside(folder)
     if (work / "old").exists() and not folder.exists():
         (work / "old").rename(folder)
     for left in ("old", "new"):
@@ -140,7 +154,7 @@ def workplace(work: Path) -> Iterator[None]:
             if left.is_file() and left.name != LOCK:
                 left.unlink()
         yield
-        shutil.rmtree(work)
+        _remove(work)
 
 
 def require_new(out: Path, work: Path) -> None:
@@ -150,20 +164,29 @@ def require_new(out: Path, work: Path) -> None:
         InputError: When it is there.
     """
     if out.exists():
-        _clear(work)
+        clear(work)
         raise InputError(f"{out}: exists already; remove it or choose another folder")
 
 
-def _clear(work: Path) -> None:
+def clear(work: Path) -> None:
     """Remove a workplace with all that comes of it written and in its place."""
     if (work / DONE).exists() and work.with_suffix("").exists():
-        shutil.rmtree(work)
+        _remove(work)
+
+
+def _remove(work: Path) -> None:
+    """Of what a kill half-way leaves, ``DONE`` is the last."""
+    for each in work.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each)
+        elif each.name != DONE:
+            each.unlink()
+    shutil.rmtree(work)
 
 
 def sweep(folder: Path) -> None:
     """Clear away what killed processes left below ``folder``, which the caller occupies."""
     for work in list(folder.rglob(".*.partial")):
-        with occupied(work):
-            _put_back(work)
+        restore(work.with_name(work.name.removeprefix(".").removesuffix(".partial")))
     for done in list(folder.rglob(DONE)):
-        _clear(done.parent)
+        clear(done.parent)

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -45,7 +44,9 @@ def pretrain(
         InputError: When ``out`` exists, or a store does not meet the encoder's input.
     """
     run = out.with_name(f"{out.name}.run")
-    with workplace(run) if processes.is_first() else nullcontext():
+    if not processes.is_first():
+        return _pretrain(recipe, out, run, report)
+    with workplace(run):
         require_new(out, run)
         return _pretrain(recipe, out, run, report)
 

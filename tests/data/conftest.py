@@ -1,6 +1,5 @@
 """Stores written by hand, in the format that ``Store.open`` promises to read."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,8 @@ import pandas as pd
 import pytest
 
 from myocard.data.signal import Band
-from myocard.data.store import FORMAT, Store, StoreInput
+from myocard.data.store import FILES, Store, StoreInput
+from myocard.seals import STORE
 
 StoreMaker = Callable[..., Store]
 
@@ -50,7 +50,8 @@ def make_store(tmp_path: Path) -> StoreMaker:
         )
         records.to_parquet(folder / "records.parquet", index=False)
         made = asdict(StoreInput(rate, samples, tuple(leads), band or Band()))
-        (folder / "store.json").write_text(json.dumps({"format": FORMAT, "made": made}))
+        (folder / "quarantine.csv").touch()
+        STORE.write(folder, {"made": made}, FILES)
         return Store.open(folder)
 
     return make

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from myocard.data.signal import Band, Preprocessing, standardise
-from myocard.data.store import Store, quantise
+from myocard.data.store import FILES, Store, quantise
 from myocard.errors import InputError
+from myocard.seals import STORE
 
 STMEM = Band(0.67, 40.0)
 
@@ -50,13 +52,13 @@ def test_a_store_opens_as_it_was_written(make_store) -> None:
 def test_a_store_without_one_of_its_files_is_refused(make_store, lost: str) -> None:
     folder = make_store().folder
     (folder / lost).unlink()
-    with pytest.raises(InputError, match=rf"{folder}: not a readable store .*{lost}.*prepare"):
+    with pytest.raises(InputError, match=rf"{folder}/{lost}: not a readable .*prepare"):
         Store.open(folder)
 
 
 def test_nonsense_is_no_store_and_the_folder_is_named(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match=f"{folder}: .* make one with `myocard prepare`"):
+        with pytest.raises(InputError, match=f"{folder}/store.json: .* make one with"):
             Store.open(folder)
 
 
@@ -68,7 +70,9 @@ def test_a_damaged_file_is_refused(make_store, file: str, damage: str) -> None:
     content = path.read_bytes()
     kept = {"emptied": b"", "cut": content[:-7], "overwritten": b"\x93nonsense" + content[9:]}
     path.write_bytes(kept[damage])
-    with pytest.raises(InputError, match=f"{folder}: not a readable store"):
+    with pytest.raises(
+        InputError, match=rf"{folder}/{file}: not (a readable|the file that was written)"
+    ):
         Store.open(folder)
 
 
@@ -76,7 +80,7 @@ def test_signals_that_are_an_archive_are_refused(make_store) -> None:
     folder = make_store().folder
     np.savez(folder / "signals.npz", signals=np.zeros((5, 2, 40), dtype=np.int16))
     (folder / "signals.npz").replace(folder / "signals.npy")
-    with pytest.raises(InputError, match="not a readable store"):
+    with pytest.raises(InputError, match=r"signals\.npy: not a readable array"):
         Store.open(folder)
 
 
@@ -95,7 +99,7 @@ def test_another_format_is_refused(make_store) -> None:
     folder = make_store().folder
     info = json.loads((folder / "store.json").read_text())
     (folder / "store.json").write_text(json.dumps(info | {"format": 99}))
-    with pytest.raises(InputError, match=f"{folder}: store format 99; prepare it again"):
+    with pytest.raises(InputError, match=r"store\.json: store format 99; make one"):
         Store.open(folder)
 
 
@@ -103,6 +107,11 @@ def test_the_key_belongs_to_the_content_and_not_to_the_place(make_store, tmp_pat
     store = make_store()
     copy = Store.open(Path(shutil.copytree(store.folder, tmp_path / "copy")))
     assert copy.key == store.key == Store.open(store.folder).key
+
+
+def write_records(store: Store, records: pd.DataFrame) -> None:
+    records.to_parquet(store.folder / "records.parquet", index=False)
+    STORE.write(store.folder, {"made": asdict(store.made)}, FILES)
 
 
 @pytest.mark.parametrize(
@@ -121,15 +130,14 @@ def test_a_changed_cell_changes_the_key(make_store, column: str, value: object) 
     store = make_store()
     records = store.records.copy()
     records.loc[2, column] = value
-    records.to_parquet(store.folder / "records.parquet", index=False)
+    write_records(store, records)
     assert Store.open(store.folder).key != store.key
 
 
 def test_changed_codes_change_the_key(make_store) -> None:
     store = make_store()
     codes = pd.Series([["scp:NORM"]] * 4 + [["scp:NORM", "scp:SR"]])
-    changed = store.records.assign(codes=codes)
-    changed.to_parquet(store.folder / "records.parquet", index=False)
+    write_records(store, store.records.assign(codes=codes))
     assert Store.open(store.folder).key != store.key
 
 
@@ -143,8 +151,7 @@ def test_other_settings_or_another_order_change_the_key(make_store) -> None:
     }
     assert len(keys) == 5
     store = make_store("order")
-    turned = store.records.iloc[::-1]
-    turned.to_parquet(store.folder / "records.parquet", index=False)
+    write_records(store, store.records.iloc[::-1])
     assert Store.open(store.folder).key != store.key
 
 

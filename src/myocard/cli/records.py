@@ -103,6 +103,21 @@ def prepare(
 
 
 @audit.command()
+def files(
+    folders: Annotated[list[Path], typer.Argument(help="Stores, checkpoints or features")],
+) -> None:
+    """Hash every file that was written and name those that were altered; exit with 1 then."""
+    from myocard.auditing import altered
+
+    findings = [finding for folder in folders for finding in altered(folder)]
+    for finding in findings:
+        print(finding)
+    if findings:
+        raise typer.Exit(1)
+    print(f"{', '.join(map(str, folders))}: every file is as it was written")
+
+
+@audit.command()
 def labels(
     store: StoreFolder,
     dataset: Annotated[str, typer.Option(help="Whose published counts")] = "ptbxl-1.0.3",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 from myocard.data.signal import Band, Preprocessing, Signal, standardise
 from myocard.errors import InputError
-
-FORMAT = 3
+from myocard.parquet import read_parquet
+from myocard.seals import STORE, parsed
 
 Rows = Sequence[int] | NDArray[np.integer]
 
+FILES = ("signals.npy", "records.parquet", "quarantine.csv")
+_COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint")
 # Below it float32 has too few digits for a scale, and a heart no voltage in any unit.
 _SILENCE = 1e-30
 
@@ -75,19 +77,13 @@ class Store:
         Raises:
             InputError: When it is no store, of another format, or its parts do not fit each other.
         """
+        info = STORE.read(folder, ("records.parquet",))
+        records = read_parquet(folder / "records.parquet", _COLUMNS, STORE.mend)
+        signals = read_mapped(folder / "signals.npy", STORE.mend)
         try:
-            info = json.loads((folder / "store.json").read_text())
-            records = pd.read_parquet(folder / "records.parquet")
-            signals = open_memmap(folder / "signals.npy", mode="r")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{folder}: not a readable store ({error}); make one with `myocard prepare`"
-            ) from error
-        if info.get("format") != FORMAT:
-            raise InputError(f"{folder}: store format {info.get('format')}; prepare it again")
-        stated = info.pop("made")
-        stated |= {"leads": tuple(stated["leads"]), "band": Band(**stated["band"])}
-        made = StoreInput(**stated)
+            made = parsed(StoreInput, info.pop("made"))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{folder / STORE.file}: {error!r}; {STORE.mend}") from error
         expected = (len(records), len(made.leads), made.samples)
         if signals.shape != expected or signals.dtype != np.int16:
             raise InputError(
@@ -148,6 +144,19 @@ class Store:
         # A lead's samples lie side by side: each window is copied once, lead by lead.
         every = sliding_window_view(self.signals, wanted.samples, axis=-1)
         return every[np.asarray(rows)[:, None], leads, np.asarray(starts).reshape(-1, 1)]
+
+
+def read_mapped(path: Path, mend: str, mode: Literal["r", "c"] = "r") -> NDArray[Any]:
+    """A NumPy array that stays on disk, read-only or copied where it is written.
+
+    Raises:
+        InputError: When the file is none, or shorter than it says.
+    """
+    try:
+        return open_memmap(path, mode=mode)
+    # A broken header is parsed as Python, which tells of that in many ways.
+    except Exception as error:
+        raise InputError(f"{path}: not a readable array ({error}); {mend}") from error
 
 
 def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:

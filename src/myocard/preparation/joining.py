@@ -13,9 +13,10 @@ from numpy.lib.format import write_array_header_1_0
 
 from myocard.data.folds import assign_folds, split_hash
 from myocard.data.sources.entry import Entry
-from myocard.data.store import FORMAT, StoreInput
+from myocard.data.store import FILES, StoreInput
 from myocard.errors import InputError
 from myocard.preparation.examination import Wanted
+from myocard.seals import STORE
 
 
 def join(
@@ -51,7 +52,6 @@ def join(
     records.to_parquet(folder / "records.parquet", index=False)
     made = StoreInput(wanted.rate, wanted.samples, wanted.leads, wanted.band, units[0])
     info = {
-        "format": FORMAT,
         "source": source,
         "made": asdict(made),
         "split": split,
@@ -59,7 +59,7 @@ def join(
         "allowed": list(wanted.allow),
         "myocard": version("myocard"),
     }
-    (folder / "store.json").write_text(json.dumps(info, indent=2) + "\n")
+    STORE.write(folder, info, FILES)
 
 
 def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
