@@ -62,8 +62,8 @@ VERBS = {
 }
 # Where a verb works before its folder appears under its name.
 WORKPLACES = {
-    **dict.fromkeys(("simulate", "extract"), ".{out}.partial"),
-    "prepare": "{out}.partial",
+    "simulate": ".{out}.partial",
+    **dict.fromkeys(("prepare", "extract"), "{out}.partial"),
     **dict.fromkeys(("pretrain", "finetune", "yardstick"), "{out}.run"),
 }
 LONG = {"layers", "finetune", "benchmark"}
