@@ -60,11 +60,14 @@ def prepare(
         list[str] | None, typer.Option(help="Keep, flagged: flat_lead, unknown_code, duplicate")
     ] = None,
     split_seed: Annotated[int, typer.Option(help="For sources without published folds")] = 0,
+    shard: Annotated[
+        str, typer.Option(help="3/16: every sixteenth patient, for one of 16 machines")
+    ] = "1/1",
     jobs: Annotated[int, typer.Option(help="Processes; -1 for one a core")] = -1,
 ) -> None:
     """Read a vendor's folder into a store; what cannot be used is listed in quarantine.csv."""
     from myocard.data.sources import dataset, entries
-    from myocard.preparation import Wanted
+    from myocard.preparation import Wanted, of_shard
     from myocard.preparation import prepare as make
     from myocard.recipe import InputSettings, check
 
@@ -80,14 +83,15 @@ def prepare(
         stated = read_preprocessing(like)
     wanted = Wanted(stated.rate, seconds, stated.leads, stated.band, tuple(allow or ()))
     found = entries(source, folder)
-    done = 0
+    share = _share(shard)
+    done, total = 0, len(of_shard(found, *share))
 
     with bar() as advance:
 
         def progress(count: int) -> None:
             nonlocal done
             done += count
-            advance("prepare", done, len(found))
+            advance("prepare", done, total)
 
         store = make(
             found,
@@ -95,6 +99,7 @@ def prepare(
             wanted,
             source=dataset(source),
             split_seed=split_seed,
+            shard=share,
             jobs=jobs,
             progress=progress,
         )
@@ -159,6 +164,14 @@ def leak(
         f"{checkpoint}: trained on none of the held-out records of {store}, by waveform, id, "
         "patient or fingerprint"
     )
+
+
+def _share(shard: str) -> tuple[int, int]:
+    try:
+        number, count = map(int, shard.split("/"))
+    except ValueError as error:
+        raise InputError(f"--shard {shard}: give a number and their count, as 3/16") from error
+    return number, count
 
 
 def _numbers(listed: str) -> list[int]:

@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from myocard.data.shards import Shards, cut
 from myocard.data.signal import Band, Preprocessing, Signal, standardise
 from myocard.errors import InputError
 from myocard.parquet import read_parquet
@@ -60,23 +60,33 @@ class Store:
         made: How its signals were made.
         records: One row a record: id, patient, fold, codes, age, sex, site, device, source, sha256,
             fingerprint, scale, flags.
-        signals: ``(records, leads, samples)`` int16; times ``records.scale`` gives ``made.unit``.
+        signals: ``(records, leads, samples)`` int16, in one array or in several; times
+            ``records.scale`` gives ``made.unit``.
         info: What ``store.json`` holds besides.
     """
 
     folder: Path
     made: StoreInput
     records: pd.DataFrame
-    signals: NDArray[np.int16]
+    signals: NDArray[np.int16] | Shards
     info: dict[str, Any] = field(repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """Open the store in ``folder``.
+        """Open the store in ``folder``, or those that a pattern as ``stores/ptbxl-*`` names as one.
 
         Raises:
             InputError: When it is no store, of another format, or its parts do not fit each other.
         """
+        if folder.exists() or not set("*?[") & set(folder.name):
+            return cls._open(folder)
+        found = sorted(folder.parent.glob(folder.name))
+        if not found:
+            raise InputError(f"{folder}: no store has such a name")
+        return _joined(folder, [cls._open(each) for each in found])
+
+    @classmethod
+    def _open(cls, folder: Path) -> "Store":
         info = STORE.read(folder, ("records.parquet",))
         records = read_parquet(folder / "records.parquet", _COLUMNS, STORE.mend)
         signals = read_mapped(folder / "signals.npy", STORE.mend)
@@ -141,9 +151,44 @@ class Store:
     ) -> NDArray[np.int16]:
         """``(rows, leads, samples)`` as they are stored, from ``starts`` on."""
         leads = np.array([self.made.leads.index(lead) for lead in wanted.leads])
-        # A lead's samples lie side by side: each window is copied once, lead by lead.
-        every = sliding_window_view(self.signals, wanted.samples, axis=-1)
-        return every[np.asarray(rows)[:, None], leads, np.asarray(starts).reshape(-1, 1)]
+        places = np.broadcast_to(starts, len(rows))
+        return cut(self.signals, np.asarray(rows), leads, places, wanted.samples)
+
+
+def _joined(name: Path, stores: Sequence[Store]) -> Store:
+    """One store of several: a waveform that an earlier one has is left out, as `prepare` would."""
+    for store in stores:
+        if store.made != stores[0].made:
+            raise InputError(
+                f"{name}: {store.folder.name} has {store.made}, {stores[0].folder.name} "
+                f"{stores[0].made}; prepare them alike"
+            )
+    _check_complete(name, stores)
+    records = pd.concat([store.records for store in stores], ignore_index=True)
+    repeated = records["sha256"].duplicated() & ~records["flags"].str.contains("duplicate")
+    kept = np.flatnonzero(~repeated)
+    records = records.iloc[kept].reset_index(drop=True)
+    again = records[records.duplicated(["source", "id"])]
+    if len(again):
+        source, identity = again.iloc[0][["source", "id"]]
+        raise InputError(f"{name}: {source} {identity} is in two of them, with two waveforms")
+    infos = {store.folder.name: store.info for store in stores}
+    signals = Shards([store.signals for store in stores], kept)
+    return Store(name, stores[0].made, records, signals, {"shards": infos})
+
+
+def _check_complete(name: Path, stores: Sequence[Store]) -> None:
+    present: dict[tuple[str, int], set[int]] = {}
+    for store in stores:
+        try:
+            number, count = map(int, store.info["shard"])
+            present.setdefault((str(store.info["source"]), count), set()).add(number)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{store.folder}: says nothing of its shard; {STORE.mend}") from error
+    for (source, count), numbers in present.items():
+        missing = next((number for number in range(1, count + 1) if number not in numbers), None)
+        if missing is not None:
+            raise InputError(f"{name}: of {source}, shard {missing} of {count} is missing")
 
 
 def read_mapped(path: Path, mend: str, mode: Literal["r", "c"] = "r") -> NDArray[Any]:

@@ -4,6 +4,7 @@ Work is cut into parts in a folder of its own; when all parts are there they are
 folder that appears under its name in one step.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,19 +32,22 @@ def prepare(
     *,
     source: str,
     split_seed: int = 0,
+    shard: tuple[int, int] = (1, 1),
     jobs: int = -1,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Store:
     """Prepare ``entries`` into a store at ``out``, or take up where a stopped run left off.
 
     Records that cannot be used are listed in ``quarantine.csv`` with a reason each. Sources without
-    published folds get ten stratified ones by patient, drawn with ``split_seed``.
+    published folds get ten stratified ones by patient, drawn with ``split_seed``. Shard ``(3, 16)``
+    holds the records of every sixteenth patient, by a hash; all sixteen can be opened as one store.
 
     Raises:
-        InputError: When ``out`` exists or cannot be written, ids repeat, folds are incomplete or
-            divide a patient, units are mixed, or no record can be used.
+        InputError: When there is no such shard, ``out`` exists or cannot be written, ids repeat,
+            folds are incomplete or divide a patient, units are mixed, or no record can be used.
     """
     _check_entries(entries, source)
+    entries = of_shard(entries, *shard)
     work = out.with_name(f"{out.name}.partial")
     with workplace(work):
         require_new(out, work)
@@ -51,7 +55,7 @@ def prepare(
         parts = prepare_parts(entries, work, wanted, jobs, progress)
         joined = work / "store"
         joined.mkdir(exist_ok=True)
-        join(parts, joined, wanted, entries, source=source, split_seed=split_seed)
+        join(parts, joined, wanted, entries, source=source, split_seed=split_seed, shard=shard)
         (work / DONE).touch()
         joined.replace(out)
     return Store.open(out)
@@ -76,3 +80,17 @@ def _check_entries(entries: Sequence[Entry], source: str) -> None:
             f"{source}: patient {folds.idxmax()!r} has records in {folds.max()} folds; "
             "keep a patient's records in one fold"
         )
+
+
+def of_shard(entries: Sequence[Entry], number: int, count: int) -> list[Entry]:
+    """Those of some patients: a patient's records stay together, and so does any split of them."""
+    if not 1 <= number <= count:
+        raise InputError(f"shard {number} of {count}: give one from 1 to {count}")
+    chosen = [
+        entry
+        for entry in entries
+        if int(hashlib.sha256(entry.patient.encode()).hexdigest(), 16) % count == number - 1
+    ]
+    if not chosen:
+        raise InputError(f"shard {number} of {count}: no patient falls to it; make fewer shards")
+    return chosen

@@ -27,6 +27,7 @@ def join(
     *,
     source: str,
     split_seed: int,
+    shard: tuple[int, int],
 ) -> None:
     """Write the store's four files into ``folder``.
 
@@ -53,6 +54,7 @@ def join(
     made = StoreInput(wanted.rate, wanted.samples, wanted.leads, wanted.band, units[0])
     info = {
         "source": source,
+        "shard": shard,
         "made": asdict(made),
         "split": split,
         "quarantined": len(barred),
