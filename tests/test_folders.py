@@ -13,6 +13,7 @@ import pytest
 from myocard.errors import InputError
 from myocard.folders import (
     DONE,
+    drop_unfinished,
     occupied,
     replace_file,
     replace_folder,
@@ -156,6 +157,19 @@ def test_a_file_is_replaced_whole_or_stays(tmp_path):
         replace_file(path, half)
     assert path.read_text() == "first"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_process_was_about_to_put_somewhere_goes(tmp_path):
+    code = (
+        "import os; from pathlib import Path; from myocard.folders import replace_file\n"
+        "replace_file(Path('a.csv'), lambda fresh: (fresh.touch(), os.kill(os.getpid(), 9)))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.suffix for path in tmp_path.iterdir()] == [".csv"]
+    (tmp_path / ".mine").touch()
+    drop_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".mine"]
 
 
 def test_a_workplace_keeps_what_a_stop_left_but_for_half_files(tmp_path):

@@ -90,7 +90,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         InputError: When its folder cannot be written.
     """
-    fresh = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    fresh = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     with writing(path.parent):
         try:
             write(fresh)
@@ -98,6 +98,12 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
+
+
+def drop_unfinished(folder: Path) -> None:
+    """Remove the files right in ``folder`` that killed processes were about to put there."""
+    for left in folder.glob(".*.partial.*"):
+        left.unlink()
 
 
 def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:

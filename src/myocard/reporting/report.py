@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from myocard.errors import InputError
-from myocard.folders import writing
+from myocard.folders import drop_unfinished, writing
 from myocard.reporting import significance, tables
 from myocard.reporting.anatomies import anatomies
 from myocard.reporting.calibration import calibration
@@ -97,8 +97,9 @@ def write_report(paths: Sequence[Path], out: Path) -> None:
             f"no run.json, log.jsonl, reconstruction.npz or layers.json in or below {names}"
         )
     with writing(out):
-        for name in ("figures", "tables"):
-            (out / name).mkdir(parents=True, exist_ok=True)
+        for folder in (out / "figures", out / "tables", out):
+            folder.mkdir(parents=True, exist_ok=True)
+            drop_unfinished(folder)
     parts: list[Chapter | Transfers] = [*chapters, *crossed]
     for figure in [*losses, *traces, *layers, *(f for each in parts for f in each.figures)]:
         figure.write(out / "figures")
