@@ -178,7 +178,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     path = folder / "preprocessing.json"
     try:
         return parsed(Preprocessing, json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not a readable statement of an encoder's input ({error!r}); "
             "give the folder of a checkpoint"

@@ -74,7 +74,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], ClassifierShape, list[dict[s
         run = json.loads(path.read_text())
         places = range(len(run["seeds"]))
         weights = [load_file(folder / weights_file(place)) for place in places]
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (OSError, LookupError, TypeError, ValueError, RecursionError, SafetensorError) as error:
         raise _no_probe(folder, error) from error
     return run, ClassifierShape.parse(run, path), weights
 

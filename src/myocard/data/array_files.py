@@ -14,11 +14,14 @@ import pandas as pd
 import scipy.io
 from numpy.typing import NDArray
 
+from myocard.data import mat_structure
 from myocard.errors import InputError
 
 # Deflate shrinks by 1032 at most (zlib's technical notes); an HDF5 data set that claims more holds
 # mostly values that were never written.
 _MOST_COMPRESSION = 1032
+# As SciPy counts the versions of the format.
+_MATLAB_5 = 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def read_npy(path: Path) -> Found:
         # Mapped, a header that promises more than the file holds is an error, not an allocation.
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         return Found(_checked(np.array(mapped), path))
-    except (ValueError, OSError, EOFError, TypeError, SyntaxError) as error:
+    # A broken header is parsed as Python, which tells of that in many ways.
+    except Exception as error:
         raise InputError(f"{path}: not a NumPy array of numbers: {error}") from error
 
 
@@ -67,6 +71,8 @@ def read_mat(path: Path) -> Found:
     if h5py.is_hdf5(path):
         return read_hdf5(path)  # MATLAB 7.3
     try:
+        if scipy.io.matlab.matfile_version(path)[0] == _MATLAB_5:
+            mat_structure.check(path.read_bytes())
         content = scipy.io.loadmat(path)
     # SciPy's parser raises errors of every kind for a broken file.
     except Exception as error:

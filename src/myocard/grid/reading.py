@@ -30,7 +30,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
     path = _find(recipe)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
     for change in changes:
         content = _merged(content, _parsed(change))
@@ -182,7 +182,7 @@ def _refuse_leaks(grid: Grid, where: str) -> None:
 def _parsed(change: str) -> dict[str, Any]:
     try:
         return tomllib.loads(change)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{change!r}: not of the form key = value in TOML ({error})") from error
 
 

@@ -47,7 +47,7 @@ def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
 def read_content(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
 
 

@@ -45,6 +45,6 @@ def spreads(paths: Sequence[Path]) -> list[tuple[str, Spread]]:
             said = json.loads(path.read_text()).get("about", {}).get("effective_rank")
             if said is not None:
                 found.append((place, Spread.model_validate(said)))
-        except (ValueError, AttributeError, ValidationError) as error:
+        except (ValueError, AttributeError, RecursionError, ValidationError) as error:
             raise InputError(f"{path}: not a checkpoint's; give another folder") from error
     return found

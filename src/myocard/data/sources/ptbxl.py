@@ -45,7 +45,14 @@ def _entry(folder: Path, row: dict[Any, str], file: str) -> Entry:
             site=None if number(row["site"]) is None else str(int(float(row["site"]))),
             device=row["device"] or None,
         )
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except (
+        ValueError,
+        OverflowError,
+        SyntaxError,
+        TypeError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         raise InputError(
             f"{folder / _INDEX}: row of ecg_id {row['ecg_id']} is broken: {error}"
         ) from error
