@@ -162,9 +162,7 @@ def targets(place: Path) -> dict[str, Target]:
         ),
         "run": Target(
             lambda f: (classifiers.read_run(f), read_run(f, "x").predictions("validation")),
-            tuple(
-                f"run/{n}" for n in ("run.json", "predictions.parquet", "classifier.safetensors")
-            ),
+            tuple(f"run/{n}" for n in _RUN),
         ),
     }
     return kinds
