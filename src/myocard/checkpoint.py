@@ -7,7 +7,7 @@ each waveform) and ``README.md`` (the model card).
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
@@ -107,7 +108,7 @@ class Checkpoint:
         path = folder / "model.safetensors"
         weights = read_weights(path, CHECKPOINT.mend)
         _require_blocks(shape, weights, path)
-        with torch.device("meta"):  # drawing weights that are replaced costs seconds for `base`
+        with _Undrawn():
             encoder = Encoder(shape)
         load_weights(encoder, weights, "encoder.", path)
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
@@ -126,6 +127,35 @@ class Checkpoint:
         about = {"random": True, "seed": seed, "input": self.about.get("input")}
         name = f"random-{self.name}-{seed}"
         return Checkpoint(name, encoder, self.preprocessing, self.corpus.iloc[:0], about)
+
+
+# torch's initialisers are seen here as a whole, and what they call no more.
+_DRAWS: tuple[Callable[..., Tensor], ...] = (
+    Tensor.normal_,
+    Tensor.uniform_,
+    nn.init.uniform_,
+    nn.init.kaiming_uniform_,
+    nn.init.xavier_uniform_,
+)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Where no random weights are drawn: it takes a second for `base`, and they are replaced.
+
+    Building on torch's device ``meta`` draws none either, but its first use imports for seconds.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if func in _DRAWS:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
 
 
 def read_weights(path: Path, mend: str) -> dict[str, Tensor]:
@@ -163,9 +193,7 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor], prefix: str, fil
     """
     mine = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     try:
-        # Without copies where nothing is there yet.
-        empty = all(parameter.is_meta for parameter in module.parameters())
-        module.load_state_dict(mine, strict=True, assign=empty)
+        module.load_state_dict(mine, strict=True)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise InputError(

@@ -19,11 +19,8 @@ def unpatchify(patches: Patches) -> Signals:
 
 def sincos_positions(count: int, width: int) -> Float[Tensor, "count width"]:
     """Fixed 1-D sine-cosine positions 0, 1, …, count-1 (Vaswani et al. 2017, section 3.5)."""
-    # On the CPU by name: an encoder whose weights are still to come is built on no device.
-    steps, places = (
-        torch.arange(n, dtype=torch.float64, device="cpu") for n in (width // 2, count)
-    )
-    angles = places[:, None] * 10000.0 ** (-steps / (width // 2))
+    frequencies = 10000.0 ** (-torch.arange(width // 2, dtype=torch.float64) / (width // 2))
+    angles = torch.arange(count, dtype=torch.float64)[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1).float()
 
 

@@ -1,0 +1,23 @@
+"""Importing the package reaches no network, whatever it imports itself."""
+
+import subprocess
+import sys
+
+CODE = """
+import importlib, pkgutil, socket
+
+def refuse(*address, **options):
+    raise AssertionError(f"a connection was tried: {address}")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+import myocard
+
+for module in pkgutil.walk_packages(myocard.__path__, "myocard."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+
+
+def test_no_module_connects_to_anything_when_it_is_imported():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
