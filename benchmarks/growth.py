@@ -10,6 +10,7 @@ the room, are not in it. Seconds are of the CPU.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,7 @@ def tile(folder: Path, records: int) -> Path:
     signals = np.lib.format.open_memmap(out / "signals.npy", "w+", np.int16, shape)
     for first in range(0, records, SIMULATED):
         signals[first : first + SIMULATED] = few.signals[places[first : first + SIMULATED]]
+    shutil.copy(few.folder / "quarantine.csv", out)
     stated = json.loads((few.folder / "store.json").read_text())
     kept = {key: value for key, value in stated.items() if key not in ("sha256", "format")}
     STORE.write(out, kept, FILES)
