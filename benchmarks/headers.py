@@ -11,6 +11,7 @@ import io
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import atheris
@@ -20,8 +21,6 @@ import scipy.io
 with atheris.instrument_imports(include=["myocard.data"]):
     from myocard.data import mat_structure, wfdb_header
 
-import contextlib
-
 from myocard.errors import InputError
 
 FILE = Path(tempfile.mkdtemp()) / "a.hea"
@@ -30,18 +29,16 @@ a.dat 16 1000.0(0)/mV 16 0 -119 1508 0 I
 a.dat 16 1000/mV 16 0 0 0 0 II
 # x
 """
-    b"a 2 500 5000\na.dat 16 1000.0(0)/mV 16 0 -119 1508 0 I\na.dat 16 1000/mV 16 0 0 0 0 II\n# x\n"
-)
 
 
 def wfdb(content: bytes) -> None:
     FILE.write_bytes(content)
-    with contextlib.suppress(InputError):
+    with suppress(InputError):
         wfdb_header.read_header(FILE)
 
 
 def mat(content: bytes) -> None:
-    with contextlib.suppress(ValueError):
+    with suppress(ValueError):
         mat_structure.check(content)
 
 
