@@ -104,7 +104,7 @@ def test_an_encoder_of_another_recipe_is_refused(home: Path) -> None:
 
 
 def _blocks(document: Path) -> list[tuple[str, str]]:
-    """The fenced blocks that promise to run: ``sh`` and ``python``, not ``console``."""
+    """The fenced blocks that promise to run: ``sh`` and ``python``, not ``console`` or ``py``."""
     return re.findall(r"^```(sh|python)\n(.*?)^```", document.read_text(), flags=re.M | re.S)
 
 

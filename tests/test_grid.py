@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from myocard.benchmarking import benchmark
-from myocard.data.store import Store
+from myocard.data.store import FILES, Store
 from myocard.errors import InputError
 from myocard.grid import read_grid, shipped
+from myocard.seals import STORE
 
 GRID = """
 [stores.one]
@@ -256,9 +257,11 @@ def test_a_copy_of_held_out_records_under_another_name_is_refused_before_trainin
     out = tmp_path / "out"
     for name in ("one", "two"):
         shutil.copytree(store.folder, out / "stores" / name)
-    table = out / "stores" / "two" / "records.parquet"
+    two = out / "stores" / "two"
+    said = STORE.read(two, FILES)
     copied = store.records.assign(source="two", id="copy of " + store.records["id"])
-    copied.assign(patient=copied["id"]).to_parquet(table)
+    copied.assign(patient=copied["id"]).to_parquet(two / "records.parquet")
+    STORE.write(two, said, FILES)
     grid = read_grid(str(file), ["encoders = [{ name = 'mine', corpus = [{ store = 'two' }] }]"])
     with pytest.raises(InputError, match="'mine' would be pretrained on 12 records of one that"):
         benchmark(grid, out, lambda what, done, of: None)

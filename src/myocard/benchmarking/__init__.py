@@ -90,20 +90,24 @@ def _extract(
 def _probe(
     trials: Sequence[Trial], places: Places, advance: Advance, *, test: bool, jobs: int
 ) -> None:
-    threads = max(1, torch.get_num_threads() // jobs)
-    calls = [delayed(_try)(trial, places, threads, test=test) for trial in trials]
+    calls = [delayed(_try)(trial, places, test=test) for trial in trials]
     _side_by_side("probe", calls, advance, jobs)
 
 
 def _side_by_side(verb: str, calls: Sequence[Any], advance: Advance, jobs: int) -> None:
     """Make joblib's ``calls``, each of which returns what it was about."""
-    finished = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
-    for done, name in enumerate(finished, start=1):
+    # Workers of their own: those that prepared stores would take torch's memory for a leak.
+    workers = Parallel(
+        n_jobs=jobs,
+        return_as="generator_unordered",
+        initializer=torch.set_num_threads,
+        initargs=(max(1, torch.get_num_threads() // jobs),),
+    )
+    for done, name in enumerate(workers(calls), start=1):
         advance(f"{verb}, {name}", done, len(calls))
 
 
-def _try(trial: Trial, places: Places, threads: int, *, test: bool) -> str:
-    torch.set_num_threads(threads)
+def _try(trial: Trial, places: Places, *, test: bool) -> str:
     features = Features.open(places.features(trial.condition))
     probe(features, trial.recipe, places.results / trial.place, test=test)
     return trial.name
