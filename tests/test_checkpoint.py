@@ -182,3 +182,9 @@ def test_nothing_in_the_source_unpickles():
     )
     found = [f.name for f in source.rglob("*.py") if forbidden.search(f.read_text())]
     assert found == []
+
+
+def test_an_encoder_that_would_be_shown_no_lead_is_refused(checkpoint):
+    chest = replace(checkpoint.preprocessing, leads=("V1", "V2"))
+    with pytest.raises(InputError, match=r"reads V1, V2: none of these is among I, II; choose"):
+        replace(checkpoint, preprocessing=chest).reading(("I", "II"))

@@ -120,8 +120,14 @@ def test_a_seen_record_without_a_label_of_the_task_is_no_leak(records):
 @pytest.mark.parametrize(("one", "other"), [(0, 8), (5, 13), (9, 14)])
 def test_a_patient_in_two_splits_is_refused_by_name(records, one, other):
     records.loc[[one, other], "patient"] = "Ada"
-    with pytest.raises(InputError, match=r"patient Ada is in .* \(1 such patients\)"):
+    with pytest.raises(InputError, match=r"patient made Ada is in .* \(1 such patients\)"):
         assemble(records, ANY, SPLIT)
+
+
+def test_the_same_number_is_another_patient_in_another_data_set(records):
+    records.loc[[0, 8], "patient"] = "7"
+    records.loc[8, "source"] = "elsewhere"
+    assert assemble(records, ANY, SPLIT).patients[[0, 8]].tolist() == ["made 7", "elsewhere 7"]
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 8), (5, 13), (9, 14)])
@@ -142,7 +148,7 @@ def test_a_waveform_twice_in_one_split_or_in_an_unused_fold_is_no_leak(records):
 def test_records_are_grouped_only_where_a_patient_has_several(records):
     records.loc[[8, 9], "patient"] = "Ada"
     found = assemble(records, ANY, SPLIT)
-    assert found.groups("validation").tolist() == ["Ada", "Ada", "r10"]
+    assert found.groups("validation").tolist() == ["made Ada", "made Ada", "made r10"]
     assert found.groups("test") is None
     assert found.sizes()["validation"]["patients"] == 2
 

@@ -214,3 +214,26 @@ def test_a_workplace_of_which_all_is_made_is_cleared_away_and_no_other(tmp_path,
     with suppress(InputError):
         clear(out, work)
     assert [path.name for path in tmp_path.iterdir()] == ["x.y"]
+
+
+def test_what_somebody_calls_done_is_no_workplace(tmp_path):
+    for name in ("plain", DONE):
+        (tmp_path / "encoders" / name).mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / DONE).touch()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        DONE,
+        DONE,
+        "encoders",
+        "mine",
+        "plain",
+    ]
+
+
+def test_a_file_elsewhere_that_may_not_be_read_is_named_and_not_the_output(tmp_path):
+    told = r"vendor/table.csv: cannot be used \(Permission denied\)"
+    with pytest.raises(InputError, match=told), occupied(tmp_path / "out"):
+        raise PermissionError(errno.EACCES, "denied", str(tmp_path / "vendor/table.csv"))
+    with pytest.raises(InputError, match=r"out: cannot be written"), occupied(tmp_path / "out"):
+        raise PermissionError(errno.EACCES, "denied", str(tmp_path / "out.partial/parts/1.npy"))

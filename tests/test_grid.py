@@ -293,3 +293,34 @@ def test_a_shipped_benchmark_can_be_read(name: str) -> None:
         for sweep, _ in grid.token_sweeps
     )
     assert all(records >= 128 for _, records in grid.dissections(names))
+
+
+@pytest.mark.parametrize("where", ["sweeps", "yardsticks", "anatomies", "token_probes"])
+def test_an_unknown_task_is_named_before_anything_is_made(file: Path, where: str) -> None:
+    task = "task = 'ptbxl-al'" if where == "anatomies" else "tasks = ['ptbxl-al']"
+    model = ", recipe = { model = 'minirocket' }" if where == "yardsticks" else ""
+    with pytest.raises(InputError, match="unknown task 'ptbxl-al'; the tasks are"):
+        read_grid(str(file), [f"{where} = [{{ store = 'one', {task}{model} }}]"])
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "[[anatomies]]\nstore = 'one'\ntask = 'ptbxl-all'",
+            "a sweep and an anatomy ask for .*layers",
+        ),
+        (TOKENS + TOKENS.replace("[5]", "[6]"), "two sweeps ask for .*alf-leads-linear with diff"),
+    ],
+)
+def test_what_is_asked_for_twice_with_other_settings_is_refused_before_anything_is_made(
+    file: Path, tmp_path: Path, more: str, told: str
+) -> None:
+    file.write_text(GRID.replace('"last", "pma"', '"layers"') + more)
+    grid = read_grid(
+        str(file),
+        ["sweeps = [{ store = 'one', tasks = ['ptbxl-all'], probing = { seeds = [9] } }]"],
+    )
+    with pytest.raises(InputError, match=told):
+        benchmark(grid, tmp_path / "out", lambda what, done, of: None)
+    assert not (tmp_path / "out").exists()

@@ -45,7 +45,7 @@ def test_seconds_are_samples_by_rate(values) -> None:
     assert Record.from_array(values, 400, LEADS).seconds == 0.125
 
 
-@pytest.mark.parametrize("shape", [(50,), (50, 12), (1, 12, 50), (11, 50), ()])
+@pytest.mark.parametrize("shape", [(50,), (50, 12), (1, 12, 50), (11, 50), (12, 0), ()])
 def test_a_shape_that_does_not_fit_its_leads_is_told(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError) as error:
         Record.from_array(np.zeros(shape), 500, LEADS)

@@ -115,8 +115,17 @@ class Checkpoint:
         return cls(name, encoder.eval(), preprocessing, corpus, about, rest)
 
     def reading(self, leads: Sequence[str]) -> "Checkpoint":
-        """The same encoder, shown only those of its leads that are among ``leads``."""
+        """The same encoder, shown only those of its leads that are among ``leads``.
+
+        Raises:
+            InputError: When none is.
+        """
         kept = tuple(lead for lead in self.preprocessing.leads if lead in leads)
+        if not kept:
+            raise InputError(
+                f"{self.name} reads {', '.join(self.preprocessing.leads)}: none of these is among "
+                f"{', '.join(leads)}; choose another lead set"
+            )
         return replace(self, preprocessing=replace(self.preprocessing, leads=kept))
 
     def randomised(self, seed: int) -> "Checkpoint":

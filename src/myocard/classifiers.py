@@ -1,5 +1,6 @@
 """Readout and head on disk: what a probe or a fine-tuned model says of its classifier."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ WEIGHTS = "classifier.safetensors"
 def weights_file(place: int) -> str:
     """The file of a run's classifier, by the place of its seed among the run's seeds."""
     return WEIGHTS if place == 0 else f"classifier-{place + 1}.safetensors"
+
+
+def digest(run: Path) -> str:
+    """A hash of the classifiers of all seeds of a run."""
+    found = hashlib.sha256()
+    for file in sorted(run.glob("classifier*.safetensors")):
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
     fold = records["fold"].to_numpy()
     folds = {name: getattr(split, name) for name in SPLITS}
     rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
-    patients = records["patient"].to_numpy(dtype=object)
+    patients = patients_of(records)
     _refuse_shared_patients(patients, rows)
     for name in ("validation", "test") if "seen" in records else ():
         mend = "pretrain without them; `myocard audit leak` lists them all"
@@ -130,6 +130,11 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
         folds,
         {name: records[name].to_numpy() for name in TRAITS if name in records},
     )
+
+
+def patients_of(records: pd.DataFrame) -> NDArray[np.object_]:
+    """Each record's patient; the same number in another data set is somebody else."""
+    return (records["source"] + " " + records["patient"]).to_numpy(dtype=object)
 
 
 def _refuse_shared_patients(

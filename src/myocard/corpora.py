@@ -29,6 +29,9 @@ class StoreSettings(Settings):
         default=None, description="shared with stores that hold its records or patients too"
     )
     folder: str | None = Field(default=None, description="$NAME is read from the environment")
+    dataset: str | None = Field(
+        default=None, description="within which an id or patient is one; the source's by default"
+    )
     simulate: Simulation | None = None
     seconds: float = Field(default=10.0, gt=0)
     allow: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from myocard.checkpoint import Checkpoint, load_weights
-from myocard.classifiers import WEIGHTS, ClassifierShape, read_probe, read_run
+from myocard.classifiers import WEIGHTS, ClassifierShape, digest, read_probe, read_run
 from myocard.cohort import Cohort, assemble
 from myocard.data.store import Store
 from myocard.errors import InputError
@@ -147,7 +147,7 @@ def _origin(
         "recipe": recipe.model_dump(mode="json", exclude=scoring),
         "encoder": checkpoint.key,
         "store": store.key,
-        "probe": None if probe is None else str(probe),
+        "probe": None if probe is None else digest(probe),
     }
 
 
@@ -189,6 +189,7 @@ def _about(recipe: FinetuneRecipe, checkpoint: Checkpoint, store: Store) -> dict
             layers=checkpoint.encoder.shape.depth + 1,
             width=checkpoint.encoder.shape.width,
         ),
+        "leads": list(checkpoint.preprocessing.leads),
         "readout": recipe.readout,
         "layer": None,
         "head": recipe.head,

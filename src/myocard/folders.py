@@ -16,6 +16,7 @@ from myocard.errors import InputError
 LOCK = ".lock"
 DONE = "done"
 """A file in a workplace that says: all that comes of it was written."""
+_WORKPLACES = (".run", ".partial")
 
 _MENDS = dict.fromkeys((ENOSPC, EDQUOT, EFBIG), "make room there")
 _MENDS |= dict.fromkeys((EACCES, EPERM, EROFS, ENOTDIR), "make it writable or choose another place")
@@ -34,9 +35,11 @@ def writing(place: Path) -> Iterator[None]:
         number = _number(error)
         if number not in _MENDS:
             raise
+        told, named = os.strerror(number), getattr(error, "filename", None)
+        if isinstance(named, str) and not _is_near(Path(named), place):
+            raise InputError(f"{named}: cannot be used ({told}); see to its rights") from error
         raise InputError(
-            f"{place}: cannot be written ({os.strerror(number)}); {_MENDS[number]}, then the same "
-            "command goes on"
+            f"{place}: cannot be written ({told}); {_MENDS[number]}, then the same command goes on"
         ) from error
 
 
@@ -45,6 +48,15 @@ def _number(error: OSError | SafetensorError) -> int:
         return error.errno or 0
     stated = re.search(r"os error (\d+)", str(error))
     return int(stated[1]) if stated else 0
+
+
+def _is_near(path: Path, place: Path) -> bool:
+    """Whether ``path`` is ``place``, above or in it, or in a workplace beside it."""
+    path, place = path.absolute(), place.absolute()
+    if place.is_relative_to(path):
+        return True
+    home = place.parent
+    return path.is_relative_to(home) and place.name in path.relative_to(home).parts[0]
 
 
 @contextmanager
@@ -176,7 +188,8 @@ def require_new(out: Path, work: Path) -> None:
 
 def clear(work: Path) -> None:
     """Remove a workplace with all that comes of it written and in its place."""
-    if (work / DONE).exists() and work.with_suffix("").exists():
+    known = work.suffix in _WORKPLACES and (work / DONE).is_file()
+    if known and work.with_suffix("").exists():
         _remove(work)
 
 

@@ -1,5 +1,7 @@
 """Self-supervised pretraining: a recipe in, a checkpoint folder out."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from itertools import islice
@@ -138,6 +140,7 @@ def describe(
         "mixture": recipe.mixture if published else None,
         "seed": recipe.optimisation.seed,
         "effective_rank": spread(model.encoder, windows, preprocessing),
+        "pretraining": _all_but_the_mixture(recipe, windows),
         "sources": corpus.groupby("source").size().to_dict(),
         "stores": {str(p.store.folder): p.store.key for p in windows.parts},
         "recipe": recipe.model_dump(mode="json"),
@@ -145,6 +148,18 @@ def describe(
     rest = {k: v for k, v in model.state_dict().items() if not k.startswith("encoder.")}
     columns = corpus.loc[:, list(CORPUS_COLUMNS)]
     return Checkpoint(recipe.name, model.encoder.eval(), preprocessing, columns, about, rest)
+
+
+def _all_but_the_mixture(recipe: PretrainRecipe, windows: Windows) -> str:
+    """A hash that a plain encoder and an IPASTMEM share if nothing else sets them apart."""
+    stated = recipe.model_dump(mode="json", exclude={"name", "mixture", "watch", "corpus"})
+    for without_effect in ("checkpoint_every", "workers"):
+        del stated["optimisation"][without_effect]
+    corpus = [
+        part.model_dump(mode="json") | {"store": read.store.key}
+        for part, read in zip(recipe.corpus, windows.parts, strict=True)
+    ]
+    return hashlib.sha256(json.dumps([stated, corpus], sort_keys=True).encode()).hexdigest()
 
 
 @torch.inference_mode()

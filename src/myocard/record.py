@@ -49,7 +49,7 @@ class Record:
                 and flat leads are findings about a record, which ``preparation`` reports.
         """
         array = np.asarray(signal)
-        if array.ndim != 2 or array.shape[0] != len(leads):
+        if array.ndim != 2 or array.shape[0] != len(leads) or array.size == 0:
             raise InputError(
                 f"a signal of shape {array.shape} does not fit {len(leads)} leads; "
                 "give (leads, samples)"

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from joblib import cpu_count
 from torch import Tensor, nn
 
-from myocard.benchmarking.materials import with_random
+from myocard.benchmarking.materials import untrained
 from myocard.benchmarking.places import Places
-from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.checkpoint import Checkpoint
 from myocard.cohort import Cohort
 from myocard.corpora import expand
 from myocard.data.sources import entries
@@ -66,9 +65,7 @@ def rehearse(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
     places = Places(out)
     counts = {name: _records(name, grid, places) for name in grid.stores}
     made = {recipe.name: places.encoders / recipe.name for recipe in grid.pretrained}
-    trained = [_untrained(recipe) for recipe in grid.pretrained]
-    trained += [Checkpoint.load(folder) for folder in grid.checkpoints]
-    encoders = {encoder.name: encoder for encoder in with_random(trained, grid.random)}
+    encoders = {encoder.name: encoder for encoder in untrained(grid)}
     trials = grid.trials(list(encoders))
     pieces = [
         Piece(f"encoder {r.name}", 0 if made[r.name].exists() else _pretraining(r, counts))
@@ -107,13 +104,6 @@ def _records(name: str, grid: Grid, places: Places) -> int:
         return settings.simulate.records
     assert settings.folder is not None
     return len(entries(settings.source, expand(settings.folder, name)))
-
-
-def _untrained(recipe: PretrainRecipe) -> Checkpoint:
-    preprocessing = recipe.input.preprocessing()
-    encoder = build(recipe, preprocessing).encoder.eval()
-    nothing = pd.DataFrame(columns=list(CORPUS_COLUMNS))
-    return Checkpoint(recipe.name, encoder, preprocessing, nothing)
 
 
 def _finished(trial: Trial, encoder: Checkpoint, places: Places) -> bool:

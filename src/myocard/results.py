@@ -108,7 +108,7 @@ def encoder_statement(
         layers: Of its states, the embedding among them.
         width: Of its states.
     """
-    told = {kind: origin.get(kind) for kind in ("mixture", "input", "sources")}
+    told = {kind: origin.get(kind) for kind in ("mixture", "input", "sources", "pretraining")}
     random = bool(origin.get("random", False))
     return {"name": name, "hash": key, "random": random, "layers": layers, "width": width} | told
 

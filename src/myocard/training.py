@@ -72,7 +72,7 @@ def learning_rate(settings: Optimisation, step: int, steps: int, steps_per_epoch
 
 
 def steps_per_epoch(records: int, settings: Optimisation) -> int:
-    """Steps that see ``records`` once; a batch that is not full waits for the next epoch."""
+    """Steps that see ``records`` once; what is left is not seen in that epoch."""
     return max(1, records // min(settings.batch, records) // settings.accumulate)
 
 
@@ -177,6 +177,8 @@ class TrainingState:
     ) -> None:
         self.folder = folder
         chosen = settings.model_dump(mode="json", exclude={"checkpoint_every", "workers"})
+        # Not "auto": a run does not change its arithmetic with the machine it goes on on.
+        chosen["precision"] = precision(settings.precision)
         self.settings = json.loads(json.dumps({"optimisation": chosen, **about}))
         self.lines: list[str] = []
 
@@ -237,14 +239,15 @@ class TrainingState:
     def _claim(self, path: Path) -> None:
         if not path.exists():
             text = json.dumps(self.settings, indent=2) + "\n"
-            replace_file(path, lambda fresh: fresh.write_text(text))
+            if processes.is_first():
+                replace_file(path, lambda fresh: fresh.write_text(text))
         elif json.loads(path.read_text()) != self.settings:
             raise InputError(f"{path}: a run with other settings; choose another folder")
 
     def _keep_log(self, step: int) -> None:
         assert self.folder is not None
         path = self.folder / "log.jsonl"
-        if path.exists():
+        if path.exists() and processes.is_first():
             lines = path.read_text().splitlines(keepends=True)
             whole = [x for x in lines if x.endswith("\n")]  # a stop may have cut the last one short
             kept = "".join(line for line in whole if json.loads(line)["step"] <= step)

@@ -1,6 +1,5 @@
 """Probes of one data set scored on another as they are: nothing is trained or chosen there."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from myocard.checkpoint import load_weights
-from myocard.classifiers import read_run, weights_file
-from myocard.cohort import Cohort, assemble
+from myocard.classifiers import digest, read_run, weights_file
+from myocard.cohort import Cohort, assemble, patients_of
 from myocard.errors import InputError
 from myocard.features import Features
 from myocard.folders import replace_folder
@@ -65,14 +64,15 @@ def transfer(
     crossings: dict[str, Crossing] = {}
     done = []
     for run in runs:
-        folder = out.joinpath(*run.parts[-3:])
-        done.append(folder)
         said, _, _ = states = read_run(run)
+        place = Path(said["encoder"]["name"], said["task"], run.name)
+        folder = out / place
+        done.append(folder)
         _require_same(run, said, trained, target)
         origin = _origin(run, said, target, stated)
         if _stated(folder, origin) == origin:
             continue
-        report("/".join(run.parts[-3:]))
+        report(str(place))
         key = repr([said["task"], *(said["recipe"][k] for k in ("split", "min_positives"))])
         if key not in crossings:
             crossings[key] = cross(said, trained, target, folds)
@@ -86,11 +86,8 @@ def _origin(
     run: Path, said: dict[str, Any], target: Features, stated: dict[str, Any]
 ) -> dict[str, Any]:
     """What a transferred run depends on: its probe, weight for weight, and what it is scored on."""
-    digest = hashlib.sha256()
-    for place in range(len(said["seeds"])):
-        digest.update((run / weights_file(place)).read_bytes())
     stores = {"store": target.about["store"], "trained_on": said["hashes"]["store"]}
-    hashes = said["hashes"] | stores | {"probe": digest.hexdigest()}
+    hashes = said["hashes"] | stores | {"probe": digest(run)}
     return {"hashes": hashes, "recipe": said["recipe"] | {"transfer": stated}}
 
 
@@ -188,7 +185,7 @@ def _across(
         targets=targets,
         rows=rows,
         ids=table["id"].to_numpy(dtype=object),
-        patients=table["patient"].to_numpy(dtype=object),
+        patients=patients_of(table),
         folds=origin.folds | {"test": tuple(sorted(set(records["fold"].tolist())))},
         traits={name: table[name].to_numpy() for name in origin.traits if name in table},
     )

@@ -89,5 +89,11 @@ def test_the_two_rates_show_the_same_heart(real_data: Path) -> None:
 
 
 def test_both_rates_of_ptbxl_are_one_data_set():
-    assert dataset("ptbxl-100") == dataset("ptbxl-500") == "ptbxl"
-    assert dataset("ludb") == "ludb"
+    here = Path("records")
+    assert dataset("ptbxl-100", here) == dataset("ptbxl-500", here) == "ptbxl"
+    assert dataset("ludb", here) == "ludb"
+
+
+def test_folders_of_ones_own_are_data_sets_of_their_own() -> None:
+    assert dataset("folder", Path("a/clinic")) == "folder clinic"
+    assert dataset("folder", Path("a/ward")) == "folder ward"

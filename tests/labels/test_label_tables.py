@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from myocard.labels import SCHEMES, describe, known, scheme, table
+from myocard.labels import SCHEMES, known, scheme, table
 
 # Subclass and codes as the PTB-XL paper groups them.
 SUBCLASSES = {
@@ -133,15 +133,15 @@ def test_codes_that_other_tables_miss_are_known(code: str) -> None:
 @pytest.mark.parametrize("code", ["scp:AF", "snomed:1", "chapman:AFLT", "chapman-beat:NONE"])
 def test_a_code_of_another_scheme_is_unknown(code: str) -> None:
     assert not known(code)
-    assert describe(code) == code
 
 
 def test_the_three_meanings_of_af_stay_apart() -> None:
-    assert describe("chapman:AF") == "atrial flutter"
-    assert describe("code15:AF") == "atrial fibrillation"
+    assert scheme("chapman")["AF"]["description"] == "atrial flutter"
+    assert scheme("code15")["AF"]["description"] == "atrial fibrillation"
     acronyms = {row["acronym"]: row["description"] for row in table("snomed.csv")}
     assert acronyms["AF"] == "atrial fibrillation"
-    assert describe("snomed:164890007") == describe("scp:AFLT") == "atrial flutter"
+    assert scheme("snomed")["164890007"]["description"] == "atrial flutter"
+    assert scheme("scp")["AFLT"]["description"] == "atrial flutter"
 
 
 def test_published_parts_add_up_to_their_totals() -> None:

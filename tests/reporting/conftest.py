@@ -103,7 +103,6 @@ def write_pretraining(folder: Path) -> Path:
     """A checkpoint folder's log and reconstruction."""
     folder.mkdir()
     lines = [{"step": step, "loss": 1 / step, "learning_rate": 1e-3} for step in range(1, 21)]
-    lines[9]["validation_loss"] = 0.2
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     wave = np.sin(np.arange(200) / 7)[None].repeat(2, axis=0).astype(np.float32)
     masked = wave.copy()

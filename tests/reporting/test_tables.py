@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from myocard.errors import InputError
+from myocard.leads import LEADS
 from myocard.metrics import difference, macro_resamples
 from myocard.reporting.comparisons import sections
 from myocard.reporting.runs import find_runs
@@ -130,3 +131,13 @@ def test_a_class_without_its_columns_is_named(runs):
 def test_latex_escapes_what_it_must():
     shown = pd.DataFrame([{"Encoder": "a_b & c", "Score": "0.5 %", "Gain": "−0.1"}])
     assert latex(shown).splitlines()[4] == r"a\_b \& c & 0.5 \% & $-$0.1 \\"
+
+
+def test_an_encoder_of_two_leads_stands_beside_one_of_twelve(tmp_path, write):
+    few = {"name": "watch", "hash": "two", "layers": 5, "width": 192}
+    write(tmp_path / "whole", leads=[*LEADS])
+    write(tmp_path / "whole-few", leads=["I", "II"])
+    write(tmp_path / "watch", leads=["I", "II"], encoder=few)
+    (section,) = sections(find_runs([tmp_path]))
+    assert [run.folder.name for run in section.runs] == ["whole", "watch"]
+    assert [run.folder.name for run in section.reduced] == ["whole-few"]

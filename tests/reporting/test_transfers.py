@@ -21,7 +21,13 @@ def crossed(write, tmp_path) -> Path:
     for (name, mixture), readout, home, abroad in product(
         mixtures.items(), ("last", "pma"), ("a", "b"), ("a", "b")
     ):
-        encoder = {"name": name, "hash": name, "mixture": mixture, "sources": {"a": 9}}
+        encoder = {
+            "name": name,
+            "hash": name,
+            "mixture": mixture,
+            "pretraining": "p",
+            "sources": {"a": 9},
+        }
         changes = {"encoder": encoder, "source": abroad, "task": "superdiagnostic"}
         changes["hashes"] = {"store": abroad}
         if home != abroad:
@@ -109,3 +115,10 @@ def test_the_report_keeps_transferred_runs_in_a_chapter_of_their_own(crossed, tm
 
 def test_without_transfers_there_is_no_chapter_of_them(runs):
     assert transfers(sections(find_runs([runs]))) == []
+
+
+def test_what_no_matrix_shows_leaves_the_report_without_one(tmp_path, write):
+    changes = {"source": "b", "trained_on": "a", "hashes": {"store": "b", "trained_on": "a"}}
+    write(tmp_path / "alf", "alf", **changes)
+    (chapter,) = transfers(sections(find_runs([tmp_path])))
+    assert chapter.figures == []

@@ -71,8 +71,8 @@ def dissect(
     cohort = assemble(store.records, task(recipe.task), recipe.split, recipe.min_positives)
     split = "test" if test else "validation"
     rows = {"train": _some(cohort, "train", records), split: _some(cohort, split, records)}
-    if len(rows["train"]) < BLOCKS:
-        raise InputError(f"{store.folder}: fewer than {BLOCKS} training records of {recipe.task}")
+    if len(set(cohort.patients[rows["train"]])) < BLOCKS:
+        raise InputError(f"{store.folder}: fewer than {BLOCKS} patients in train of {recipe.task}")
     measures, alignment = _measure(checkpoint, store, cohort, rows, recipe.resamples, report)
     found = {
         "schema": SCHEMA,

@@ -49,19 +49,22 @@ def benchmark(
         InputError: For what preparing, pretraining, extracting or probing refuses, and for records
             that an encoder must not meet and would.
     """
+    # Before a day of training: every name that the grid asks for, and no two of the same cell.
+    names = [encoder.name for encoder in materials.untrained(grid)]
+    trials, token_trials = grid.trials(names), grid.token_trials(names)
+    dissections = grid.dissections(names)
     places = Places(out)
     for folder in (out / "stores", out / "features", places.encoders, places.results):
         sweep(folder)
     stores = {name: materials.store(name, grid, places, advance) for name in grid.stores}
     materials.refuse_leaks(grid, places)
     encoders = {encoder.name: encoder for encoder in materials.encoders(grid, places, advance)}
-    trials = grid.trials(list(encoders))
     jobs = cpu_count() if jobs == -1 else jobs
     _extract(grid.conditions(trials), stores, encoders, places, advance)
     _probe(trials, places, advance, test=test, jobs=jobs)
-    for trial in grid.token_trials(list(encoders)):
+    for trial in token_trials:
         _probe_tokens(trial, stores, encoders, places, advance, test=test)
-    _dissect(grid, stores, encoders, places, advance, test=test)
+    _dissect(dissections, stores, encoders, places, advance, test=test)
     if test:
         _transfer(grid.crossings(trials), places, advance, jobs=jobs)
     for yardstick in grid.yardsticks:
@@ -136,7 +139,7 @@ def _probe_tokens(
 
 
 def _dissect(
-    grid: Grid,
+    dissections: Sequence[tuple[Trial, int]],
     stores: Mapping[str, Store],
     encoders: Mapping[str, Checkpoint],
     places: Places,
@@ -144,7 +147,6 @@ def _dissect(
     *,
     test: bool,
 ) -> None:
-    dissections = grid.dissections(list(encoders))
     for done, (trial, records) in enumerate(dissections):
         condition = trial.condition
         advance(f"layers, {condition.encoder}", done, len(dissections))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from myocard.auditing import leaks
 from myocard.benchmarking.places import Advance, Places
-from myocard.checkpoint import Checkpoint
+from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.corpora import StoreSettings, expand
 from myocard.data.sources import dataset, entries, simulator
 from myocard.data.store import Store
@@ -15,7 +15,7 @@ from myocard.errors import InputError
 from myocard.folders import replace_folder
 from myocard.grid import Grid
 from myocard.preparation import Wanted, prepare
-from myocard.pretraining import pretrain, select
+from myocard.pretraining import build, pretrain, select
 from myocard.recipe import PretrainRecipe, check
 
 
@@ -33,7 +33,7 @@ def store(name: str, grid: Grid, places: Places, advance: Advance) -> Store:
         done += count
         advance(f"prepare {name}", done, len(found))
 
-    return prepare(found, folder, wanted, source=_origin(settings), progress=progress)
+    return prepare(found, folder, wanted, source=_origin(name, settings), progress=progress)
 
 
 def _records(name: str, settings: StoreSettings, places: Places, advance: Advance) -> Path:
@@ -58,11 +58,13 @@ def _records(name: str, settings: StoreSettings, places: Places, advance: Advanc
     return folder
 
 
-def _origin(settings: StoreSettings) -> str:
+def _origin(name: str, settings: StoreSettings) -> str:
     """The data set within which a store's ids and patients mean the same."""
     drawn = settings.simulate
-    name = dataset(settings.source)
-    return name if drawn is None else f"simulated {name}, site {drawn.site}, seed {drawn.seed}"
+    if settings.folder is not None:
+        return settings.dataset or dataset(settings.source, expand(settings.folder, name))
+    assert drawn is not None
+    return f"simulated {drawn.layout}, site {drawn.site}, seed {drawn.seed}"
 
 
 def refuse_leaks(grid: Grid, places: Places) -> None:
@@ -93,6 +95,18 @@ def encoders(grid: Grid, places: Places, advance: Advance) -> list[Checkpoint]:
     trained = [_pretrained(recipe, grid, places, advance) for recipe in grid.pretrained]
     trained += [Checkpoint.load(folder) for folder in grid.checkpoints]
     return with_random(trained, grid.random)
+
+
+def untrained(grid: Grid) -> list[Checkpoint]:
+    """The encoders under their names, before those that are trained here have learned anything."""
+    nothing = pd.DataFrame(columns=list(CORPUS_COLUMNS))
+    found = [
+        Checkpoint(recipe.name, build(recipe, stated).encoder.eval(), stated, nothing)
+        for recipe in grid.pretrained
+        for stated in [recipe.input.preprocessing()]
+    ]
+    found += [Checkpoint.load(folder) for folder in grid.checkpoints]
+    return with_random(found, grid.random)
 
 
 def with_random(trained: Sequence[Checkpoint], seeds: Sequence[int]) -> list[Checkpoint]:

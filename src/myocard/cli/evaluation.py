@@ -5,10 +5,18 @@ from typing import Annotated
 
 import typer
 
-from myocard.cli.options import CheckpointFolder, Out, RecipeFile, StoreFolder, Test, app, console
+from myocard.cli.options import (
+    CheckpointFolder,
+    Out,
+    RecipeFile,
+    StoreFolder,
+    Test,
+    app,
+    console,
+    numbers,
+)
 from myocard.cli.progress import bar, steps
-from myocard.errors import InputError
-from myocard.folders import occupied
+from myocard.folders import occupied, require_new
 
 
 @app.command()
@@ -101,7 +109,7 @@ def transfer(
     from myocard.transferring import transfer as make
 
     opened = Features.open(trained), Features.open(target)
-    chosen = None if folds is None else _numbers(folds)
+    chosen = None if folds is None else numbers(folds)
     with occupied(out), console.status("transfer") as status:
         make(runs, *opened, out, folds=chosen, report=status.update)
     print(out)
@@ -114,8 +122,7 @@ def yardstick(recipe: RecipeFile, store: StoreFolder, out: Out, test: Test = Fal
     from myocard.recipe import read_yardstick
     from myocard.yardstick import measure
 
-    if out.exists():
-        raise InputError(f"{out}: exists already; remove it or choose another folder")
+    require_new(out, out.with_name(f"{out.name}.run"))
     settings = read_yardstick(recipe)
     with bar() as advance:
         measure(Store.open(store), settings, out, test=test, report=advance)
@@ -133,10 +140,3 @@ def report(
     with occupied(out):
         write_report(results, out)
     print(out / "report.html")
-
-
-def _numbers(listed: str) -> list[int]:
-    try:
-        return [int(part) for part in listed.split(",")]
-    except ValueError as error:
-        raise InputError(f"{listed!r}: give numbers with commas between them, as 9,10") from error

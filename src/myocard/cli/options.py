@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from myocard.errors import InputError
+
 app = typer.Typer(
     help="Which layer of an ECG foundation model should you read, and what is a mixture worth?",
     no_args_is_help=True,
@@ -23,3 +25,10 @@ Out = Annotated[Path, typer.Argument(help="Folder to write; it must not exist")]
 Test = Annotated[
     bool, typer.Option("--test", help="Score the test folds too: once, when all is chosen")
 ]
+
+
+def numbers(listed: str) -> list[int]:
+    try:
+        return [int(part) for part in listed.split(",")]
+    except ValueError as error:
+        raise InputError(f"{listed!r}: give numbers with commas between them, as 9,10") from error

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from myocard.cli.options import CheckpointFolder, Out, StoreFolder, app, audit
+from myocard.cli.options import CheckpointFolder, Out, StoreFolder, app, audit, numbers
 from myocard.cli.progress import bar
 from myocard.errors import InputError
 from myocard.folders import replace_folder
@@ -59,6 +59,10 @@ def prepare(
     allow: Annotated[
         list[str] | None, typer.Option(help="Keep, flagged: flat_lead, unknown_code, duplicate")
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Within which an id or patient is one; the source's by default"),
+    ] = None,
     split_seed: Annotated[int, typer.Option(help="For sources without published folds")] = 0,
     shard: Annotated[
         str, typer.Option(help="3/16: every sixteenth patient, for one of 16 machines")
@@ -66,7 +70,8 @@ def prepare(
     jobs: Annotated[int, typer.Option(help="Processes; -1 for one a core")] = -1,
 ) -> None:
     """Read a vendor's folder into a store; what cannot be used is listed in quarantine.csv."""
-    from myocard.data.sources import dataset, entries
+    from myocard.data.sources import dataset as dataset_of
+    from myocard.data.sources import entries
     from myocard.preparation import Wanted, of_shard
     from myocard.preparation import prepare as make
     from myocard.recipe import InputSettings, check
@@ -97,7 +102,7 @@ def prepare(
             found,
             out,
             wanted,
-            source=dataset(source),
+            source=dataset or dataset_of(source, folder),
             split_seed=split_seed,
             shard=share,
             jobs=jobs,
@@ -154,7 +159,7 @@ def leak(
     from myocard.tasks import task as task_named
 
     corpus, records = Checkpoint.load(checkpoint).corpus, Store.open(store).records
-    held_out = None if folds == "all" else _numbers(folds)
+    held_out = None if folds == "all" else numbers(folds)
     findings = leaks(corpus, records, held_out, task_named(task) if task else None)
     for finding in findings:
         print(finding)
@@ -172,10 +177,3 @@ def _share(shard: str) -> tuple[int, int]:
     except ValueError as error:
         raise InputError(f"--shard {shard}: give a number and their count, as 3/16") from error
     return number, count
-
-
-def _numbers(listed: str) -> list[int]:
-    try:
-        return [int(part) for part in listed.split(",")]
-    except ValueError as error:
-        raise InputError(f"{listed!r}: give numbers with commas between them, as 9,10") from error

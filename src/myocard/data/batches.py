@@ -71,7 +71,7 @@ class Windows(Dataset[Tensor]):
 class Shuffled:
     """Batches of ``batch`` indices into ``count`` records, without end, the same for the same seed.
 
-    Each epoch is a new permutation; what does not fill a batch waits for the next epoch's. Batch k
+    Each epoch is a new permutation; what does not fill a batch is left out of it. Batch k
     is the same whether or not those before it were asked for.
     """
 

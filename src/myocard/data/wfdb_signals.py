@@ -210,10 +210,9 @@ def _read_with_package(stem: Path) -> Record:
     except Exception as error:
         raise InputError(f"wfdb cannot read it: {error}") from error
     rows = [row for row, name in enumerate(record.sig_name) if name and canonical(name)]
-    leads, unit = _leads_and_unit(
-        [record.sig_name[row] for row in rows], [record.units[row] or "mV" for row in rows]
-    )
-    factors = np.array([[_UNITS_PER_MILLIVOLT[record.units[row].lower()]] for row in rows])
+    units = [record.units[row] or "mV" for row in rows]
+    leads, unit = _leads_and_unit([record.sig_name[row] for row in rows], units)
+    factors = np.array([[_UNITS_PER_MILLIVOLT[each.lower()]] for each in units])
     signal = (record.p_signal.T[rows] / factors).astype(np.float32)
     return _record(signal, float(record.fs), leads, unit)
 

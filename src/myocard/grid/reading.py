@@ -12,6 +12,7 @@ from myocard.errors import InputError
 from myocard.grid.settings import Anatomies, GridSettings, Sweep, TokenSweep, Transfer
 from myocard.grid.trials import Grid, Yardstick
 from myocard.recipe import PretrainRecipe, ProbeRecipe, TokenProbeRecipe, check, check_yardstick
+from myocard.tasks import task as task_named
 
 _ALIKE = ("split", "seeds", "min_positives", "resamples")
 
@@ -53,6 +54,7 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
         tuple(claims),
     )
     _require_stores(grid, where)
+    _require_tasks(grid)
     _refuse_conflicts(grid.transfers, where)
     _refuse_leaks(grid, where)
     return grid
@@ -154,6 +156,15 @@ def _require_stores(grid: Grid, where: str) -> None:
     for name in named:
         if name not in grid.stores:
             raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")
+
+
+def _require_tasks(grid: Grid) -> None:
+    scored = [name for sweep, _ in (*grid.sweeps, *grid.token_sweeps) for name in sweep.tasks]
+    scored += [recipe.task for _, recipe in grid.anatomies]
+    scored += [yardstick.recipe.task for yardstick in grid.yardsticks]
+    scored += [name for each in grid.transfers for name in each.tasks]
+    for name in dict.fromkeys(scored):
+        task_named(name)
 
 
 def _refuse_conflicts(transfers: Sequence[Transfer], where: str) -> None:

@@ -1,6 +1,6 @@
 """What a benchmark makes: every trial once, under the names of the encoders that there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -60,6 +60,14 @@ class TokenTrial:
     def place(self) -> Path:
         """Beside the probes of pooled states that have all labels."""
         return Path(self.condition.store, f"leads-{self.condition.lead_set}", "labels-1")
+
+    def cells(self) -> Iterator[tuple[str, TokenProbeRecipe]]:
+        """Name and recipe of each readout and head alone."""
+        for recipe in self.recipes:
+            for readout, head in product(recipe.readouts, recipe.heads):
+                alone = recipe.model_copy(update={"readouts": (readout,), "heads": (head,)})
+                cell = f"{recipe.task}/{readout}-{head}"
+                yield f"{self.place}/{self.condition.encoder}/{cell}", alone
 
 
 @dataclass(frozen=True)
@@ -160,25 +168,40 @@ class Grid:
         """Every encoder of every sweep of tokens.
 
         Raises:
-            InputError: When a sweep names an encoder that there is not.
+            InputError: When a sweep names an encoder that there is not, or two sweeps ask for the
+                same cell with different settings.
         """
-        return [
+        found = [
             TokenTrial(Condition(sweep.store, "12", encoder), recipes)
             for sweep, recipes in self.token_sweeps
             for encoder in _among(encoders, sweep.encoders)
         ]
+        known: dict[str, TokenProbeRecipe] = {}
+        for trial in found:
+            for name, alone in trial.cells():
+                if known.setdefault(name, alone) != alone:
+                    raise InputError(f"two sweeps ask for {name} with different settings")
+        return found
 
     def dissections(self, encoders: Sequence[str]) -> list[tuple[Trial, int]]:
         """The probes of all layers of every encoder that is dissected, and on how many records.
 
         Raises:
-            InputError: For an encoder that there is not.
+            InputError: For an encoder that there is not, or when a sweep asks for the same probes
+                with different settings.
         """
-        return [
+        found = [
             (Trial(Condition(each.store, "12", encoder), recipe), each.records)
             for each, recipe in self.anatomies
             for encoder in _among(encoders, each.encoders)
         ]
+        swept = {trial.name: trial for trial in self.trials(encoders)}
+        for trial, _ in found:
+            if swept.get(trial.name, trial) != trial:
+                raise InputError(
+                    f"a sweep and an anatomy ask for {trial.name} with different settings"
+                )
+        return found
 
 
 def _among(encoders: Sequence[str], chosen: Sequence[str] | None) -> list[str]:

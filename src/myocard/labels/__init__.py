@@ -40,9 +40,3 @@ def known(code: str) -> bool:
     """Whether ``code`` is in its scheme's table; every code of a scheme without a table is."""
     name, _, value = code.partition(":")
     return name not in SCHEMES or value in scheme(name)
-
-
-def describe(code: str) -> str:
-    """What ``code`` means in words, or the code itself where no table tells."""
-    name, _, value = code.partition(":")
-    return scheme(name)[value]["description"] if value in scheme(name) else code

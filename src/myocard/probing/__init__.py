@@ -7,7 +7,7 @@ loss is a sum.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ def probe(
     for stack in unfinished:
         cells, folders = zip(*stack, strict=True)
         report(f"{features.about['name']}: {cells[0].readout}, {cells[0].head}")
-        _train(cells, folders, job, features, test=test)
+        kept = {f for f in folders if runs.is_finished(f, origin, test=test)}
+        _train(cells, folders, kept, job, features, test=test)
     return [folder for stack in sweep for _, folder in stack]
 
 
@@ -93,13 +94,22 @@ def _origin(recipe: ProbeRecipe, features: Features) -> dict[str, Any]:
 
 
 def _train(
-    cells: Sequence[Cell], folders: Sequence[Path], job: Job, features: Features, *, test: bool
+    cells: Sequence[Cell],
+    folders: Sequence[Path],
+    kept: Container[Path],
+    job: Job,
+    features: Features,
+    *,
+    test: bool,
 ) -> None:
+    """Train a stack as one, and write the runs of it that are not kept."""
     began = time.perf_counter()
     splits = ("validation", "test") if test else ("validation",)
     trained = job.train(cells[0].head, job.readouts(cells), splits)
     seconds = (time.perf_counter() - began) / len(cells)
     for cell, folder, each in zip(cells, folders, trained, strict=True):
+        if folder in kept:
+            continue
         weights = {split: weigh(each.classifiers, job, job.cohort.rows[split]) for split in splits}
         twins = static_twins(each, cell.head, job)
         about = _about(cell, features, job.recipe)

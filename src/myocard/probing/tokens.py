@@ -6,7 +6,7 @@ batch is encoded when its turn comes, once for all readouts, heads, seeds and pe
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -59,11 +59,12 @@ def probe_tokens(
     target = out / checkpoint.name / recipe.task
     folders = {cell: target / cell.name for cell in cells(recipe)}
     origin = _origin(recipe, stream)
-    missing = {c: f for c, f in folders.items() if not runs.is_finished(f, origin, test=test)}
+    missing = {f for f in folders.values() if not runs.is_finished(f, origin, test=test)}
     if missing:
-        job = TokenJob(recipe, stream, cohort, tuple(missing))
-        work = target / f".{'+'.join(cell.name for cell in missing)}.run"
-        _make(job, missing, work, test=test, report=report)
+        # All are trained, and as one: whether some are there must not change the others.
+        job = TokenJob(recipe, stream, cohort, tuple(folders))
+        work = target / f".{'+'.join(cell.name for cell in folders)}.run"
+        _make(job, folders, missing, work, test=test, report=report)
     return [*folders.values()]
 
 
@@ -93,12 +94,13 @@ def build(
 def _make(
     job: "TokenJob",
     folders: Mapping[Cell, Path],
+    missing: Container[Path],
     work: Path,
     *,
     test: bool,
     report: Callable[[Progress], None],
 ) -> None:
-    """Train the cells of a job and write their runs; of each seed, its best penalty's."""
+    """Train the cells of a job and write the missing runs; of each seed, its best penalty's."""
     began = time.perf_counter()
     recipe, cohort, stream = job.recipe, job.cohort, job.stream
     shape = stream.checkpoint.encoder.shape
@@ -108,6 +110,8 @@ def _make(
     found = {split: job.predict(probes, cohort.rows[split]) for split in splits}
     seconds = round((time.perf_counter() - began) / len(folders), 2)
     for place, (cell, folder) in enumerate(folders.items()):
+        if folder not in missing:
+            continue
         validation, _ = found["validation"]
         best, chosen = choose_penalties(cohort, validation[place], recipe.seeds, recipe.penalties)
         kept = (place, np.arange(len(best)), best)

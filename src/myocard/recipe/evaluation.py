@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from myocard.recipe.pretraining import Optimisation, SizeName
 from myocard.recipe.settings import Settings, check, read_content
@@ -24,11 +24,29 @@ ReadoutName = Literal[
 TokenReadoutName = Literal["attentive-tokens", "efficient-tokens", "alf-leads", "alf-tokens"]
 HeadName = Literal["linear", "mlp"]
 RivalName = Literal["minirocket", "xresnet1d101", "s4d", "vit"]
-Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("each may be given once")
+    return values
+
+
+def _penalised_once(optimisation: Optimisation) -> Optimisation:
+    # Parameters of a stack have three more dimensions: decay could not tell bias from matrix.
+    if optimisation.weight_decay:
+        raise ValueError("weight_decay must be 0; use penalties")
+    return optimisation
+
+
+ProbeOptimisation = Annotated[Optimisation, AfterValidator(_penalised_once)]
+Seeds = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_distinct)]
 Fraction = Annotated[
     float, Field(gt=0, le=1, description="of the training records, drawn by patient and seed")
 ]
-Penalties = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+Penalties = Annotated[
+    tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_distinct)
+]
 
 
 class Split(Settings):
@@ -75,16 +93,9 @@ class ProbeRecipe(Settings):
         default=1, ge=1, description="in each of train, validation and test, to keep a class"
     )
     resamples: int = Field(default=1000, gt=0)
-    optimisation: Optimisation = Optimisation(
+    optimisation: ProbeOptimisation = Optimisation(
         epochs=50, base_learning_rate=8e-3, weight_decay=0.0, precision="fp32"
     )
-
-    @model_validator(mode="after")
-    def _penalised_once(self) -> "ProbeRecipe":
-        # Parameters of a stack have three more dimensions: decay could not tell bias from matrix.
-        if self.optimisation.weight_decay:
-            raise ValueError("optimisation.weight_decay must be 0; use penalties")
-        return self
 
 
 class TokenProbeRecipe(Settings):
@@ -107,7 +118,7 @@ class TokenProbeRecipe(Settings):
     penalties: Penalties = (1e-3, 1e-2, 1e-1)
     min_positives: int = Field(default=1, ge=1)
     resamples: int = Field(default=1000, gt=0)
-    optimisation: Optimisation = Optimisation(
+    optimisation: ProbeOptimisation = Optimisation(
         epochs=20,
         base_learning_rate=8e-3,
         weight_decay=0.0,

@@ -50,6 +50,12 @@ class Group:
         return next(iter([*self.runs.values(), *self.layers.values()]))
 
     @property
+    def family(self) -> tuple[str, str | None, str, str]:
+        """What is the same encoder, training and head on every task."""
+        states = self.first.states
+        return states.encoder.name, states.encoder.hash, states.kind, states.head
+
+    @property
     def random(self) -> bool:
         return self.first.states.encoder.random
 
@@ -64,8 +70,8 @@ class Group:
     def may_stand_for(self, other: "Group") -> bool:
         """Whether this is what ``other``'s pretraining should be held against.
 
-        The same size, training and head with random weights; or, for IPASTMEM, plain pretraining on
-        data sets that are known to be the same.
+        The same size, training and head with random weights; or, for IPASTMEM, plain pretraining
+        that is known to differ in nothing else.
         """
         mine, states = self.first.states, other.first.states
         if (mine.kind, mine.head) != (states.kind, states.head) or other.random:
@@ -73,8 +79,8 @@ class Group:
         ours, theirs = mine.encoder, states.encoder
         if (ours.layers, ours.width) != (theirs.layers, theirs.width):
             return False
-        same_corpus = ours.sources is not None and ours.sources == theirs.sources
-        return self.random or ((ours.mixture, theirs.mixture) == ("last", "mean") and same_corpus)
+        alike = ours.pretraining is not None and ours.pretraining == theirs.pretraining
+        return self.random or ((ours.mixture, theirs.mixture) == ("last", "mean") and alike)
 
     @property
     def best_layer(self) -> int | None:
@@ -136,7 +142,7 @@ class Section:
         name: Unlike those of other sections; stem of its files.
         split: "test" as soon as one run was scored on test, else "validation".
         groups: Pretrained encoders first, then random ones, then rivals.
-        reduced: Runs that were given fewer labels or fewer leads than others of the section.
+        reduced: Runs that were given fewer labels or fewer leads than others of their encoder.
         trained_on: Another data set, for probes that were transferred to this one.
     """
 
@@ -210,8 +216,12 @@ def _section_key(run: Run) -> tuple[str, ...]:
 
 def _section(name: str, runs: list[Run]) -> Section:
     split: Split = "test" if any(run.states.test for run in runs) else "validation"
-    most = max(leads_of(run) for run in runs)
-    reduced = [r for r in runs if r.states.fraction < 1 or leads_of(r) < most]
+    most: dict[str, int] = {}
+    for run in runs:
+        most[run.states.encoder.name] = max(leads_of(run), most.get(run.states.encoder.name, 0))
+    reduced = [
+        r for r in runs if r.states.fraction < 1 or leads_of(r) < most[r.states.encoder.name]
+    ]
     whole = sorted((run for run in runs if run not in reduced), key=_group_key)
     groups = [_group(list(members), split) for _, members in groupby(whole, key=_group_key)]
     first = runs[0].states

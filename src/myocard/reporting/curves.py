@@ -67,14 +67,7 @@ def loss_curve(log: Path, place: str, name: str) -> Figure:
     with style():
         canvas = Canvas(figsize=(_WIDTH, 2.5), layout="constrained")
         axes = canvas.subplots()
-        axes.plot(table["step"], table["loss"], color=BLUE, lw=1.2, label="training")
-        if "validation_loss" in table:
-            seen = table.dropna(subset="validation_loss")
-            axes.plot(
-                seen["step"], seen["validation_loss"], color=VERMILION, marker="o", ms=3,
-                label="validation",
-            )  # fmt: skip
-            axes.legend()
+        axes.plot(table["step"], table["loss"], color=BLUE, lw=1.2)
         axes.set(xlabel="Step", ylabel="Loss")
         axes.set_xlim(left=0)
         axes.grid(axis="y")

@@ -62,6 +62,7 @@ class EncoderStatement(BaseModel):
     layers: int | None = None
     width: int | None = None
     input: Any = None
+    pretraining: str | None = None
     sources: dict[str, int] | None = None
 
 

@@ -25,10 +25,10 @@ def across_tasks(sections: Sequence[Section]) -> Table:
     """
     numbers = pd.DataFrame([line for section in sections for line in _answers(section)])
     if not numbers.empty:
-        family = ["question", "encoder", "against"]
+        family = ["question", "family", "against"]
         numbers["p_holm"] = numbers.groupby(family, sort=False)["p"].transform(holm)
         order = numbers.groupby(family, sort=False).ngroup()
-        numbers = numbers.iloc[order.argsort(kind="stable")]
+        numbers = numbers.iloc[order.argsort(kind="stable")].drop(columns="family")
     return Table(
         "across-tasks",
         "Key differences in macro AUROC, on every task.",
@@ -96,6 +96,8 @@ def _answers(section: Section) -> Iterator[dict[str, Any]]:
             yield {
                 "question": question,
                 "encoder": group.label,
+                # Labels may count the task's records.
+                "family": repr(group.family),
                 "against": reference.states.encoder.name,
                 "task": section.name,
                 "source": section.source,

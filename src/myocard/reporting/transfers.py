@@ -51,9 +51,10 @@ def transfers(sections: Sequence[Section]) -> list[Transfers]:
 def _of_task(task: str, sections: Sequence[Section]) -> Transfers:
     crossed = [section for section in sections if section.trained_on is not None]
     heads = sorted({run.states.head for section in crossed for run in section.runs})
+    by_head = {head: cells(sections, head) for head in heads}
     return Transfers(
         task,
-        [_matrix(task, head, cells(sections, head)) for head in heads],
+        [_matrix(task, head, found) for head, found in by_head.items() if len(found)],
         [table for section in crossed for table in _tables(section)],
         [run for section in crossed for run in section.every_run],
     )
@@ -70,7 +71,7 @@ def _tables(section: Section) -> list[Table]:
 
 
 def cells(sections: Iterable[Section], head: str) -> pd.DataFrame:
-    """A row for each encoder, readout, data set of training and data set of testing.
+    """A row for each encoder, drawn readout, data set of training and data set of testing.
 
     Of probes that were tested on one data set, only the classes that all of them know count, so
     that a column can be read from top to bottom.
@@ -87,6 +88,8 @@ def cells(sections: Iterable[Section], head: str) -> pd.DataFrame:
     kept = [run for run in runs if _stores(run)[1] in tested or run.states.trained_on]
     names = _names(kept)
     rows = [_cell(run, _shared(run, kept), names) for run in kept]
+    if not rows:
+        return pd.DataFrame()
     order = ["readout", "trained_on", "random", "encoder", "tested_on"]
     table = pd.DataFrame(rows)
     table["readout"] = pd.Categorical(table["readout"], [r for r in READOUTS if r in _DRAWN])

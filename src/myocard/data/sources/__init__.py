@@ -32,8 +32,13 @@ SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
 }
 
 
-def dataset(source: str) -> str:
-    """The data set behind a source: a record has one id in it, whatever form it is read in."""
+def dataset(source: str, folder: Path) -> str:
+    """The data set behind a source: a record has one id in it, whatever form it is read in.
+
+    One's own folders are a data set each, named as they are.
+    """
+    if source == "folder":
+        return f"folder {folder.resolve().name}"
     return "ptbxl" if source.startswith("ptbxl-") else source
 
 
