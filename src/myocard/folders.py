@@ -55,8 +55,10 @@ def _is_near(path: Path, place: Path) -> bool:
     path, place = path.absolute(), place.absolute()
     if place.is_relative_to(path):
         return True
-    home = place.parent
-    return path.is_relative_to(home) and place.name in path.relative_to(home).parts[0]
+    if not path.is_relative_to(place.parent):
+        return False
+    beside = path.relative_to(place.parent).parts[0]
+    return place.name in (beside, Path(beside).stem, Path(beside).stem.removeprefix("."))
 
 
 @contextmanager
