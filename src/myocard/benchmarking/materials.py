@@ -60,9 +60,11 @@ def _records(name: str, settings: StoreSettings, places: Places, advance: Advanc
 
 def _origin(name: str, settings: StoreSettings) -> str:
     """The data set within which a store's ids and patients mean the same."""
-    drawn = settings.simulate
+    if settings.dataset is not None:
+        return settings.dataset
     if settings.folder is not None:
-        return settings.dataset or dataset(settings.source, expand(settings.folder, name))
+        return dataset(settings.source, expand(settings.folder, name))
+    drawn = settings.simulate
     assert drawn is not None
     return f"simulated {drawn.layout}, site {drawn.site}, seed {drawn.seed}"
 
