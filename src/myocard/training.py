@@ -151,13 +151,7 @@ def fit(
                 fabric.backward(value)
                 total += value.detach()
         mean = float(cast(Tensor, fabric.all_reduce(total, reduce_op="mean")))
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        for name, size in (("loss", mean), ("gradient", float(get_total_norm(gradients)))):
-            if not math.isfinite(size):
-                raise Diverged(
-                    f"the {name} is {size} at step {step + 1}; lower base_learning_rate",
-                    range(step * settings.accumulate, (step + 1) * settings.accumulate),
-                )
+        _require_finite(mean, model, step, settings)
         optimiser.step()
         optimiser.zero_grad()
         progress = Progress(step + 1, steps, mean, rate, time.perf_counter() - began)
@@ -167,6 +161,16 @@ def fit(
                 state.save(progress.step, model, optimiser)
             report(progress)
     model.eval()
+
+
+def _require_finite(loss: float, model: nn.Module, step: int, settings: Optimisation) -> None:
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    for name, size in (("loss", loss), ("gradient", float(get_total_norm(gradients)))):
+        if not math.isfinite(size):
+            raise Diverged(
+                f"the {name} is {size} at step {step + 1}; lower base_learning_rate",
+                range(step * settings.accumulate, (step + 1) * settings.accumulate),
+            )
 
 
 class TrainingState:
