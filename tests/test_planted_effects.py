@@ -80,7 +80,7 @@ def recipe(*readouts: str, epochs: int, **changes) -> ProbeRecipe:
         epochs=epochs, batch=24, base_learning_rate=0.1, weight_decay=0.0, precision="fp32"
     )
     given = {"task": "ptbxl-superdiagnostic", "heads": ("linear",), "split": SPLIT}
-    given |= {"seeds": (0,), "penalties": (1e-4,), "resamples": 200}
+    given |= {"seeds": (0, 1, 2), "penalties": (1e-4,), "resamples": 200}
     return ProbeRecipe(**given | {"readouts": readouts, "optimisation": how} | changes)
 
 

@@ -63,6 +63,17 @@ def test_the_checkpoint_holds_encoder_decoder_log_and_origin(made, folder):
     assert not folder.with_name("made.run").exists()
 
 
+def test_plain_and_ipastmem_are_a_pair_if_nothing_else_sets_them_apart(made, recipe, tmp_path):
+    def pretraining(name: str, **changes) -> str:
+        other = recipe.model_copy(update={"name": name, "mixture": "mean"} | changes)
+        return pretrain(other, tmp_path / name).about["pretraining"]
+
+    assert pretraining("twin") == made.about["pretraining"]
+    assert pretraining("other", mask_ratio=0.5) != made.about["pretraining"]
+    fewer = (recipe.corpus[0].model_copy(update={"folds": TRAIN[1:]}),)
+    assert pretraining("fewer", corpus=fewer) != made.about["pretraining"]
+
+
 def test_its_corpus_is_the_chosen_folds_and_no_record_of_another(made, store):
     flags = seen(made.corpus, store.records)
     assert flags.astype(bool).tolist() == store.records["fold"].isin(TRAIN).tolist()

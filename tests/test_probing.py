@@ -1,6 +1,7 @@
 """Probes find the layer that knows, and only that."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,6 +193,16 @@ def test_scoring_the_test_folds_later_changes_no_validation_score(features, tmp_
     before = run_of(folder)["validation"]
     probe(features, given, tmp_path, test=True)
     assert run_of(folder)["validation"] == before
+
+
+def test_of_layers_that_are_trained_together_only_what_is_missing_is_written(features, tmp_path):
+    first, *others = probe(features, recipe(readouts=("layers",)), tmp_path, test=True)
+    before = [(folder / "run.json").read_text() for folder in others]
+    lost = pd.read_parquet(first / "predictions.parquet").query("split != 'test'")
+    shutil.rmtree(first)
+    probe(features, recipe(readouts=("layers",)), tmp_path)
+    assert [(folder / "run.json").read_text() for folder in others] == before
+    assert pd.read_parquet(first / "predictions.parquet").equals(lost)
 
 
 def test_a_finished_run_is_not_made_again(features, tmp_path):

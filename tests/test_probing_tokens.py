@@ -16,6 +16,7 @@ from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.nn.heads import HEADS
 from myocard.nn.token_readouts import TOKEN_READOUTS, TokenClassifier, look
+from myocard.probing import runs
 from myocard.probing.streaming import TokenStream
 from myocard.probing.tokens import probe_tokens, views
 from myocard.recipe import Optimisation, Split, TokenProbeRecipe
@@ -183,6 +184,27 @@ def test_a_stopped_run_goes_on_bit_for_bit(stream, tmp_path):
     assert steps == [1, 2, 3]
     assert all(same(one, other) for one, other in zip(whole, resumed, strict=True))
     assert {path.name for path in resumed[0].parent.iterdir()} == {f.name for f in resumed}
+
+
+def test_a_stop_between_two_runs_costs_no_step(stream, tmp_path, monkeypatch):
+    given = recipe(readouts=("efficient-tokens", "alf-leads"))
+    whole = probe_tokens(given, stream, tmp_path / "whole")
+    write = runs.write
+
+    def stop(folder, *rest) -> None:
+        if "alf" in folder.name:
+            raise Stopped
+        write(folder, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write", stop)
+        with pytest.raises(Stopped):
+            probe_tokens(given, stream, tmp_path / "out")
+    steps = []
+    found = probe_tokens(given, stream, tmp_path / "out", report=lambda p: steps.append(p.step))
+    assert steps == []
+    assert all(same(one, other) for one, other in zip(whole, found, strict=True))
+    assert {path.name for path in found[0].parent.iterdir()} == {f.name for f in found}
 
 
 def test_a_finished_run_is_not_made_again_and_another_recipe_is_refused(stream, tmp_path):

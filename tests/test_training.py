@@ -268,6 +268,12 @@ def test_a_run_with_other_settings_is_refused(tmp_path, changes):
         run(small_model(), tmp_path, **changes)
 
 
+def test_a_run_states_the_precision_that_auto_stood_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "precision", lambda wanted: "fp32")
+    run(small_model(), tmp_path, stop=5, precision="auto")
+    assert len(run(small_model(), tmp_path, precision="fp32")) == 5
+
+
 def test_a_run_may_be_taken_up_with_other_workers_and_saved_more_often(tmp_path):
     run(small_model(), tmp_path, stop=5)
     assert len(run(small_model(), tmp_path, workers=2, checkpoint_every=1)) == 5

@@ -132,6 +132,14 @@ def test_validation_is_that_of_the_probe_for_classes_that_are_kept(crossed, runs
         assert mine["by_class"][name] == pytest.approx(theirs["by_class"][name], abs=1e-6)
 
 
+def test_a_run_stays_below_its_place_whatever_its_path(runs, here, there, tmp_path, monkeypatch):
+    shutil.copytree(runs[0], tmp_path / "last-linear")
+    (tmp_path / "at").mkdir()
+    monkeypatch.chdir(tmp_path / "at")
+    (made,) = transfer([Path("../last-linear")], here, there, Path("out"), folds=(9, 10))
+    assert made == Path("out/made/ptbxl-superdiagnostic/last-linear")
+
+
 def test_a_run_that_is_there_is_not_made_again(crossed, runs, here, there):
     out = crossed[0].parents[2]
     reported: list[str] = []

@@ -115,3 +115,34 @@ def test_random_weights_of_another_size_stand_for_no_encoder(tmp_path, write, si
     write(tmp_path / "random", "last", encoder=RANDOM | size)
     (section,) = sections(find_runs([tmp_path]))
     assert list(section.matches()) == []
+
+
+@pytest.mark.parametrize(("pretraining", "pairs"), [("p", 1), ("q", 0), (None, 0)])
+def test_ipastmem_is_held_against_plain_where_nothing_else_differs(
+    tmp_path, write, pretraining, pairs
+):
+    size = {"layers": 5, "width": 192}
+    plain = {"name": "plain", "hash": "0", "mixture": "last", "pretraining": pretraining}
+    mean = {"name": "ipastmem", "hash": "1", "mixture": "mean", "pretraining": "p"}
+    write(tmp_path / "plain", encoder=plain | size)
+    write(tmp_path / "mean", encoder=mean | size)
+    (section,) = sections(find_runs([tmp_path]))
+    assert len(list(section.matches())) == pairs
+
+
+def test_a_label_that_counts_a_tasks_records_makes_no_family_of_its_own(tmp_path, write):
+    same = {"name": "small", "random": False, "layers": 5, "width": 192}
+    for task, digit, (readout, noise) in product("ab", "01", NOISE.items()):
+        train = {"folds": [1], "records": 100 + ord(task), "patients": 90}
+        splits = {"train": train, "validation": {}, "test": {}}
+        write(
+            tmp_path / task / digit / readout,
+            readout,
+            noise=noise,
+            task=task,
+            splits=splits,
+            encoder=same | {"hash": digit},
+        )
+    numbers = across_tasks(sections(find_runs([tmp_path]))).numbers
+    assert numbers["encoder"].nunique() > 2
+    assert (numbers["p_holm"] > numbers["p"]).any()
