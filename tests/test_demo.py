@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from joblib import Parallel, delayed
 
+from myocard import benchmarking
 from myocard.benchmarking import benchmark
 from myocard.errors import InputError
 from myocard.grid import Grid, read_grid
@@ -78,6 +80,14 @@ def test_a_demo_that_was_run_is_not_run_again(home: Path, grid: Grid) -> None:
     before = _written(home)
     benchmark(grid, home / "demo", nothing, test=True)
     assert before == _written(home)
+
+
+def test_probes_have_workers_of_their_own() -> None:
+    prepared = Parallel(n_jobs=2)(delayed(os.getpid)() for _ in range(8))
+    probed: list[str] = []
+    calls = [delayed(os.getpid)() for _ in range(8)]
+    benchmarking._side_by_side("probe", calls, lambda what, *_: probed.append(what), 2)
+    assert {f"probe, {pid}" for pid in prepared}.isdisjoint(probed)
 
 
 def test_what_a_stop_left_out_is_made_and_no_more(home: Path, grid: Grid) -> None:

@@ -1,6 +1,7 @@
 """Fine-tuning trains everything, from where it was told to start, and says what it was shown."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.classifiers import ClassifierShape, read_probe
@@ -255,6 +256,20 @@ def test_a_stopped_run_is_not_taken_up_by_one_of_other_origin(clean, store, prob
     ):
         with pytest.raises(InputError, match=r"settings\.json: a run with other settings"):
             finetune(given, encoder, store_, tmp_path / "out", probe=start)
+
+
+def test_a_start_is_the_same_by_its_weights_and_not_by_its_path(clean, store, probed, tmp_path):
+    def stop(progress) -> None:
+        raise Stopped
+
+    start = shutil.copytree(probed, tmp_path / "start")
+    with pytest.raises(Stopped):
+        finetune(recipe(), clean, store, tmp_path / "out", probe=start, report=stop)
+    weights = start / "classifier.safetensors"
+    save_file({k: 0 * v for k, v in load_file(weights).items()}, weights)
+    with pytest.raises(InputError, match=r"settings\.json: a run with other settings"):
+        finetune(recipe(), clean, store, tmp_path / "out", probe=start)
+    finetune(recipe(), clean, store, tmp_path / "out", probe=probed)
 
 
 def test_the_model_knows_what_it_was_trained_on(clean, store, tmp_path):
