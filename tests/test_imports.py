@@ -21,3 +21,10 @@ for module in pkgutil.walk_packages(myocard.__path__, "myocard."):
 def test_no_module_connects_to_anything_when_it_is_imported():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_prediction_does_not_wait_for_what_only_the_rest_needs():
+    slow = ("scipy.signal", "scipy.stats", "sklearn", "matplotlib", "lightning_fabric")
+    code = f"import myocard.inference, sys; print([m for m in {slow} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -5,19 +5,20 @@ Filtering before cropping keeps the filter's edge transients out of the window.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import ceil
 from typing import Any, Literal
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import butter, firwin, freqz, freqz_sos
 
 from myocard.errors import InputError
 from myocard.leads import LEADS
 
 Signal = NDArray[np.float32]
+Curve = NDArray[np.floating]
 
 # SciPy's anti-aliasing filter looks this many samples of the lower rate to each side.
 _REACH = 10
@@ -159,22 +160,36 @@ def _mirror(around: Signal, samples: int) -> None:
 
 @lru_cache(maxsize=256)
 def _gain(period: int, found_period: int, rate: float, to: int, band: Band) -> Signal:
-    """For each frequency that both transforms have."""
-    frequencies = np.arange(min(period, found_period) // 2 + 1) * (rate / period)
+    """For each frequency that both transforms have.
+
+    Written out rather than taken from ``scipy.signal``, whose import takes a second.
+    """
+    frequencies: Curve = np.arange(min(period, found_period) // 2 + 1) * (rate / period)
     gain = np.full(len(frequencies), found_period / period)
     if rate != to:
-        turns = frequencies / min(rate, to) * (2 * np.pi / _FINENESS)
-        gain *= np.abs(freqz(_anti_aliasing(), worN=turns)[1])
+        gain *= _anti_aliasing(frequencies / min(rate, to))
     for kind, cutoff in band.cutoffs.items():
-        sections = butter(band.order, cutoff, kind, fs=to, output="sos")
-        gain *= np.abs(freqz_sos(sections, worN=frequencies, fs=to)[1]) ** 2
+        gain *= _butterworth(np.pi * frequencies / to, np.pi * cutoff / to, kind, band.order)
     return gain.astype(np.float32)
 
 
-@cache
-def _anti_aliasing() -> NDArray[np.float64]:
-    """The filter of SciPy's ``resample_poly``, at ``_FINENESS`` times the lower of two rates."""
-    return firwin(2 * _REACH * _FINENESS + 1, 1 / _FINENESS, window=("kaiser", 5.0))
+def _butterworth(angles: Curve, cutoff: float, kind: str, order: int) -> Curve:
+    """Of a Butterworth filter's bilinear transform, run there and back: |H|² = 1 / (1 + r²ᴺ)."""
+    power = 2 * order if kind == "lowpass" else -2 * order
+    with np.errstate(divide="ignore", over="ignore"):
+        return 1 / (1 + (np.tan(angles) / np.tan(cutoff)) ** power)
+
+
+def _anti_aliasing(turns: Curve) -> Curve:
+    """Of the filter of SciPy's ``resample_poly``, at frequencies in units of the lower rate.
+
+    A sinc under a Kaiser window, at ``_FINENESS`` times that rate. It is symmetric, so that its
+    gain is a sum of cosines: a Chebyshev series in one.
+    """
+    places = np.arange(_REACH * _FINENESS + 1)
+    taps = np.sinc(places / _FINENESS) * np.kaiser(2 * len(places) - 1, 5.0)[len(places) - 1 :]
+    taps[1:] *= 2
+    return chebval(np.cos(turns * (2 * np.pi / _FINENESS)), taps) / taps.sum()
 
 
 def crop(signal: NDArray[Any], samples: int, start: int | None = None) -> NDArray[Any]:
