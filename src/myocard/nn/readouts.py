@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from myocard.nn.shapes import LayerWeights, Representation, States
+from myocard.nn.sums import weighted_sum
 
 
 class Readout(nn.Module, ABC):
@@ -37,12 +38,12 @@ Combine = Callable[[nn.LayerNorm, LayerWeights, States], Representation]
 
 def norm_of_mixture(norm: nn.LayerNorm, weights: LayerWeights, states: States) -> Representation:
     """Z = LN(Σ_l g_l h_l), as in ECG-Soup: a layer of larger norm counts for more."""
-    return norm(torch.einsum("bl,bld->bd", weights, states))
+    return norm(weighted_sum(weights, states))
 
 
 def mixture_of_norms(norm: nn.LayerNorm, weights: LayerWeights, states: States) -> Representation:
     """Z = Σ_l g_l LN(h_l): each layer counts by its weight, whatever its norm."""
-    return torch.einsum("bl,bld->bd", weights, norm(states))
+    return weighted_sum(weights, norm(states))
 
 
 class LayerMixture(Readout, ABC):

@@ -261,5 +261,5 @@ def _whole(readout: Readout, trained: nn.Module) -> Classifier:
 
 def _gather(inputs: Sequence[Sequence[Tensor]], rows: Sequence[Tensor]) -> Tensor:
     """``(seeds, cells, records, …)`` of the rows of each seed."""
-    picked = [torch.stack([x[r].float() for x in row]) for row, r in zip(inputs, rows, strict=True)]
-    return torch.stack(picked)
+    picked = [torch.stack([x[r] for x in row]) for row, r in zip(inputs, rows, strict=True)]
+    return torch.stack(picked).float()
