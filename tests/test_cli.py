@@ -19,7 +19,7 @@ from myocard.training import Diverged
 
 VERBS = (
     "demo", "simulate", "prepare", "audit", "audit labels", "pretrain", "extract", "probe",
-    "probe-tokens", "finetune", "yardstick", "report", "audit leak", "transfer",
+    "probe-tokens", "finetune", "yardstick", "report", "audit leak", "transfer", "fetch",
 )  # fmt: skip
 Run = Callable[..., tuple[int, str, str]]
 

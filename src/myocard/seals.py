@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,6 +52,20 @@ class Seal:
         for name in (self.file, *files):
             self._require_unaltered(folder, name, stated)
         return {key: value for key, value in stated.items() if key not in (_KEY, "format")}
+
+    def files(self, folder: Path) -> list[str]:
+        """Names of the other files of ``folder``, as ``file`` states them.
+
+        Raises:
+            InputError: When it cannot be read, or names a file outside the folder.
+        """
+        hashes = self._stated(folder).get(_KEY)
+        if not isinstance(hashes, dict):
+            raise InputError(f"{folder / self.file}: holds no hashes; {self.mend}")
+        for name in hashes:
+            if not re.fullmatch(r"\w[\w.-]*", name):
+                raise InputError(f"{folder / self.file}: names a file {name!r}; {self.mend}")
+        return [name for name in hashes if name != self.file]
 
     def altered(self, folder: Path) -> Iterator[str]:
         """A sentence for each file of ``folder`` that is missing or not as it was written.

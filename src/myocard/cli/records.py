@@ -1,4 +1,4 @@
-"""Records: made, prepared, and audited."""
+"""Records: made, prepared, fetched and audited."""
 
 from pathlib import Path
 from typing import Annotated
@@ -110,6 +110,19 @@ def prepare(
         )
     barred = store.info["quarantined"]
     print(f"{out}: {len(store.records):,} records, {barred:,} in {out / 'quarantine.csv'}")
+
+
+@app.command()
+def fetch(
+    url: Annotated[str, typer.Argument(help="s3://, gs://, hf://, https:// …; patterns in quotes")],
+    out: Out,
+) -> None:
+    """Copy a store, checkpoint or cache, or all that a pattern names, and check every hash."""
+    from myocard.fetching import fetch as copy
+
+    with bar() as advance:
+        found = copy(url, out, lambda file, done, size: advance(file, done >> 20, size >> 20))
+    print(*found, sep="\n")
 
 
 @audit.command()
