@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from myocard.errors import InputError
 from myocard.pretraining import pretrain
 from myocard.processes import require_alone
 from myocard.recipe import PretrainRecipe, read_recipe
+from myocard.training import Progress
 
 RECIPE = """
 name = "small"
@@ -123,6 +125,31 @@ def test_a_killed_process_ends_the_job_and_two_go_on_to_what_one_learns(recipe, 
     for name, weight in Checkpoint.load(out).encoder.state_dict().items():
         assert torch.allclose(weight, weights[name], atol=1e-4), name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_run_goes_from_one_process_to_two_that_share_its_weights_and_back(
+    recipe, alone, tmp_path
+):
+    settings, out = read_recipe(recipe, PretrainRecipe), tmp_path / "out"
+    split = settings.optimisation.model_copy(update={"fsdp": True})
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    def copy(progress: Progress) -> None:
+        if progress.step == 6:
+            shutil.copytree(tmp_path / "out.run", tmp_path / "back.run")
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(settings, out, report=stop)
+    shared(lambda: pretrain(settings.model_copy(update={"optimisation": split}), out, report=copy))
+    pretrain(settings, tmp_path / "back")
+    expected = Checkpoint.load(alone).encoder.state_dict()
+    for made in (out, tmp_path / "back"):
+        np.testing.assert_allclose(losses(made), losses(alone), rtol=1e-4)
+        for name, weight in Checkpoint.load(made).encoder.state_dict().items():
+            assert torch.allclose(weight, expected[name], atol=1e-4), name
 
 
 def test_two_processes_extract_what_one_extracts(checkpoint, store, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ process runs the same program, and the first one writes.
 """
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Literal
 
 from myocard.errors import InputError
@@ -12,6 +13,8 @@ from myocard.errors import InputError
 # The command line counts processes, and should not wait for torch.
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch import Tensor, nn
+    from torch.distributed.device_mesh import DeviceMesh
 
 
 def count() -> int:
@@ -24,22 +27,63 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def fabric(precision: Literal["bf16-mixed", "32-true"] = "32-true") -> "Fabric":
-    """Fabric on this process's device, joined with the other processes of the job."""
+def fabric(
+    precision: Literal["bf16-mixed", "32-true"] = "32-true", *, sharded: bool = False
+) -> "Fabric":
+    """Fabric on this process's device, joined with the other processes of the job.
+
+    Args:
+        precision: Of forward passes.
+        sharded: Whether each process keeps a part of every module that is set up (FSDP) or all of
+            it (DDP).
+    """
     import torch
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies import ModelParallelStrategy
 
+    parts = ModelParallelStrategy(_shard, data_parallel_size=count(), tensor_parallel_size=1)
+    several = parts if sharded else "ddp"
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     made = Fabric(
         # Not "auto": Apple's GPU lacks some of what a stack of models needs.
         accelerator="cuda" if torch.cuda.is_available() else "cpu",
         devices=here,
         num_nodes=count() // here,
-        strategy="ddp" if count() > 1 else "auto",
+        strategy=several if count() > 1 else "auto",
         precision=precision,
     )
     made.launch()
     return made
+
+
+def _shard(module: "nn.Module", mesh: "DeviceMesh") -> "nn.Module":
+    """Share ``module`` out: what repeats, each on its own, and what is left."""
+    from torch import nn
+    from torch.distributed.fsdp import fully_shard
+
+    # Of outputs that are views, which only what is done to them in place would break.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module")
+    among = mesh["data_parallel"]
+    for each in module.modules():
+        if isinstance(each, nn.ModuleList):
+            for block in each:
+                fully_shard(block, mesh=among)
+    fully_shard(module, mesh=among)
+    return module
+
+
+def whole(tensor: "Tensor") -> "Tensor":
+    """All of a tensor of which each process may keep a part. Every process has to ask."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def part(tensor: "Tensor", like: "Tensor") -> "Tensor":
+    """What this process keeps of ``tensor``, if it keeps a part of ``like``."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    if not isinstance(like, DTensor) or tensor.shape != like.shape:
+        return tensor
+    return distribute_tensor(tensor, like.device_mesh, like.placements)
 
 
 def require_alone(what: str) -> None:

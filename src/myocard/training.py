@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +27,8 @@ from myocard.recipe import Optimisation
 
 Loss = Callable[[nn.Module, Any], Tensor]
 Batches = Callable[[range], Iterator[Any]]
+Moments = dict[int, dict[str, Tensor]]
+"""AdamW's, by name, of each parameter by its place."""
 
 
 @dataclass(frozen=True)
@@ -120,16 +123,19 @@ def fit(
             f"{processes.count()} processes; set accumulate to a multiple, and batch accordingly"
         )
     half = precision(settings.precision) == "bf16"
-    fabric = processes.fabric("bf16-mixed" if half else "32-true")
+    fabric = processes.fabric("bf16-mixed" if half else "32-true", sharded=settings.fsdp)
     state = TrainingState(folder, settings, about or {})
     steps = max(1, round(settings.epochs * steps_per_epoch))
     passes = settings.accumulate // fabric.world_size
-    optimiser = torch.optim.AdamW(
-        decay_groups(model, settings.weight_decay), betas=settings.betas, fused=True
-    )
-    wrapped, optimiser = fabric.setup(model, optimiser)
     with fabric.rank_zero_first():
-        first = state.resume(model, optimiser)
+        first, moments = state.resume(model)
+    # Sharding changes a module for good, and what is made of the model afterwards wants it whole.
+    trained = deepcopy(model) if settings.fsdp else model
+    wrapped = fabric.setup_module(trained)
+    groups = decay_groups(trained, settings.weight_decay)
+    adam = torch.optim.AdamW(groups, betas=settings.betas, fused=True)
+    optimiser = cast(torch.optim.Optimizer, fabric.setup_optimizers(adam))
+    _load_moments(optimiser, moments)
     mine = range(
         first * settings.accumulate + fabric.global_rank,
         steps * settings.accumulate,
@@ -151,21 +157,25 @@ def fit(
                 fabric.backward(value)
                 total += value.detach()
         mean = float(cast(Tensor, fabric.all_reduce(total, reduce_op="mean")))
-        _require_finite(mean, model, step, settings)
+        _require_finite(mean, trained, step, settings)
         optimiser.step()
         optimiser.zero_grad()
         progress = Progress(step + 1, steps, mean, rate, time.perf_counter() - began)
         if fabric.is_global_zero:
             state.note(progress)
-            if progress.step % settings.checkpoint_every == 0 or progress.step == steps:
-                state.save(progress.step, model, optimiser)
+        if progress.step % settings.checkpoint_every == 0 or progress.step == steps:
+            state.save(progress.step, trained, optimiser)
+        if fabric.is_global_zero:
             report(progress)
+    if trained is not model:
+        model.load_state_dict({k: processes.whole(v) for k, v in trained.state_dict().items()})
     model.eval()
 
 
 def _require_finite(loss: float, model: nn.Module, step: int, settings: Optimisation) -> None:
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    for name, size in (("loss", loss), ("gradient", float(get_total_norm(gradients)))):
+    norm = float(processes.whole(get_total_norm(gradients)))
+    for name, size in (("loss", loss), ("gradient", norm)):
         if not math.isfinite(size):
             raise Diverged(
                 f"the {name} is {size} at step {step + 1}; lower base_learning_rate",
@@ -180,7 +190,7 @@ class TrainingState:
         self, folder: Path | None, settings: Optimisation, about: Mapping[str, Any]
     ) -> None:
         self.folder = folder
-        chosen = settings.model_dump(mode="json", exclude={"checkpoint_every", "workers"})
+        chosen = settings.model_dump(mode="json", exclude={"checkpoint_every", "workers", "fsdp"})
         # Not "auto": a run does not change its arithmetic with the machine it goes on on.
         chosen["precision"] = precision(settings.precision)
         self.settings = json.loads(json.dumps({"optimisation": chosen, **about}))
@@ -190,9 +200,13 @@ class TrainingState:
         if self.folder is None:
             return
         # Copies: modules may share a tensor, which safetensors refuses to write twice.
-        tensors = {f"model.{k}": v.clone() for k, v in model.state_dict().items()}
+        tensors = {f"model.{k}": processes.whole(v).clone() for k, v in model.state_dict().items()}
         for index, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+            tensors |= {
+                f"optimiser.{index}.{name}": processes.whole(v) for name, v in moments.items()
+            }
+        if not processes.is_first():
+            return
 
         def write(path: Path) -> None:
             save_file(tensors, path, metadata={"step": str(step)})
@@ -212,16 +226,16 @@ class TrainingState:
         }
         self.lines.append(json.dumps(line) + "\n")
 
-    def resume(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-        """Load the state in the folder, if there is one, and tell how many steps it has done."""
+    def resume(self, model: nn.Module) -> tuple[int, Moments]:
+        """Load the weights in the folder, if there are any; the steps done, and the moments."""
         if self.folder is None:
-            return 0
+            return 0, {}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._claim(self.folder / "settings.json")
         path = self.folder / "training.safetensors"
         if not path.exists():
             self._keep_log(0)
-            return 0
+            return 0, {}
         try:
             with safe_open(path, framework="pt") as file:
                 step = int(file.metadata()["step"])
@@ -236,9 +250,8 @@ class TrainingState:
             )
         except RuntimeError as error:
             raise InputError(f"{path}: a run of another model; choose another folder") from error
-        optimiser.load_state_dict(_moments(tensors, optimiser))
         self._keep_log(step)
-        return step
+        return step, _moments(tensors)
 
     def _claim(self, path: Path) -> None:
         if not path.exists():
@@ -258,10 +271,19 @@ class TrainingState:
             replace_file(path, lambda fresh: fresh.write_text(kept))
 
 
-def _moments(tensors: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-    state: dict[int, dict[str, Tensor]] = {}
+def _moments(tensors: Mapping[str, Tensor]) -> Moments:
+    found: Moments = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
             _, index, moment = name.split(".")
-            state.setdefault(int(index), {})[moment] = value
-    return optimiser.state_dict() | {"state": state}
+            found.setdefault(int(index), {})[moment] = value
+    return found
+
+
+def _load_moments(optimiser: torch.optim.Optimizer, moments: Moments) -> None:
+    trained = [p for group in optimiser.param_groups for p in group["params"]]
+    mine = {
+        index: {name: processes.part(value, trained[index]) for name, value in of_one.items()}
+        for index, of_one in moments.items()
+    }
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": mine})

@@ -121,7 +121,9 @@ def fetch(
     from myocard.fetching import fetch as copy
 
     with bar() as advance:
-        found = copy(url, out, lambda file, done, size: advance(file, done >> 20, size >> 20))
+        found = copy(
+            url, out, lambda file, *done: advance(f"{file}, MiB", *(each >> 20 for each in done))
+        )
     print(*found, sep="\n")
 
 
