@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 
 from myocard.nn.shapes import LayerWeights, Representation, States
 from myocard.nn.sums import weighted_sum
@@ -167,13 +168,15 @@ class AttentiveFusion(Readout):
     def forward(self, states: States) -> Representation:
         normed = self.norm(states[:, 1:])
         values = normed.unflatten(-1, self.queries.shape)
-        return torch.einsum("blh,blhd->bhd", self.attention(normed), values).flatten(1)
+        heads = vmap(weighted_sum, in_dims=2, out_dims=1)
+        return heads(self.attention(normed), values).flatten(1)
 
     def attention(self, normed: States) -> Tensor:
         # qᵀ(Wx) = (Wᵀq)ᵀx: one product a head in place of one a layer and record.
         keys = self.keys.weight.unflatten(0, self.queries.shape)
         asked = torch.einsum("hdw,hd->hw", keys, self.queries)
-        scores = torch.einsum("blw,hw->blh", normed, asked)
+        # Heads are rows, and so are those of all models of a stack: one product, rows side by side.
+        scores = (asked @ normed.flatten(0, 1).mT).unflatten(1, normed.shape[:2]).movedim(0, 2)
         return (scores / self.queries.shape[1] ** 0.5).softmax(dim=1)
 
     def weights(self, states: States) -> LayerWeights:
