@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/kills.py --kills 120
 
-Runs prepare, pretrain, extract and benchmark on simulated records, sends SIGKILL to the whole
-process at random moments, and starts the same command again until it ends. Half come at a
+Runs prepare, pretrain, extract, fetch and benchmark on simulated records, sends SIGKILL to the
+whole process at random moments, and starts the same command again until it ends. Half come at a
 moment drawn from the undisturbed run's time, half at a change of the file system drawn from those
 that it makes (a file opened to be written, renamed, removed, a folder made). After every kill each
 file that has its final name must be what the undisturbed run leaves there, and what lies in a
@@ -31,7 +31,15 @@ import pyarrow.parquet as pq
 import torch
 from safetensors import safe_open
 
-from myocard import benchmarking, cli, features, finetuning, pretraining, rehearsal  # noqa: F401
+from myocard import (  # noqa: F401
+    benchmarking,
+    cli,
+    features,
+    fetching,
+    finetuning,
+    pretraining,
+    rehearsal,
+)
 from myocard.cli import encoders, records, whole  # noqa: F401
 
 # Of runs, of a log, in a page, and the last column of a table of the loss.
@@ -251,6 +259,7 @@ def verbs(place: Path) -> dict[str, list[str]]:
         "prepare": ["prepare", "ptbxl-100", f"{place}/records", "store", "--jobs", "1"],
         "pretrain": ["pretrain", f"{place}/nano.toml", "encoder"],
         "extract": ["extract", f"{place}/encoder", f"{place}/store", "features"],
+        "fetch": ["fetch", f"{place}/store*", "fetched"],
         "benchmark": [
             *("benchmark", "demo", "out", "--test", "--jobs", "1"),
             *(word for change in _LITTLE for word in ("--set", change)),
@@ -291,7 +300,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--records", type=int, default=300)
     parser.add_argument(
-        "--verbs", nargs="+", default=["prepare", "pretrain", "extract", "benchmark"]
+        "--verbs", nargs="+", default=["prepare", "pretrain", "extract", "fetch", "benchmark"]
     )
     asked = parser.parse_args()
     torch.set_num_threads(1)

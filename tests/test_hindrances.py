@@ -52,6 +52,7 @@ VERBS = {
     "prepare": "prepare ptbxl-100 records {out} --jobs 1",
     "pretrain": "pretrain nano.toml {out}",
     "extract": "extract encoder store {out}",
+    "fetch": "fetch store {out}",
     "layers": "layers encoder store --task ptbxl-superdiagnostic --out {out}",
     "probe": "probe probe.toml features --out {out}",
     "probe-tokens": "probe-tokens tokens.toml encoder store --out {out}",
@@ -63,7 +64,7 @@ VERBS = {
 # Where a verb works before its folder appears under its name.
 WORKPLACES = {
     "simulate": ".{out}.partial",
-    **dict.fromkeys(("prepare", "extract"), "{out}.partial"),
+    **dict.fromkeys(("prepare", "extract", "fetch"), "{out}.partial"),
     **dict.fromkeys(("pretrain", "finetune", "yardstick"), "{out}.run"),
 }
 LONG = {"layers", "finetune", "benchmark"}
@@ -161,7 +162,9 @@ def test_a_verb_is_told_what_hinders_it_and_goes_on_when_that_is_mended(place, m
         assert not list(place.rglob(".*"))
 
 
-@pytest.mark.parametrize("verb", ["simulate", "prepare", "pretrain", "extract", "probe", "report"])
+@pytest.mark.parametrize(
+    "verb", ["simulate", "prepare", "pretrain", "extract", "fetch", "probe", "report"]
+)
 def test_a_full_disk_and_one_that_can_only_be_read_are_told(place, myocard, verb):
     before, command = contents(place), VERBS[verb].format(out="disk/new")
     with mounted(place / "disk", "size=32k"):

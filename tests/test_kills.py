@@ -32,7 +32,7 @@ def forks_are_meant() -> object:
         yield
 
 
-@pytest.mark.parametrize("verb", ["prepare", "pretrain", "extract"])
+@pytest.mark.parametrize("verb", ["prepare", "pretrain", "extract", "fetch"])
 def test_a_verb_that_is_killed_comes_to_what_it_comes_to_undisturbed(
     kills, verb, store, checkpoint, tmp_path
 ):

@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from myocard import features
 from myocard.checkpoint import Checkpoint
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.pretraining import pretrain
-from myocard.processes import require_alone
+from myocard.processes import fabric, part, require_alone, whole
 from myocard.recipe import PretrainRecipe, read_recipe
 from myocard.training import Progress
 
@@ -127,11 +128,23 @@ def test_a_killed_process_ends_the_job_and_two_go_on_to_what_one_learns(recipe, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+def require_parts() -> None:
+    """That a module is shared out: this process keeps half of it, and can have it whole."""
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(4, 2, 6)
+    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fabric(sharded=True).setup_module(model)
+    for name, value in model.named_parameters():
+        assert value.to_local().numel() == value.numel() / 2
+        assert torch.equal(whole(value), before[name])
+        assert torch.equal(part(before[name], value).to_local(), value.to_local())
+
+
 def test_a_run_goes_from_one_process_to_two_that_share_its_weights_and_back(
     recipe, alone, tmp_path
 ):
     settings, out = read_recipe(recipe, PretrainRecipe), tmp_path / "out"
-    split = settings.optimisation.model_copy(update={"fsdp": True})
 
     def stop(progress: Progress) -> None:
         if progress.step == 3:
@@ -141,9 +154,13 @@ def test_a_run_goes_from_one_process_to_two_that_share_its_weights_and_back(
         if progress.step == 6:
             shutil.copytree(tmp_path / "out.run", tmp_path / "back.run")
 
+    def go_on() -> None:
+        require_parts()
+        pretrain(settings, out, report=copy, fsdp=True)
+
     with pytest.raises(KeyboardInterrupt):
         pretrain(settings, out, report=stop)
-    shared(lambda: pretrain(settings.model_copy(update={"optimisation": split}), out, report=copy))
+    shared(go_on)
     pretrain(settings, tmp_path / "back")
     expected = Checkpoint.load(alone).encoder.state_dict()
     for made in (out, tmp_path / "back"):

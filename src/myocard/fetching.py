@@ -1,23 +1,20 @@
 """Stores, checkpoints and caches from object storage: copied, and checked against their hashes.
 
 Windows are read at random from a memory map, record by record, which no object storage serves well.
-So a folder comes to a disk first, and whole.
+So a folder comes to a disk first.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path, PurePosixPath
 
-from fsspec import AbstractFileSystem
+from fsspec import AbstractFileSystem, Callback
 from fsspec.core import has_magic, url_to_fs
 
 from myocard.errors import InputError
-from myocard.folders import DONE, require_new, workplace
-from myocard.seals import SEALS, Seal
-
-BLOCK = 2**24
-"""Bytes that are read at once."""
+from myocard.folders import DONE, clear, replace_file, require_new, workplace
+from myocard.seals import SEALS, Seal, file_hash
 
 Report = Callable[[str, int, int], None]
 """Told of each file its name, how many bytes are here, and how many there are."""
@@ -25,6 +22,9 @@ Report = Callable[[str, int, int], None]
 
 def fetch(url: str, out: Path, report: Report = lambda file, done, size: None) -> list[Path]:
     """Copy the folder at ``url`` to ``out``, or take up where a stopped copy left off.
+
+    What has a hash is copied, which is all that it takes to use the folder. The model card and the
+    log beside a checkpoint have none and stay.
 
     Args:
         url: As ``fsspec`` takes it: ``s3://``, ``gs://``, ``hf://``, ``https://`` … . A pattern,
@@ -42,63 +42,79 @@ def fetch(url: str, out: Path, report: Report = lambda file, done, size: None) -
     """
     with _reading(url):
         storage, path = url_to_fs(url)
-        found = sorted(storage.glob(path)) if has_magic(path) else [path]
-    if not found:
-        raise InputError(f"{url}: no folder has such a name")
-    if not has_magic(path):
-        _fetch(storage, path, out, report)
+        several = has_magic(path)
+        found = sorted(storage.glob(path)) if several else [path.rstrip("/")]
+    if not several:
+        _fetch(storage, found[0], out, report)
         return [out]
     folders = {out / PurePosixPath(each).name: each for each in found}
+    if not folders:
+        raise InputError(f"{url}: no folder has such a name")
+    if len(folders) < len(found):
+        raise InputError(f"{url}: names two folders alike; fetch each to a place of its own")
     for folder, each in folders.items():
-        if not folder.exists():
+        if folder.exists():
+            clear(_work(folder))
+        else:
             _fetch(storage, each, folder, report)
     return list(folders)
 
 
+def _work(out: Path) -> Path:
+    return out.with_name(f"{out.name}.partial")
+
+
 def _fetch(storage: AbstractFileSystem, source: str, out: Path, report: Report) -> None:
-    work = out.with_name(f"{out.name}.partial")
+    work = _work(out)
     with workplace(work):
         require_new(out, work)
         fresh = work / "fetched"
         fresh.mkdir(exist_ok=True)
-        seal = _seal(storage, source)
-        # Anew: a later statement would tell that what is here already is not of it.
-        (fresh / seal.file).unlink(missing_ok=True)
-        _copy(storage, source, fresh / seal.file, report)
-        for name in seal.files(fresh):
-            _copy(storage, source, fresh / name, report)
-        for finding in seal.altered(fresh):
-            shutil.rmtree(fresh)
-            raise InputError(f"{finding}; fetched from {source}")
+        seal = _statement(storage, source, fresh)
+        hashes = seal.hashes(fresh)
+        for left in fresh.iterdir():
+            if left.name not in (seal.file, *hashes):
+                left.unlink()
+        for name, wanted in hashes.items():
+            file = fresh / name
+            if file.exists() and file_hash(file) == wanted:
+                continue
+            _copy(storage, f"{source}/{name}", file, report)
+            if file_hash(file) != wanted:
+                file.unlink()
+                raise InputError(
+                    f"{source}/{name}: not the file that was written; the same command fetches it "
+                    "again, and if it says so twice, it is altered there"
+                )
         (work / DONE).touch()
         fresh.replace(out)
 
 
-def _seal(storage: AbstractFileSystem, source: str) -> Seal:
+def _statement(storage: AbstractFileSystem, source: str, fresh: Path) -> Seal:
+    """Copy what the folder says of itself; the kind that it is."""
     for seal in SEALS:
-        with _reading(source):
-            if storage.exists(f"{source}/{seal.file}"):
-                return seal
+        try:
+            _copy(storage, f"{source}/{seal.file}", fresh / seal.file, lambda *bytes_: None)
+        except InputError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+        else:
+            return seal
     kinds = ", ".join(f"{seal.kind} ({seal.file})" for seal in SEALS)
     raise InputError(f"{source}: is no {kinds}; give the URL of such a folder")
 
 
-def _copy(storage: AbstractFileSystem, source: str, file: Path, report: Report) -> None:
-    """Append to ``file`` what it lacks of the file of its name in ``source``."""
-    place = f"{source}/{file.name}"
-    with _reading(place):
-        size = storage.size(place)
-    with file.open("ab") as here:
-        for block in _blocks(storage, place, here.tell()):
-            here.write(block)
-            report(file.name, here.tell(), size)
+def _copy(storage: AbstractFileSystem, place: str, file: Path, report: Report) -> None:
+    class Told(Callback):
+        def call(self, *names: object, **values: object) -> None:
+            # Some servers do not say how long a file is.
+            report(file.name, self.value, self.size or self.value)
 
+    def write(fresh: Path) -> None:
+        with _reading(place):
+            storage.get_file(place, str(fresh), callback=Told())
 
-def _blocks(storage: AbstractFileSystem, place: str, start: int) -> Iterator[bytes]:
-    with _reading(place), storage.open(place, "rb") as there:
-        there.seek(start)
-        while block := there.read(BLOCK):
-            yield block
+    replace_file(file, write)
 
 
 @contextmanager
@@ -107,5 +123,8 @@ def _reading(place: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EFBIG):
+            # This disk's, whichever file the storage says it is of.
+            raise OSError(error.errno, error.strerror) from error
         what = f"{type(error).__name__}: {error}"
         raise InputError(f"{place}: cannot be read ({what}); see to its URL and rights") from error

@@ -37,24 +37,36 @@ def pretrain(
     out: Path,
     *,
     report: Callable[[Progress], None] = lambda progress: None,
+    fsdp: bool = False,
 ) -> Checkpoint:
     """Pretrain by ``recipe`` into the checkpoint folder ``out``, or take up a run that was stopped.
 
     The run's state lies beside it, in ``out``.run, until the checkpoint is written.
+
+    Args:
+        recipe: What to train, on what, and how.
+        out: The folder to make.
+        report: Called after every step.
+        fsdp: Keep a part of weights and moments in each process that ``torchrun`` started, not all.
 
     Raises:
         InputError: When ``out`` exists, or a store does not meet the encoder's input.
     """
     run = out.with_name(f"{out.name}.run")
     if not processes.is_first():
-        return _pretrain(recipe, out, run, report)
+        return _pretrain(recipe, out, run, report, fsdp=fsdp)
     with workplace(run):
         require_new(out, run)
-        return _pretrain(recipe, out, run, report)
+        return _pretrain(recipe, out, run, report, fsdp=fsdp)
 
 
 def _pretrain(
-    recipe: PretrainRecipe, out: Path, run: Path, report: Callable[[Progress], None]
+    recipe: PretrainRecipe,
+    out: Path,
+    run: Path,
+    report: Callable[[Progress], None],
+    *,
+    fsdp: bool,
 ) -> Checkpoint:
     settings = recipe.optimisation
     preprocessing = recipe.input.preprocessing()
@@ -75,6 +87,7 @@ def _pretrain(
                 "stores": [part.store.key for part in windows.parts],
             },
             report=report,
+            sharded=fsdp and processes.count() > 1,
         )
     except Diverged as error:
         met = {place for number in error.batches for place, _ in order[number]}

@@ -41,15 +41,16 @@ def fabric(
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import ModelParallelStrategy
 
-    parts = ModelParallelStrategy(_shard, data_parallel_size=count(), tensor_parallel_size=1)
-    several = parts if sharded else "ddp"
+    strategy: str | ModelParallelStrategy = "ddp" if count() > 1 else "auto"
+    if sharded:
+        strategy = ModelParallelStrategy(_shard, data_parallel_size=count(), tensor_parallel_size=1)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     made = Fabric(
         # Not "auto": Apple's GPU lacks some of what a stack of models needs.
         accelerator="cuda" if torch.cuda.is_available() else "cpu",
         devices=here,
         num_nodes=count() // here,
-        strategy=several if count() > 1 else "auto",
+        strategy=strategy,
         precision=precision,
     )
     made.launch()

@@ -36,7 +36,7 @@ class Seal:
 
     def write(self, folder: Path, content: dict[str, Any], files: Sequence[str]) -> None:
         """Write ``content`` with the hashes of ``files``, which are in ``folder``."""
-        hashes = {name: _hash(folder / name) for name in files}
+        hashes = {name: file_hash(folder / name) for name in files}
         text = json.dumps({"format": self.format, **content, _KEY: hashes}, default=str)
         stated = json.loads(text)
         stated[_KEY][self.file] = self._own_hash(stated)
@@ -53,19 +53,20 @@ class Seal:
             self._require_unaltered(folder, name, stated)
         return {key: value for key, value in stated.items() if key not in (_KEY, "format")}
 
-    def files(self, folder: Path) -> list[str]:
-        """Names of the other files of ``folder``, as ``file`` states them.
+    def hashes(self, folder: Path) -> dict[str, str]:
+        """Names and hashes of the other files, as ``file`` states them.
 
         Raises:
-            InputError: When it cannot be read, or names a file outside the folder.
+            InputError: When it is altered or without them, or names a file outside the folder.
         """
-        hashes = self._stated(folder).get(_KEY)
-        if not isinstance(hashes, dict):
-            raise InputError(f"{folder / self.file}: holds no hashes; {self.mend}")
-        for name in hashes:
+        stated = self._stated(folder)
+        if not isinstance(stated.get(_KEY), dict) or self.file not in stated[_KEY]:
+            raise InputError(f"{folder / self.file}: holds no hash of itself; {self.mend}")
+        for name in stated[_KEY]:
             if not re.fullmatch(r"\w[\w.-]*", name):
                 raise InputError(f"{folder / self.file}: names a file {name!r}; {self.mend}")
-        return [name for name in hashes if name != self.file]
+        self._require_unaltered(folder, self.file, stated)
+        return {name: value for name, value in stated[_KEY].items() if name != self.file}
 
     def altered(self, folder: Path) -> Iterator[str]:
         """A sentence for each file of ``folder`` that is missing or not as it was written.
@@ -104,7 +105,7 @@ class Seal:
         if stated["format"] in self.older and name not in hashes:
             return
         try:
-            found = self._own_hash(stated) if name == self.file else _hash(path)
+            found = self._own_hash(stated) if name == self.file else file_hash(path)
             same = found == hashes[name] and Path(name).name == name
         except (OSError, LookupError, TypeError) as error:
             what = f"{type(error).__name__}: {error}"
@@ -143,6 +144,7 @@ def _refuse_unknown(stated: dict[str, Any], known: dict[str, Any]) -> None:
             _refuse_unknown(value, known[key])
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -98,6 +98,7 @@ def fit(
     folder: Path | None = None,
     about: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
+    sharded: bool = False,
 ) -> None:
     """Train ``model`` in place.
 
@@ -111,6 +112,8 @@ def fit(
             caller occupies. A run found there is taken up again.
         about: What else makes the run what it is (data, recipe); a run of other things is refused.
         report: Called after every step.
+        sharded: Whether each process keeps a part of weights and moments, not all. ``loss`` then
+            has to reach every parameter through the module that it is given, and by calling it.
 
     Raises:
         InputError: When the run in ``folder`` is of another model or other settings, or the passes
@@ -123,14 +126,14 @@ def fit(
             f"{processes.count()} processes; set accumulate to a multiple, and batch accordingly"
         )
     half = precision(settings.precision) == "bf16"
-    fabric = processes.fabric("bf16-mixed" if half else "32-true", sharded=settings.fsdp)
+    fabric = processes.fabric("bf16-mixed" if half else "32-true", sharded=sharded)
     state = TrainingState(folder, settings, about or {})
     steps = max(1, round(settings.epochs * steps_per_epoch))
     passes = settings.accumulate // fabric.world_size
     with fabric.rank_zero_first():
         first, moments = state.resume(model)
     # Sharding changes a module for good, and what is made of the model afterwards wants it whole.
-    trained = deepcopy(model) if settings.fsdp else model
+    trained = deepcopy(model) if sharded else model
     wrapped = fabric.setup_module(trained)
     groups = decay_groups(trained, settings.weight_decay)
     adam = torch.optim.AdamW(groups, betas=settings.betas, fused=True)
@@ -167,8 +170,10 @@ def fit(
             state.save(progress.step, trained, optimiser)
         if fabric.is_global_zero:
             report(progress)
-    if trained is not model:
-        model.load_state_dict({k: processes.whole(v) for k, v in trained.state_dict().items()})
+    if sharded:
+        own = model.state_dict()
+        for name, value in trained.state_dict().items():
+            own[name].copy_(processes.whole(value))
     model.eval()
 
 
@@ -190,7 +195,7 @@ class TrainingState:
         self, folder: Path | None, settings: Optimisation, about: Mapping[str, Any]
     ) -> None:
         self.folder = folder
-        chosen = settings.model_dump(mode="json", exclude={"checkpoint_every", "workers", "fsdp"})
+        chosen = settings.model_dump(mode="json", exclude={"checkpoint_every", "workers"})
         # Not "auto": a run does not change its arithmetic with the machine it goes on on.
         chosen["precision"] = precision(settings.precision)
         self.settings = json.loads(json.dumps({"optimisation": chosen, **about}))
@@ -199,12 +204,13 @@ class TrainingState:
     def save(self, step: int, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         if self.folder is None:
             return
-        # Copies: modules may share a tensor, which safetensors refuses to write twice.
-        tensors = {f"model.{k}": processes.whole(v).clone() for k, v in model.state_dict().items()}
-        for index, moments in optimiser.state_dict()["state"].items():
-            tensors |= {
-                f"optimiser.{index}.{name}": processes.whole(v) for name, v in moments.items()
-            }
+        tensors: dict[str, Tensor] = {}
+        for name, value in _all_tensors(model, optimiser):
+            # One at a time is whole on every process, which may not have room for all of them.
+            found = processes.whole(value)
+            if processes.is_first():
+                # A copy: modules may share a tensor, which safetensors refuses to write twice.
+                tensors[name] = found.to("cpu", copy=True)
         if not processes.is_first():
             return
 
@@ -269,6 +275,16 @@ class TrainingState:
             whole = [x for x in lines if x.endswith("\n")]  # a stop may have cut the last one short
             kept = "".join(line for line in whole if json.loads(line)["step"] <= step)
             replace_file(path, lambda fresh: fresh.write_text(kept))
+
+
+def _all_tensors(
+    model: nn.Module, optimiser: torch.optim.Optimizer
+) -> Iterator[tuple[str, Tensor]]:
+    for name, value in model.state_dict().items():
+        yield f"model.{name}", value
+    for index, moments in optimiser.state_dict()["state"].items():
+        for name, value in moments.items():
+            yield f"optimiser.{index}.{name}", value
 
 
 def _moments(tensors: Mapping[str, Tensor]) -> Moments:

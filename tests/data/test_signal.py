@@ -178,9 +178,11 @@ def test_a_symmetric_pulse_stays_symmetric() -> None:
         (Band(40.0, 0.67), "cut-offs at 40, 0.67 Hz"),
         (Band(0.0, 40.0), "cut-offs at 0, 40 Hz"),
         (Band(None, -1.0), "cut-offs at -1 Hz"),
+        (Band(0.67, 40.0, order=0), "a filter of order 0; give 1 or more"),
+        (Band(0.67, 40.0, order=-3), "a filter of order -3; give 1 or more"),
     ],
 )
-def test_cut_offs_that_cannot_be_are_refused(band: Band, message: str) -> None:
+def test_bands_that_cannot_be_are_refused(band: Band, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Preprocessing(100, 1000, band=band)
 

@@ -13,7 +13,13 @@ from myocard.folders import occupied
 
 
 @app.command()
-def pretrain(recipe: RecipeFile, out: Out) -> None:
+def pretrain(
+    recipe: RecipeFile,
+    out: Out,
+    fsdp: Annotated[
+        bool, typer.Option("--fsdp", help="A part of the weights in each process, not all")
+    ] = False,
+) -> None:
     """Pretrain an encoder by the recipe's objective; a run that was stopped is taken up again."""
     from myocard.pretraining import collapsed
     from myocard.pretraining import pretrain as make
@@ -23,7 +29,7 @@ def pretrain(recipe: RecipeFile, out: Out) -> None:
     settings = read_recipe(recipe, PretrainRecipe)
     verb = f"pretrain in {precision(settings.optimisation.precision)}"
     with bar() as advance:
-        made = make(settings, out, report=steps(verb, advance))
+        made = make(settings, out, report=steps(verb, advance), fsdp=fsdp)
     if collapsed(made):
         rank = made.about["effective_rank"]["value"]
         print(f"warning: {out} collapsed: effective rank {rank}, see its card", file=sys.stderr)

@@ -51,11 +51,13 @@ class Band:
         return {kind: cutoff for kind, cutoff in cutoffs.items() if cutoff is not None}
 
     def check(self, rate: float) -> None:
-        """Refuse cut-offs that ``rate`` (Hz) cannot represent, or in the wrong order.
+        """Refuse cut-offs that ``rate`` (Hz) cannot represent or in the wrong order, and no order.
 
         Raises:
-            InputError: Naming the cut-offs and their limit.
+            InputError: Naming the cut-offs and their limit, or the order.
         """
+        if self.order < 1:
+            raise InputError(f"a filter of order {self.order}; give 1 or more")
         if self.lowpass is not None and self.lowpass >= rate / 2:
             raise InputError(
                 f"a low-pass at {self.lowpass:g} Hz needs more than {rate:g} Hz; "

@@ -83,7 +83,6 @@ class Optimisation(Settings):
     seed: int = 0
     checkpoint_every: int = Field(default=200, gt=0, description="steps")
     workers: int = Field(default=0, ge=0, description="processes that read batches")
-    fsdp: bool = Field(default=False, description="a part of the weights in each process, not all")
 
     @property
     def learning_rate(self) -> float:
