@@ -33,9 +33,10 @@ from myocard.zoo import encoder_shape
 SIZES = {"tiny": 60, "base": 15}
 COLD = """
 import sys
-from myocard import load
-from myocard.data.sources.simulator import simulate
-load(sys.argv[1]).scores(simulate(0, 0).record)
+import numpy as np
+from myocard import Record, load
+model = load(sys.argv[1])
+model.scores(Record.from_array(np.load(sys.argv[2]), 500, model.checkpoint.preprocessing.leads))
 """
 
 
@@ -85,11 +86,13 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"import of what a prediction needs {cold('import myocard.inference')}")
     with tempfile.TemporaryDirectory() as scratch:
+        record = Path(scratch) / "record.npy"
+        np.save(record, simulate(0, 0).record.signal)
         for size, times in SIZES.items():
             folder = Path(scratch) / size
             save(size, folder)
             print(
-                f"{size}: cold {cold(COLD, str(folder))}; warm, {times} records, "
+                f"{size}: cold {cold(COLD, str(folder), str(record))}; warm, {times} records, "
                 f"{warm(folder, times)}",
                 flush=True,
             )
