@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/processes.py
 
-One recipe, pretrained three times on the same simulated records: alone with one thread, alone with
-two, and by torchrun in two processes that share the forward passes of a step. The median of the
-steps' own times; losses must agree.
+One recipe, pretrained on the same simulated records: alone with one thread, alone with two, and by
+torchrun in two processes that share the forward passes of a step, and then its weights too (FSDP).
+The median of the steps' own times; losses must agree.
 """
 
 import json
@@ -43,12 +43,13 @@ def main() -> None:
         run([*MYOCARD, "simulate", "records", "--records", "128"], 1, folder)
         run([*MYOCARD, "prepare", "ptbxl-100", "records", "store"], 1, folder)
         logs = {}
-        for label, start, threads in (
-            ("1 process, 1 thread", MYOCARD, 1),
-            ("1 process, 2 threads", MYOCARD, 2),
-            ("2 processes, 1 thread each", SHARED, 1),
+        for label, start, threads, how in (
+            ("1 process, 1 thread", MYOCARD, 1, []),
+            ("1 process, 2 threads", MYOCARD, 2, []),
+            ("2 processes, 1 thread each", SHARED, 1, []),
+            ("2 processes, FSDP", SHARED, 1, ["--fsdp"]),
         ):
-            run([*start, "pretrain", "recipe.toml", label], threads, folder)
+            run([*start, "pretrain", "recipe.toml", label, *how], threads, folder)
             lines = (folder / label / "log.jsonl").read_text().splitlines()
             logs[label] = [json.loads(line) for line in lines]
         alone, *_ = logs.values()
