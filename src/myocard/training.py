@@ -139,6 +139,7 @@ def fit(
     adam = torch.optim.AdamW(groups, betas=settings.betas, fused=True)
     optimiser = cast(torch.optim.Optimizer, fabric.setup_optimizers(adam))
     _load_moments(optimiser, moments)
+    del moments  # All of them, of which a process that shares weights keeps a part.
     mine = range(
         first * settings.accumulate + fabric.global_rank,
         steps * settings.accumulate,
