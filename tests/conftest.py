@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
-from myocard.data.sources.simulator import entries
 from myocard.data.store import Store
 from myocard.leads import LEADS
+from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.preparation import Wanted, prepare
+from myocard.simulation import entries
 
 # Tiny shapes are fastest on one thread, and pytest-xdist fills the cores.
 torch.set_num_threads(1)

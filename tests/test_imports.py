@@ -25,6 +25,6 @@ def test_no_module_connects_to_anything_when_it_is_imported():
 
 def test_a_prediction_does_not_wait_for_what_only_the_rest_needs():
     slow = ("scipy.signal", "scipy.stats", "sklearn", "matplotlib", "lightning_fabric")
-    code = f"import myocard.inference, sys; print([m for m in {slow} if m in sys.modules])"
+    code = f"import myocard.models.model, sys; print([m for m in {slow} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

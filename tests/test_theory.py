@@ -10,8 +10,8 @@ from scipy.optimize import linprog
 from sklearn.linear_model import Ridge
 from torch import nn
 
-from myocard.nn.readouts import FixedMixture, GatedMixture, build_readout, single_layer
-from myocard.reporting.theory import ALIGNMENT, MEASURES
+from myocard.nn.readouts.pooled import FixedMixture, GatedMixture, build_readout, single_layer
+from myocard.report.theory import ALIGNMENT, MEASURES
 
 WIDTH, DEPTH = 4, 2
 THEORY = Path(__file__).parents[1] / "docs/theory.md"

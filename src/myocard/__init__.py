@@ -9,8 +9,8 @@ from myocard.errors import InputError as InputError
 from myocard.record import Record as Record
 
 if TYPE_CHECKING:
-    from myocard.inference import Model as Model
-    from myocard.inference import load as load
+    from myocard.models.model import Model as Model
+    from myocard.models.model import load as load
 
 __all__ = ["InputError", "Model", "Record", "load"]
 
@@ -18,7 +18,7 @@ __all__ = ["InputError", "Model", "Record", "load"]
 def __getattr__(name: str) -> Any:
     # Models need torch, which takes a second to import; reading records does not.
     if name in ("Model", "load"):
-        from myocard import inference
+        from myocard.models import model
 
-        return getattr(inference, name)
+        return getattr(model, name)
     raise AttributeError(f"module 'myocard' has no attribute {name!r}")

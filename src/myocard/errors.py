@@ -4,6 +4,6 @@
 class InputError(ValueError):
     """Something that came from outside is wrong.
 
-    The message names the file or setting and what would mend it. Programs print it as one line
+    The message names the file or setting and what would fix it. Programs print it as one line
     and exit with 2.
     """

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from myocard.checkpoint import CORPUS_COLUMNS, Checkpoint
-from myocard.nn.decoders import Decoder
+from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.nn.masked import MIXTURES, MaskedAutoencoder
+from myocard.nn.objectives.decoders import Decoder
+from myocard.nn.objectives.masked import MIXTURES, MaskedAutoencoder
+from myocard.nn.sizes import DECODERS, encoder_shape
 from myocard.recipe import PRESETS
-from myocard.zoo import DECODERS, encoder_shape
 
 SIZES = list(DECODERS)
 every_size = pytest.mark.parametrize("size", SIZES)

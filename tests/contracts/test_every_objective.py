@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
-from myocard.nn.contrastive import summary
+from myocard.nn.analysis.representation import effective_rank
 from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.nn.representation import effective_rank
-from myocard.nn.views import View, two_times
-from myocard.objectives import OBJECTIVES
-from myocard.pretraining import COLLAPSED
+from myocard.nn.objectives.contrastive import summary
+from myocard.nn.objectives.views import View, two_times
+from myocard.pretraining.objectives import OBJECTIVES
+from myocard.pretraining.pretrain import COLLAPSED
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
-from myocard.training import fit
+from myocard.training.loop import fit
 
 SHAPE = EncoderShape(samples=1000, patch=50, width=24, depth=2, heads=2)
 HOW = Optimisation(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from myocard.nn.readouts import READOUTS, build_readout
+from myocard.nn.readouts.pooled import READOUTS, build_readout
 
 DEPTH, WIDTH = 3, 12
 EVERY = [*((name, None) for name in READOUTS), *(("layer", layer) for layer in range(DEPTH + 1))]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from myocard.data.sources import SOURCES, entries, simulator
+from myocard import simulation
+from myocard.data.labels import known
+from myocard.data.sources import SOURCES, entries
 from myocard.errors import InputError
-from myocard.labels import known
 from myocard.leads import LEADS
 
 COUNT = 3
@@ -60,7 +61,7 @@ def write_folder(folder: Path) -> None:
 
 
 def simulated(layout: str) -> Callable[[Path], None]:
-    return lambda folder: simulator.write(folder, layout, count=COUNT, seed=1)
+    return lambda folder: simulation.write(folder, layout, count=COUNT, seed=1)
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {

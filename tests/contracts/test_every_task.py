@@ -2,8 +2,8 @@
 
 import pytest
 
-from myocard.labels import known
-from myocard.tasks import TASKS, Task
+from myocard.data.labels import known
+from myocard.tasks.task import TASKS, Task
 
 
 @pytest.fixture(params=TASKS)

@@ -10,7 +10,7 @@ import pytest
 
 from myocard.data.signal import Band
 from myocard.data.store import FILES, Store, StoreInput
-from myocard.seals import STORE
+from myocard.files.manifest import STORE
 
 StoreMaker = Callable[..., Store]
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from myocard.data.fingerprint import TOLERANCE, fingerprint, nearest
-from myocard.data.sources.simulator import simulate
 from myocard.leads import LEADS
 from myocard.record import Record
+from myocard.simulation import simulate
 
 
 @pytest.fixture(scope="module")

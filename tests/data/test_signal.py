@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
-from myocard.data.signal import (
-    Band,
-    Preprocessing,
-    conform,
-    crop,
-    resampled_length,
-    standardise,
-)
+from myocard.data.signal import Band, Preprocessing, conform, crop, resampled_length, standardise
 from myocard.data.sources import entries
 from myocard.errors import InputError
 from myocard.leads import LEADS

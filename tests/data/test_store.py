@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from myocard.data.signal import Band, Preprocessing, standardise
 from myocard.data.store import FILES, Store, quantise
 from myocard.errors import InputError
-from myocard.seals import STORE
+from myocard.files.manifest import STORE
 
 STMEM = Band(0.67, 40.0)
 

@@ -4,10 +4,10 @@ import logging
 import sys
 
 # In the order in which `myocard --help` lists their commands.
-from myocard.cli import whole, records, encoders, evaluation  # noqa: F401  # isort: skip
+from myocard.cli import benchmark, data, models, evaluate  # noqa: F401  # isort: skip
 from myocard.cli.options import app, console
 from myocard.errors import InputError
-from myocard.processes import require_alone
+from myocard.training.devices import require_alone
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from myocard.cli.options import console
 
 # Programs are imported where they are called: `myocard --help` should not wait for torch.
 if TYPE_CHECKING:
-    from myocard import training
+    from myocard.training import loop
 
 Advance = Callable[[str, int, int], None]
 
@@ -50,8 +50,8 @@ def bar() -> Iterator[Advance]:
             bar.stop()
 
 
-def steps(verb: str, advance: Advance) -> "Callable[[training.Progress], None]":
-    def step(progress: "training.Progress") -> None:
+def steps(verb: str, advance: Advance) -> "Callable[[loop.Progress], None]":
+    def step(progress: "loop.Progress") -> None:
         advance(f"{verb}, loss {progress.loss:.4f}", progress.step, progress.steps)
 
     return step

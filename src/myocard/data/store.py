@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from myocard.data.shards import Shards, cut
 from myocard.data.signal import Band, Preprocessing, Signal, standardise
 from myocard.errors import InputError
-from myocard.parquet import read_parquet
-from myocard.seals import STORE, parsed
+from myocard.files.manifest import STORE, parsed
+from myocard.files.tables import read_parquet
 
 Rows = Sequence[int] | NDArray[np.integer]
 
@@ -88,12 +88,12 @@ class Store:
     @classmethod
     def _open(cls, folder: Path) -> "Store":
         info = STORE.read(folder, ("records.parquet",))
-        records = read_parquet(folder / "records.parquet", _COLUMNS, STORE.mend)
-        signals = read_mapped(folder / "signals.npy", STORE.mend)
+        records = read_parquet(folder / "records.parquet", _COLUMNS, STORE.fix)
+        signals = read_mapped(folder / "signals.npy", STORE.fix)
         try:
             made = parsed(StoreInput, info.pop("made"))
         except (KeyError, ValueError) as error:
-            raise InputError(f"{folder / STORE.file}: {error!r}; {STORE.mend}") from error
+            raise InputError(f"{folder / STORE.file}: {error!r}; {STORE.fix}") from error
         expected = (len(records), len(made.leads), made.samples)
         if signals.shape != expected or signals.dtype != np.int16:
             raise InputError(
@@ -114,7 +114,7 @@ class Store:
         """Refuse a store that cannot give what an encoder states as its input.
 
         Raises:
-            InputError: Naming what differs and the command that mends it.
+            InputError: Naming what differs and the command that fixes it.
         """
         made, wanted = self.made, preprocessing
         differences = [
@@ -184,14 +184,14 @@ def _check_complete(name: Path, stores: Sequence[Store]) -> None:
             number, count = map(int, store.info["shard"])
             present.setdefault((str(store.info["source"]), count), set()).add(number)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{store.folder}: says nothing of its shard; {STORE.mend}") from error
+            raise InputError(f"{store.folder}: says nothing of its shard; {STORE.fix}") from error
     for (source, count), numbers in present.items():
         missing = next((number for number in range(1, count + 1) if number not in numbers), None)
         if missing is not None:
             raise InputError(f"{name}: of {source}, shard {missing} of {count} is missing")
 
 
-def read_mapped(path: Path, mend: str, mode: Literal["r", "c"] = "r") -> NDArray[Any]:
+def read_mapped(path: Path, fix: str, mode: Literal["r", "c"] = "r") -> NDArray[Any]:
     """A NumPy array that stays on disk, read-only or copied where it is written.
 
     Raises:
@@ -201,7 +201,7 @@ def read_mapped(path: Path, mend: str, mode: Literal["r", "c"] = "r") -> NDArray
         return open_memmap(path, mode=mode)
     # A broken header is parsed as Python, which tells of that in many ways.
     except Exception as error:
-        raise InputError(f"{path}: not a readable array ({error}); {mend}") from error
+        raise InputError(f"{path}: not a readable array ({error}); {fix}") from error
 
 
 def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:

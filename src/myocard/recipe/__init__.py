@@ -1,17 +1,17 @@
 """Settings of every program: TOML in, validated and frozen models out."""
 
+from myocard.recipe.evaluation import BaselineName as BaselineName
+from myocard.recipe.evaluation import BaselineRecipe as BaselineRecipe
 from myocard.recipe.evaluation import FinetuneRecipe as FinetuneRecipe
 from myocard.recipe.evaluation import HeadName as HeadName
 from myocard.recipe.evaluation import NetworkRecipe as NetworkRecipe
 from myocard.recipe.evaluation import ProbeRecipe as ProbeRecipe
 from myocard.recipe.evaluation import ReadoutName as ReadoutName
-from myocard.recipe.evaluation import RivalName as RivalName
 from myocard.recipe.evaluation import RocketRecipe as RocketRecipe
 from myocard.recipe.evaluation import Split as Split
 from myocard.recipe.evaluation import TokenProbeRecipe as TokenProbeRecipe
-from myocard.recipe.evaluation import YardstickRecipe as YardstickRecipe
-from myocard.recipe.evaluation import check_yardstick as check_yardstick
-from myocard.recipe.evaluation import read_yardstick as read_yardstick
+from myocard.recipe.evaluation import check_baseline as check_baseline
+from myocard.recipe.evaluation import read_baseline as read_baseline
 from myocard.recipe.pretraining import PRESETS as PRESETS
 from myocard.recipe.pretraining import CorpusPart as CorpusPart
 from myocard.recipe.pretraining import InputSettings as InputSettings

@@ -1,4 +1,4 @@
-"""How labels are learned from and who is scored: probes, yardsticks, fine-tuning."""
+"""How labels are learned from and who is scored: probes, baselines, fine-tuning."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -23,7 +23,7 @@ ReadoutName = Literal[
 ]
 TokenReadoutName = Literal["attentive-tokens", "efficient-tokens", "alf-leads", "alf-tokens"]
 HeadName = Literal["linear", "mlp"]
-RivalName = Literal["minirocket", "xresnet1d101", "s4d", "vit"]
+BaselineName = Literal["minirocket", "xresnet1d101", "s4d", "vit"]
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -134,7 +134,7 @@ class RocketRecipe(Settings):
     """Ridge regression on MiniRocket features, its penalty chosen on validation."""
 
     task: str
-    model: RivalName = "minirocket"
+    model: BaselineName = "minirocket"
     features: int = Field(default=9996, ge=84)
     split: Split = Split()
     seeds: Seeds = (0, 1, 2)
@@ -151,7 +151,7 @@ class NetworkRecipe(Settings):
     """
 
     task: str
-    model: RivalName
+    model: BaselineName
     size: SizeName = Field(default="tiny", description="of vit and s4d; there is one xresnet1d101")
     seconds: float | None = Field(default=None, gt=0, description="of a window; all by default")
     patch: int = Field(default=50, gt=0, description="samples in a patch of vit")
@@ -166,7 +166,7 @@ class NetworkRecipe(Settings):
     )
 
 
-YardstickRecipe = RocketRecipe | NetworkRecipe
+BaselineRecipe = RocketRecipe | NetworkRecipe
 
 
 class FinetuneRecipe(Settings):
@@ -189,13 +189,13 @@ class FinetuneRecipe(Settings):
     )
 
 
-def read_yardstick(path: Path) -> YardstickRecipe:
-    """Read and check the recipe of the yardstick that its ``model`` names, as ``read_recipe``."""
-    return check_yardstick(read_content(path), str(path))
+def read_baseline(path: Path) -> BaselineRecipe:
+    """Read and check the recipe of the baseline that its ``model`` names, as ``read_recipe``."""
+    return check_baseline(read_content(path), str(path))
 
 
-def check_yardstick(content: dict[str, Any], where: str) -> YardstickRecipe:
-    """Settings of the yardstick that the key ``model`` names, as ``check``."""
-    if content.get("model") in {*get_args(RivalName)} - {"minirocket"}:
+def check_baseline(content: dict[str, Any], where: str) -> BaselineRecipe:
+    """Settings of the baseline that the key ``model`` names, as ``check``."""
+    if content.get("model") in {*get_args(BaselineName)} - {"minirocket"}:
         return check(NetworkRecipe, content, where)
     return check(RocketRecipe, content, where)

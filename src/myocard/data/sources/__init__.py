@@ -5,15 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from myocard.data.sources import (
-    challenge,
-    chapman,
-    cinc2011,
-    code15,
-    cpsc2018,
-    ludb,
-    ptbxl,
-)
+from myocard.data.sources import challenge, chapman, cinc2011, code15, cpsc2018, ludb, ptbxl
 from myocard.data.sources import folder as own_folder
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError

@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
+from myocard.data.formats.wfdb import read_wfdb
+from myocard.data.formats.wfdb_header import Header, read_header
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import age, sex
-from myocard.data.wfdb_header import Header, read_header
-from myocard.data.wfdb_signals import read_wfdb
 from myocard.errors import InputError
 
 

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from myocard.data.array_files import read_csv, read_mat
-from myocard.data.formats import joined
+from myocard.data.formats.arrays import read_csv, read_mat
+from myocard.data.formats.reading import joined
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import age, read_table, sex
 from myocard.errors import InputError

@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
+from myocard.data.formats.wfdb import read_wfdb
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import member, read_table
-from myocard.data.wfdb_signals import read_wfdb
 from myocard.errors import InputError
 
 _INDEX = "labels.csv"

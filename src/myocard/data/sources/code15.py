@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from myocard.data.formats import read
+from myocard.data.formats.reading import read
+from myocard.data.labels import scheme
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import age, member, number, read_table
 from myocard.errors import InputError
-from myocard.labels import scheme
 from myocard.leads import LEADS
 from myocard.record import Record
 

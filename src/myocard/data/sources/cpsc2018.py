@@ -4,10 +4,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from myocard.data.formats import read
+from myocard.data.formats.reading import read
+from myocard.data.labels import scheme
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import age, member, read_table
-from myocard.labels import scheme
 from myocard.leads import LEADS
 
 _INDEX = "labels.csv"

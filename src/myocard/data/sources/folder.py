@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from myocard.data.formats import read
+from myocard.data.formats.reading import read
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import age, member, number, read_table, sex
 from myocard.errors import InputError

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from myocard.data.formats.wfdb import read_wfdb
+from myocard.data.formats.wfdb_header import Header, read_header
+from myocard.data.labels import scheme
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import age, sex
-from myocard.data.wfdb_header import Header, read_header
-from myocard.data.wfdb_signals import read_wfdb
 from myocard.errors import InputError
-from myocard.labels import scheme
 
 
 def entries(folder: Path) -> list[Entry]:

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from myocard.data.formats.wfdb import read_wfdb
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import age, member, number, read_table
-from myocard.data.wfdb_signals import read_wfdb
 from myocard.errors import InputError
 
 _INDEX = "ptbxl_database.csv"

@@ -1,0 +1,102 @@
+"""How long does one record take, from nothing and when the model is there?
+
+    .venv/bin/python speed/latency.py
+
+Random weights of the `stmem` preset (9 s at 250 Hz, filtered), read by PMA and a linear head; one
+simulated record of 10 s at 500 Hz; one thread. Cold is a fresh process that imports, loads and
+predicts; its files are in the page cache. CPU seconds stand beside the clock's, which other work on
+the machine stretches.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from myocard import load
+from myocard.data.signal import Band, Preprocessing
+from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.models.classifier import ClassifierShape
+from myocard.nn.encoder import Encoder
+from myocard.nn.sizes import encoder_shape
+from myocard.simulation import simulate
+
+SIZES = {"tiny": 60, "base": 15}
+COLD = """
+import sys
+import numpy as np
+from myocard import Record, load
+model = load(sys.argv[1])
+model.scores(Record.from_array(np.load(sys.argv[2]), 500, model.checkpoint.preprocessing.leads))
+"""
+
+
+def save(size: str, folder: Path) -> None:
+    encoder = Encoder(encoder_shape(size, samples=2250, patch=75))
+    shape = ClassifierShape("ptbxl-superdiagnostic", ("MI", "CD"), "pma", None, "linear")
+    classifier = shape.build(encoder.norm, encoder.shape.depth)
+    nothing = pd.DataFrame(columns=list(CORPUS_COLUMNS), dtype=str)
+    stated = Preprocessing(250, 2250, band=Band(highpass=0.67, lowpass=40.0))
+    about = {"classifier": asdict(shape)}
+    rest = {name: value.clone() for name, value in classifier.state_dict().items()}
+    Checkpoint(size, encoder, stated, nothing, about, rest).save(folder)
+
+
+def timed(run: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock, and of the CPU in this process and those it waited for."""
+
+    def used() -> float:
+        who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, who))
+
+    began, clock = used(), time.perf_counter()
+    run()
+    return time.perf_counter() - clock, used() - began
+
+
+def cold(code: str, *arguments: str) -> str:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code, *arguments]
+    runs = [timed(lambda: subprocess.run(command, check=True, env=environment)) for _ in range(2)]
+    return f"{min(c for c, _ in runs):6.2f} s ({min(u for _, u in runs):.2f} of CPU)"
+
+
+def warm(folder: Path, times: int) -> str:
+    model, record = load(folder), simulate(0, 0).record
+    model.scores(record)
+    runs = np.array([timed(lambda: model.scores(record)) for _ in range(times)]) * 1e3
+    middle, *tail = np.percentile(runs[:, 0], [50, 95, 99])
+    used = np.percentile(runs[:, 1], [50, 95, 99])
+    return (
+        f"p50 {middle:.0f}, p95 {tail[0]:.0f}, p99 {tail[1]:.0f} ms "
+        f"(of CPU {used[0]:.0f}, {used[1]:.0f}, {used[2]:.0f})"
+    )
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print(f"import of what a prediction needs {cold('import myocard.models.model')}")
+    with tempfile.TemporaryDirectory() as scratch:
+        record = Path(scratch) / "record.npy"
+        np.save(record, simulate(0, 0).record.signal)
+        for size, times in SIZES.items():
+            folder = Path(scratch) / size
+            save(size, folder)
+            print(
+                f"{size}: cold {cold(COLD, str(folder), str(record))}; warm, {times} records, "
+                f"{warm(folder, times)}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

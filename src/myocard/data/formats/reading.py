@@ -1,0 +1,108 @@
+"""One record from one file, whatever its format."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from myocard.data.formats.arrays import Found, read_csv, read_hdf5, read_mat, read_npy
+from myocard.data.formats.wfdb import WrongLength as WrongLength
+from myocard.data.formats.wfdb import read_wfdb as read_wfdb
+from myocard.errors import InputError
+from myocard.leads import canonical, parse_leads
+from myocard.record import Record
+
+_READERS: Mapping[str, Callable[[Path], Found]] = {
+    ".csv": read_csv,
+    ".mat": read_mat,
+    ".npy": read_npy,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
+}
+SUFFIXES = (".hea", ".dat", *_READERS)
+
+
+def read(
+    path: str | Path,
+    *,
+    rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> Record:
+    """The record in a WFDB, CSV, MATLAB, NumPy or HDF5 file.
+
+    Args:
+        path: The file. A ``.mat`` beside a header of its name is WFDB.
+        rate: Samples per second (Hz), for a file that does not say.
+        leads: A name for each row (or column), for a file that does not say.
+        unit: mV, uV, V or NU, for a file that does not say.
+
+    Raises:
+        InputError: For a file that is missing, broken or of another format; when neither the file
+            nor the caller says its rate, leads or unit; or when the two disagree.
+    """
+    path = Path(path)
+    if _is_wfdb(path):
+        record = read_wfdb(path)
+        found = Found(record.signal, record.rate, record.leads, record.unit)
+    elif path.suffix.lower() in _READERS:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        found = _READERS[path.suffix.lower()](path)
+    else:
+        raise InputError(f"{path}: unknown format; readable are {', '.join(SUFFIXES)}")
+    return joined(found, path, rate=rate, leads=leads, unit=unit)
+
+
+def _is_wfdb(path: Path) -> bool:
+    has_header = (path.parent / f"{path.stem}.hea").is_file()
+    return path.suffix in {".hea", ".dat"} or (path.suffix in {"", ".mat"} and has_header)
+
+
+def joined(
+    found: Found,
+    path: Path,
+    *,
+    rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> Record:
+    """A record of what a file says and what the caller knows."""
+    try:
+        _check_agreement(found, rate, leads, unit)
+        rate = rate if found.rate is None else found.rate
+        names = leads if found.leads is None else found.leads
+        unit = unit if found.unit is None else found.unit
+        if rate is None or names is None or unit is None:
+            needed = {"rate": rate, "leads": names, "unit": unit}
+            missing = ", ".join(name for name, value in needed.items() if value is None)
+            raise InputError(f"the file does not say its {missing}; give them")
+        return _record(found, rate, names, unit)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _check_agreement(
+    found: Found, rate: float | None, leads: Sequence[str] | None, unit: str | None
+) -> None:
+    if rate is not None and found.rate is not None and rate != found.rate:
+        raise InputError(f"its rate is {found.rate:g} Hz, {rate:g} was given")
+    if unit is not None and found.unit is not None and unit.lower() != found.unit.lower():
+        raise InputError(f"its unit is {found.unit}, {unit} was given")
+    if leads is not None and found.leads is not None:
+        stated = tuple(filter(None, map(canonical, found.leads)))
+        if parse_leads(leads) != stated:
+            raise InputError(f"its leads are {', '.join(stated)}, {', '.join(leads)} were given")
+
+
+def _record(found: Found, rate: float, leads: Sequence[str], unit: str) -> Record:
+    """A record with the twelve leads among ``leads``; a file may hold other signals beside them."""
+    signal = found.signal
+    if signal.shape[0] != len(leads):
+        signal = signal.T
+    if signal.shape[0] != len(leads):
+        raise InputError(f"an array of {found.signal.shape} does not fit {len(leads)} leads")
+    if found.leads is None:
+        return Record.from_array(signal, rate, leads, unit)
+    rows = [row for row, name in enumerate(leads) if canonical(name)]
+    if not rows:
+        raise InputError(f"none of the twelve leads among {', '.join(leads[:20])}")
+    return Record.from_array(signal[rows], rate, [leads[row] for row in rows], unit)

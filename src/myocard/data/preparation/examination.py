@@ -1,0 +1,98 @@
+"""What a store asks of a record, and all that can be wrong with one."""
+
+from dataclasses import dataclass
+
+from myocard.data import labels
+from myocard.data.formats.reading import WrongLength
+from myocard.data.signal import Band, resampled_length
+from myocard.data.sources.entry import Entry
+from myocard.errors import InputError
+from myocard.record import Record
+
+REASONS = {
+    "unreadable": "the file cannot be read",
+    "wrong_length": "file and header disagree about the number of samples",
+    "missing_lead": "a lead of the store is not in the record",
+    "not_finite": "a lead holds values that are not finite",
+    "flat_lead": "a lead is constant",
+    "too_short": "the record is shorter than the store's",
+    "unknown_code": "a label is in no table of its scheme",
+    "duplicate": "the waveform is that of an earlier record",
+}
+# Faults that a record may be kept with, when asked to, because its signal stays usable.
+ALLOWABLE = ("flat_lead", "unknown_code", "duplicate")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of every record.
+
+    Attributes:
+        rate: Samples per second (Hz).
+        seconds: Length of a record; longer ones are cropped to their middle and flagged
+            ``cropped``.
+        leads: Rows of the store.
+        band: Filter, run over the whole record before it is cropped.
+        allow: Faults among ``ALLOWABLE`` that flag a record instead of putting it into quarantine.
+    """
+
+    rate: int
+    seconds: float
+    leads: tuple[str, ...]
+    band: Band = Band()
+    allow: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise InputError(f"{self.seconds:g} s at {self.rate} Hz hold no sample; ask for more")
+        self.band.check(self.rate)
+        wrong = sorted(set(self.allow) - set(ALLOWABLE))
+        if wrong:
+            raise InputError(
+                f"cannot allow {', '.join(wrong)}; what can be kept is {', '.join(ALLOWABLE)}"
+            )
+
+    @property
+    def samples(self) -> int:
+        return round(self.rate * self.seconds)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a record cannot be used as it is: one of ``REASONS`` and what was seen."""
+
+    reason: str
+    detail: str
+
+
+def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
+    """The record, and what is wrong with it; None where its signal cannot be used at all."""
+    faults = [
+        Fault("unknown_code", f"{code}; add it to the table or allow unknown_code")
+        for code in entry.codes
+        if not labels.known(code)
+    ]
+    try:
+        record = entry.read()
+    except WrongLength as error:
+        return None, [Fault("wrong_length", str(error))]
+    except InputError as error:
+        return None, [Fault("unreadable", str(error))]
+    missing = [lead for lead in wanted.leads if lead not in record.leads]
+    if missing:
+        detail = f"no lead {', '.join(missing)}; prepare with --leads {','.join(record.leads)}"
+        return None, [Fault("missing_lead", detail)]
+    record = record.select(wanted.leads)
+    length = resampled_length(record.signal.shape[1], record.rate, wanted.rate)
+    if length < wanted.samples:
+        detail = f"{record.seconds:g} s of {wanted.seconds:g} s; prepare with --seconds"
+        return None, [Fault("too_short", detail)]
+    broken, flat = record.not_finite, record.flat
+    if broken:
+        return None, [Fault("not_finite", f"in {', '.join(broken)}")]
+    # A filter leaves rounding errors of such a record, and quantising would blow them up.
+    if flat == record.leads:
+        return None, [Fault("flat_lead", "in every lead")]
+    if flat:
+        faults.append(Fault("flat_lead", f"in {', '.join(flat)}"))
+    return record, faults

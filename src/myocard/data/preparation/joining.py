@@ -1,0 +1,110 @@
+"""From finished parts to one store: duplicates, folds, the table and the array."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.lib.format import write_array_header_1_0
+
+from myocard.data.folds import assign_folds, split_hash
+from myocard.data.preparation.examination import Wanted
+from myocard.data.sources.entry import Entry
+from myocard.data.store import FILES, StoreInput
+from myocard.errors import InputError
+from myocard.files.manifest import STORE
+
+
+def join(
+    parts: Sequence[Path],
+    folder: Path,
+    wanted: Wanted,
+    entries: Sequence[Entry],
+    *,
+    source: str,
+    split_seed: int,
+    shard: tuple[int, int],
+) -> None:
+    """Write the store's four files into ``folder``.
+
+    Raises:
+        InputError: When no record can be used, or units are mixed.
+    """
+    found = pd.concat(map(_table, parts), ignore_index=True)
+    found["path"] = [str(entry.path) for entry in entries]
+    _mark_duplicates(found, allowed="duplicate" in wanted.allow)
+    barred, kept = found[found["reason"] != ""], found[found["reason"] == ""]
+    barred[["id", "path", "reason", "detail"]].to_csv(folder / "quarantine.csv", index=False)
+    if kept.empty:
+        counts = barred["reason"].value_counts().items()
+        listed = ", ".join(f"{count} {reason}" for reason, count in counts)
+        raise InputError(f"{folder / 'quarantine.csv'}: no record can be used ({listed})")
+    units = sorted(set(kept["unit"]))
+    if len(units) > 1:
+        raise InputError(f"{source}: records in {' and '.join(units)}; prepare them apart")
+    records = _describe([entries[i] for i in kept.index], kept, source)
+    split = _split(records, split_seed)
+    shape = (len(kept), len(wanted.leads), wanted.samples)
+    _copy_signals(folder / "signals.npy", found, shape)
+    records.to_parquet(folder / "records.parquet", index=False)
+    made = StoreInput(wanted.rate, wanted.samples, wanted.leads, wanted.band, units[0])
+    info = {
+        "source": source,
+        "shard": shard,
+        "made": asdict(made),
+        "split": split,
+        "quarantined": len(barred),
+        "allowed": list(wanted.allow),
+        "myocard": version("myocard"),
+    }
+    STORE.write(folder, info, FILES)
+
+
+def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
+    usable = found[found["reason"] == ""]
+    first = usable.drop_duplicates("sha256").set_index("sha256")["id"]
+    again = usable.index[usable["sha256"].duplicated()]
+    if allowed:
+        found.loc[again, "flags"] = (found.loc[again, "flags"] + ";duplicate").str.lstrip(";")
+    else:
+        found.loc[again, "reason"] = "duplicate"
+        found.loc[again, "detail"] = "of record " + found.loc[again, "sha256"].map(first)
+
+
+def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.DataFrame:
+    columns = ("id", "patient", "fold", "codes", "age", "sex", "site", "device")
+    table = pd.DataFrame([{name: getattr(e, name) for name in columns} for e in entries])
+    table["codes"] = table["codes"].map(list)
+    table["age"] = table["age"].astype("float64")
+    table["source"] = source
+    for column in ("sha256", "fingerprint", "scale", "flags"):
+        table[column] = found[column].to_numpy()
+    return table
+
+
+def _split(records: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Give ``records`` folds where the source publishes none, and say which these are."""
+    split: dict[str, Any] = {"kind": "published"}
+    if records["fold"].isna().any():
+        patients, codes = records["patient"].tolist(), records["codes"].tolist()
+        records["fold"] = assign_folds(patients, codes, seed=seed)
+        split = {"kind": "stratified by patient", "folds": 10, "seed": seed}
+    records["fold"] = records["fold"].astype("int64")
+    return split | {"sha256": split_hash(records["id"].tolist(), records["fold"].tolist())}
+
+
+def _copy_signals(path: Path, found: pd.DataFrame, shape: tuple[int, ...]) -> None:
+    # Written and not mapped: a full disk is an error then, and in a map the end of the process.
+    with path.open("wb") as file:
+        write_array_header_1_0(file, {"descr": "<i2", "fortran_order": False, "shape": shape})
+        for part, rows in found[found["sha256"] != ""].groupby("part", sort=False):
+            kept = (rows["reason"] == "").to_numpy()
+            file.write(np.load(str(part))["signals"][kept].tobytes())
+
+
+def _table(part: Path) -> pd.DataFrame:
+    return pd.DataFrame(json.loads(str(np.load(part)["rows"]))).assign(part=str(part))

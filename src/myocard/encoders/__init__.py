@@ -1,0 +1,1 @@
+"""Encoders behind one protocol: their input, every layer, and what they were pretrained on."""

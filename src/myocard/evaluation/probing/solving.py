@@ -1,0 +1,145 @@
+"""The optimum of the linear head on features that do not change.
+
+Logistic regression with squared weights penalised is convex, so that there is one answer, and no
+learning rate, order or number of epochs in it. All classes are solved as one, in full batches, from
+the strongest penalty to the weakest, each starting where the last one ended.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from scipy.optimize import minimize
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from myocard.nn.readouts.classifier import classification_loss, probabilities
+from myocard.nn.readouts.heads import linear as linear_head
+
+AXES = 128
+"""Of the features, those along which the loss is made to curve as it does along all others."""
+
+TOLERANCE = 1e-4
+"""Of the gradient where the loss curves about 1 along each axis: its excess is some 1e-6."""
+
+
+def solve(
+    features: Float[Tensor, "records features"],
+    targets: Float[Tensor, "records classes"],
+    penalties: Sequence[float],
+    *,
+    exclusive: bool,
+) -> list[nn.Module]:
+    """The trained linear head of each penalty, which is of half the squared weights."""
+    heads = [linear_head(features.shape[1], targets.shape[1]).eval() for _ in penalties]
+    variance, mean = torch.var_mean(features, dim=0, correction=0)
+    known = {"running_mean": mean, "running_var": variance, "num_batches_tracked": torch.tensor(1)}
+    for norm, _ in heads:
+        norm.load_state_dict(known)
+    regression = Regression(heads[0][0](features), targets, exclusive)
+    found: dict[float, Tensor] = {}
+    start = regression.start()
+    for penalty in sorted(set(penalties), reverse=True):
+        start = found[penalty] = regression.minimise(penalty, start)
+    for (_, layer), penalty in zip(heads, penalties, strict=True):
+        layer.load_state_dict({"weight": found[penalty][:, :-1], "bias": found[penalty][:, -1]})
+    return [*heads]
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """All classes' logistic regressions on the same records.
+
+    A solution is ``(classes, features + 1)``: weights, and the bias, which is not penalised.
+
+    Attributes:
+        features: Standardised.
+        targets: Of 0 and 1.
+        exclusive: Whether one softmax is over the classes, or a sigmoid each.
+    """
+
+    features: Float[Tensor, "records features"]
+    targets: Float[Tensor, "records classes"]
+    exclusive: bool
+
+    def start(self) -> Tensor:
+        """No weights, and the logit of how often each class is true."""
+        weights = torch.zeros(self.targets.shape[1], self.features.shape[1])
+        return torch.cat([weights, self._rates.logit()[:, None]], dim=1)
+
+    def minimise(self, penalty: float, start: Tensor) -> Tensor:
+        """The solution under a penalty, by L-BFGS from ``start``."""
+        scales = Scales(self._axes, self._curvatures, penalty)
+
+        def objective(flat: object) -> tuple[float, object]:
+            solution = scales.stretch(torch.as_tensor(flat).float().view_as(start))
+            value, gradient = self._value_and_gradient(solution, penalty)
+            return value, scales.stretch(gradient).double().flatten().numpy()
+
+        first = scales.shrink(start).double().flatten().numpy()
+        options = {"gtol": TOLERANCE, "ftol": 1e-9, "maxiter": 500, "maxcor": 20}
+        found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
+        return scales.stretch(torch.from_numpy(found.x).float().view_as(start))
+
+    def _value_and_gradient(self, solution: Tensor, penalty: float) -> tuple[float, Tensor]:
+        weights, bias = solution[:, :-1], solution[:, -1]
+        logits = linear(self.features, weights, bias)
+        each = classification_loss(logits, self.targets, exclusive=self.exclusive)
+        value = each.mean(dtype=torch.float64) + penalty * weights.square().sum() / 2
+        missed = probabilities(logits, exclusive=self.exclusive) - self.targets
+        # Contiguous rows: a product with few columns is many times slower in the other layout.
+        missed = missed.T.contiguous() / len(self.targets)
+        pull = missed @ self.features + penalty * weights
+        return float(value), torch.cat([pull, missed.sum(dim=1, keepdim=True)], dim=1)
+
+    @cached_property
+    def _rates(self) -> Tensor:
+        """How often each class is true; never 0 or 1."""
+        return (self.targets.sum(dim=0) + 0.5) / (len(self.targets) + 1)
+
+    @cached_property
+    def _curvatures(self) -> Tensor:
+        """Of each class's loss in its logit, at the start."""
+        return self._rates * (1 - self._rates)
+
+    @cached_property
+    def _axes(self) -> tuple[Tensor, Tensor]:
+        """The features' principal axes ``(features, axes)``, and the variances along them."""
+        count = min(AXES, *self.features.shape)
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(0)
+            _, values, axes = torch.svd_lowrank(self.features, q=count)
+        return axes, values.square() / len(self.features)
+
+
+class Scales:
+    """Coordinates in which the loss curves about equally along every axis.
+
+    L-BFGS then needs tens of steps where it would need hundreds, since features of a Transformer
+    vary much along few axes and little along the rest.
+
+    Args:
+        axes: Principal axes of the features, and the variances along them.
+        curvatures: Of each class's loss in its logit.
+        penalty: Of squared weights.
+    """
+
+    def __init__(self, axes: tuple[Tensor, Tensor], curvatures: Tensor, penalty: float) -> None:
+        self.axes, variances = axes
+        # Not below: without a penalty, some axis may not curve at all.
+        along = (curvatures[:, None] * variances + penalty).clamp(min=1e-6).rsqrt()
+        self.rest, self.bias = along.amax(dim=1, keepdim=True), curvatures[:, None].rsqrt()
+        self.along = along
+
+    def stretch(self, inner: Tensor) -> Tensor:
+        return self._scale(inner, self.along, self.rest, self.bias)
+
+    def shrink(self, outer: Tensor) -> Tensor:
+        return self._scale(outer, 1 / self.along, 1 / self.rest, 1 / self.bias)
+
+    def _scale(self, given: Tensor, along: Tensor, rest: Tensor, bias: Tensor) -> Tensor:
+        weights = given[:, :-1]
+        scaled = weights * rest + ((weights @ self.axes) * (along - rest)) @ self.axes.T
+        return torch.cat([scaled, given[:, -1:] * bias], dim=1)

@@ -1,0 +1,152 @@
+"""What folders say of themselves in a JSON file, with hashes of their files and of that one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from myocard.errors import InputError
+
+Stated = TypeVar("Stated")
+_KEY = "sha256"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One kind of folder, and how an altered file in it is found.
+
+    Attributes:
+        kind: What such a folder is.
+        file: The JSON file that describes it.
+        format: Of the folder, as it is written now.
+        fix: What to do about one that cannot be used.
+        older: Formats that are read as well, and had no hash of ``file``.
+    """
+
+    kind: str
+    file: str
+    format: int
+    fix: str
+    older: tuple[int, ...] = ()
+
+    def write(self, folder: Path, content: dict[str, Any], files: Sequence[str]) -> None:
+        """Write ``content`` with the hashes of ``files``, which are in ``folder``."""
+        hashes = {name: file_hash(folder / name) for name in files}
+        text = json.dumps({"format": self.format, **content, _KEY: hashes}, default=str)
+        stated = json.loads(text)
+        stated[_KEY][self.file] = self._own_hash(stated)
+        (folder / self.file).write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
+
+    def read(self, folder: Path, files: Sequence[str]) -> dict[str, Any]:
+        """What ``folder`` says of itself, once that and ``files`` are found as they were written.
+
+        Raises:
+            InputError: Naming the file that is missing or altered, or the format.
+        """
+        stated = self._stated(folder)
+        for name in (self.file, *files):
+            self._require_unaltered(folder, name, stated)
+        return {key: value for key, value in stated.items() if key not in (_KEY, "format")}
+
+    def hashes(self, folder: Path) -> dict[str, str]:
+        """Names and hashes of the other files, as ``file`` states them.
+
+        Raises:
+            InputError: When it is altered or without them, or names a file outside the folder.
+        """
+        stated = self._stated(folder)
+        if not isinstance(stated.get(_KEY), dict) or self.file not in stated[_KEY]:
+            raise InputError(f"{folder / self.file}: holds no hash of itself; {self.fix}")
+        for name in stated[_KEY]:
+            if not re.fullmatch(r"\w[\w.-]*", name):
+                raise InputError(f"{folder / self.file}: names a file {name!r}; {self.fix}")
+        self._require_unaltered(folder, self.file, stated)
+        return {name: value for name, value in stated[_KEY].items() if name != self.file}
+
+    def altered(self, folder: Path) -> Iterator[str]:
+        """A sentence for each file of ``folder`` that is missing or not as it was written.
+
+        Raises:
+            InputError: When it cannot be read, or is of a format without hashes.
+        """
+        stated = self._stated(folder)
+        if self.file not in stated.get(_KEY, {}):
+            raise InputError(f"{folder / self.file}: holds no hash of itself; {self.fix}")
+        for name in stated[_KEY]:
+            try:
+                self._require_unaltered(folder, name, stated)
+            except InputError as error:
+                yield str(error)
+
+    def _stated(self, folder: Path) -> dict[str, Any]:
+        path = folder / self.file
+        if folder.is_file():
+            raise InputError(
+                f"{folder}: a file, not the folder of a {self.kind}; {self.fix} (weights are read "
+                "from safetensors alone, since a pickle can run code)"
+            )
+        try:
+            stated: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = stated["format"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise InputError(f"{path}: not a readable {self.kind} ({what}); {self.fix}") from error
+        if found not in (self.format, *self.older):
+            raise InputError(f"{path}: {self.kind} format {found!r}; {self.fix}")
+        return stated
+
+    def _require_unaltered(self, folder: Path, name: str, stated: dict[str, Any]) -> None:
+        path, hashes = folder / name, stated.get(_KEY, {})
+        if stated["format"] in self.older and name not in hashes:
+            return
+        try:
+            found = self._own_hash(stated) if name == self.file else file_hash(path)
+            same = found == hashes[name] and Path(name).name == name
+        except (OSError, LookupError, TypeError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise InputError(f"{path}: not a readable {self.kind} ({what}); {self.fix}") from error
+        if not same:
+            raise InputError(f"{path}: not the file that was written; {self.fix}")
+
+    def _own_hash(self, stated: dict[str, Any]) -> str:
+        others = {name: value for name, value in stated[_KEY].items() if name != self.file}
+        text = json.dumps({**stated, _KEY: others}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+STORE = Manifest("store", "store.json", 4, "make one with `myocard prepare`", older=(3,))
+CHECKPOINT = Manifest(
+    "checkpoint", "config.json", 3, "fetch or make the checkpoint again", older=(2,)
+)
+FEATURES = Manifest("cache", "features.json", 2, "make one with `myocard extract`", older=(1,))
+MANIFESTS = (STORE, CHECKPOINT, FEATURES)
+
+
+def parsed(kind: type[Stated], stated: Any) -> Stated:
+    """The dataclass that ``stated`` describes, every value of the type that it should have.
+
+    Raises:
+        ValueError: When one has not, is missing, or is unknown.
+    """
+    found = TypeAdapter(kind).validate_python(stated)
+    _refuse_unknown(stated, asdict(found))  # type: ignore[call-overload]
+    return found
+
+
+def _refuse_unknown(stated: dict[str, Any], known: dict[str, Any]) -> None:
+    for key, value in stated.items():
+        if key not in known:
+            raise ValueError(f"unknown key {key!r}")
+        if isinstance(value, dict):
+            _refuse_unknown(value, known[key])
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

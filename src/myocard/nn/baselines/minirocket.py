@@ -1,0 +1,146 @@
+"""MiniRocket (Dempster, Schmidt, Webb, KDD 2021, arXiv 2012.08791): features without learning.
+
+A baseline that an encoder should beat: 84 fixed convolution kernels at many dilations, and for
+each the share of time its output lies above a bias. A ridge classifier does the rest.
+"""
+
+import math
+from itertools import combinations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from myocard.nn.shapes import Signals
+
+_LENGTH = 9
+_MOST_DILATIONS = 32
+_GOLDEN = (math.sqrt(5) + 1) / 2
+
+
+def kernels() -> Float[Tensor, "84 9"]:
+    """All kernels of nine weights, six of them −1 and three 2: each sums to zero."""
+    rows = torch.full((math.comb(_LENGTH, 3), _LENGTH), -1.0)
+    for row, places in zip(rows, combinations(range(_LENGTH), 3), strict=True):
+        row[list(places)] = 2.0
+    return rows
+
+
+def dilations(samples: int, biases: int) -> dict[int, int]:
+    """The dilations that fit a signal, and how many of a kernel's ``biases`` each gets.
+
+    Exponentially spaced; the widest kernel is as long as the signal.
+    """
+    if samples < _LENGTH:
+        raise ValueError(f"{samples} samples are fewer than a kernel's {_LENGTH}")
+    steps = min(biases, _MOST_DILATIONS)
+    top = math.log2((samples - 1) / (_LENGTH - 1))
+    spaced = torch.logspace(0, top, steps, base=2, dtype=torch.float64)
+    # 2^log2(n) may fall just short of a whole n.
+    found, often = (spaced + 1e-9).long().unique(return_counts=True)
+    shares = (often * biases / steps).long()
+    shares[: biases - int(shares.sum())] += 1
+    return dict(zip(found.tolist(), shares.tolist(), strict=True))
+
+
+class MiniRocket(nn.Module):
+    """Shares of positive values of fixed convolutions.
+
+    Args:
+        spread: Dilations, and the number of biases of each, as ``dilations`` gives them.
+        mixing: 1 where a kernel at a dilation reads a lead; the leads it reads are added up.
+        biases: Every kernel's, dilation after dilation.
+    """
+
+    mixing: Tensor
+    biases: Tensor
+    kernels: Tensor
+
+    def __init__(
+        self,
+        spread: dict[int, int],
+        mixing: Float[Tensor, "dilations 84 leads"],
+        biases: Float[Tensor, "84 biases"],
+    ) -> None:
+        super().__init__()
+        self.spread = spread
+        self.register_buffer("mixing", mixing)
+        self.register_buffer("biases", biases)
+        self.register_buffer("kernels", kernels())
+
+    @classmethod
+    def fit(cls, signals: Signals, *, features: int = 9996, seed: int = 0) -> "MiniRocket":
+        """Draw leads at random, and biases from the outputs of random examples.
+
+        Args:
+            signals: Training examples, of at least nine samples.
+            features: Wanted; rounded down to a multiple of 84.
+            seed: The same seed gives the same features.
+        """
+        count = len(kernels())
+        spread = dilations(signals.shape[2], features // count)
+        generator = torch.Generator().manual_seed(seed)
+        mixing = _random_leads(len(spread), signals.shape[1], generator)
+        rocket = cls(spread, mixing.to(signals), torch.empty(count, features // count).to(signals))
+        quantiles = (torch.arange(1, features // count * count + 1).double() * _GOLDEN) % 1
+        parts = quantiles.split([count * each for each in spread.values()])
+        drawn = []
+        for index, part in enumerate(parts):
+            chosen = torch.randint(len(signals), (count,), generator=generator)
+            outputs = rocket._convolve(signals[chosen], index).diagonal().T
+            drawn.append(_quantiles(outputs, part.reshape(count, -1).to(signals)))
+        rocket.biases = torch.cat(drawn, dim=1)
+        return rocket
+
+    @torch.inference_mode()
+    def forward(self, signals: Signals) -> Float[Tensor, "batch features"]:
+        parts = self.biases.split(list(self.spread.values()), dim=1)
+        shares = [self._shares(signals, index, part) for index, part in enumerate(parts)]
+        return torch.cat(shares, dim=1)
+
+    def _shares(
+        self, signals: Signals, index: int, biases: Float[Tensor, "84 biases"]
+    ) -> Float[Tensor, "batch features"]:
+        """Of every kernel at one dilation; every other kernel leaves out the padded ends."""
+        padding = _LENGTH // 2 * list(self.spread)[index]
+        outputs = self._convolve(signals, index)
+        shares = torch.empty(*outputs.shape[:2], biases.shape[1]).to(signals)
+        for first, part in ((0, outputs), (1, outputs[..., padding:-padding])):
+            rows = slice((index + first) % 2, None, 2)
+            for place, bias in enumerate(biases[rows].unbind(dim=1)):
+                above = (part[:, rows] > bias[:, None]).sum(dim=-1, dtype=torch.int32)
+                shares[:, rows, place] = above / part.shape[-1]
+        return shares.flatten(1)
+
+    def _convolve(self, signals: Signals, index: int) -> Float[Tensor, "batch 84 samples"]:
+        dilation = list(self.spread)[index]
+        return functional.conv1d(
+            signals,
+            self.mixing[index, :, :, None] * self.kernels[:, None],
+            padding=_LENGTH // 2 * dilation,
+            dilation=dilation,
+        )
+
+
+def _random_leads(
+    dilations: int, leads: int, generator: torch.Generator
+) -> Float[Tensor, "dilations 84 leads"]:
+    """Each kernel at each dilation reads 1 to 9 leads; fewer are likelier."""
+    shape = (dilations, math.comb(_LENGTH, 3), leads)
+    top = math.log2(min(leads, _LENGTH) + 1)
+    often = (2 ** (torch.rand(shape[:2], generator=generator) * top)).floor()
+    ranks: Int[Tensor, "dilations 84 leads"]
+    ranks = torch.rand(shape, generator=generator).argsort(dim=-1).argsort(dim=-1)
+    return (ranks < often[..., None]).float()
+
+
+def _quantiles(
+    values: Float[Tensor, "rows samples"], levels: Float[Tensor, "rows biases"]
+) -> Float[Tensor, "rows biases"]:
+    """Each row at levels of its own, linear between its values."""
+    ordered = values.sort(dim=1).values
+    place = levels * (values.shape[1] - 1)
+    below = place.long()
+    above = (below + 1).clamp(max=values.shape[1] - 1)
+    return torch.lerp(ordered.gather(1, below), ordered.gather(1, above), place - below)

@@ -1,0 +1,98 @@
+"""What all figures share: colours, type, and SVG that is the same for the same numbers."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from myocard.files.atomic import replace_file
+
+# Okabe and Ito's palette, which people of every colour vision can tell apart.
+BLUE, VERMILION, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#B5579A", "#56B4E9"
+INK, GREY, HAIRLINE = "#22262b", "#8b9097", "#d9dce0"
+
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "myocard",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "grid.color": HAIRLINE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure and the numbers in it.
+
+    Attributes:
+        name: Stem of its files.
+        caption: What it shows and how to read it.
+        svg: An ``<svg>`` element.
+        numbers: What is drawn.
+    """
+
+    name: str
+    caption: str
+    svg: str
+    numbers: pd.DataFrame
+
+    def write(self, folder: Path) -> None:
+        write_text(self.svg, folder / f"{self.name}.svg")
+        write_numbers(self.numbers, folder / f"{self.name}.csv")
+
+
+def write_text(text: str, path: Path) -> None:
+    replace_file(path, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def write_numbers(table: pd.DataFrame, path: Path) -> None:
+    replace_file(path, lambda fresh: table.to_csv(fresh, index=False, lineterminator="\n"))
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The report's style, within a ``with`` block; no window system is asked for."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def to_svg(canvas: Canvas, name: str, description: str) -> str:
+    """An ``<svg>`` element that can stand in a page beside others.
+
+    Ids are prefixed by ``name``: matplotlib gives equal ids to equal parts of different figures.
+    """
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    canvas.savefig(file, format="svg", metadata=nothing, transparent=True)
+    svg = file.getvalue()
+    prefix = re.sub(r"[^\w-]+", "-", name)
+    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg[svg.index("<svg") :])
+    label = f'<svg role="img" aria-label="{escape(description)}"'
+    return svg.replace("<svg", label, 1)

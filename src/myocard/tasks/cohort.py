@@ -1,0 +1,181 @@
+"""Which records a task is trained, chosen and tested on, and what is true of them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from myocard.data.leaks import recognise, refuse
+from myocard.errors import InputError
+from myocard.recipe import Split
+from myocard.tasks.task import Task
+
+SPLITS = ("train", "validation", "test")
+_PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
+TRAITS = ("sex", "age", "site", "device")
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """The records of a task, split.
+
+    Attributes:
+        task: Its name.
+        source: The data set of its records.
+        classes: The classes that are kept.
+        left_out: The others, each with the reason.
+        exclusive: Whether a record has exactly one class.
+        targets: ``(records, classes)``, for all records of the table.
+        rows: Positions in the table of each split's records.
+        ids: Of all records of the table.
+        patients: Of all records of the table.
+        folds: Of each split.
+        traits: Those of ``TRAITS`` that the table has, of all its records.
+    """
+
+    task: str
+    source: str
+    classes: tuple[str, ...]
+    left_out: dict[str, str]
+    exclusive: bool
+    targets: NDArray[np.bool_]
+    rows: dict[str, NDArray[np.int64]]
+    ids: NDArray[np.object_]
+    patients: NDArray[np.object_]
+    folds: dict[str, tuple[int, ...]]
+    traits: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def groups(self, split: str) -> NDArray[np.object_] | None:
+        """Each record's patient, where some patient of the split has several records."""
+        patients = self.patients[self.rows[split]]
+        return patients if len(set(patients)) < len(patients) else None
+
+    def training_rows(self, fraction: float, seed: int) -> NDArray[np.int64]:
+        """A share of the training records, drawn patient by patient.
+
+        Of one seed, a smaller share lies within a larger one; the last patient may be cut short, so
+        that every seed trains on as many records.
+        """
+        rows = self.rows["train"]
+        count = max(2, round(fraction * len(rows)))  # batch norm needs two
+        if count >= len(rows):
+            return rows
+        patients = self.patients[rows]
+        order = np.random.default_rng(seed).permutation(np.unique(patients))
+        place = dict(zip(order, range(len(order)), strict=True))
+        places = [place[patient] for patient in patients]
+        return np.sort(rows[np.argsort(places, kind="stable")[:count]])
+
+    def sizes(self) -> dict[str, dict[str, object]]:
+        return {
+            split: {
+                "folds": list(self.folds[split]),
+                "records": len(rows),
+                "patients": len(set(self.patients[rows])),
+            }
+            for split, rows in self.rows.items()
+        }
+
+
+def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int = 1) -> Cohort:
+    """The cohort of ``task`` among ``records``.
+
+    They have columns source, id, patient, sha256, fingerprint, fold, codes and, if an encoder is
+    read, seen; and those of ``TRAITS`` that are known.
+
+    A class with fewer than ``min_positives`` positives, or without a negative, in any of the splits
+    is left out: it could not be trained, chosen or scored. That looks at labels of the test folds,
+    never at scores.
+
+    Raises:
+        InputError: When a patient or a waveform is in two splits, no class is left (or one, where
+            classes exclude each other), or the encoder was trained on a record of the validation or
+            test folds.
+    """
+    targets, keep = task.targets(records["codes"].map(list))
+    fold = records["fold"].to_numpy()
+    folds = {name: getattr(split, name) for name in SPLITS}
+    rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
+    patients = patients_of(records)
+    _refuse_shared_patients(patients, rows)
+    for name in ("validation", "test") if "seen" in records else ():
+        fix = "pretrain without them; `myocard audit leak` lists them all"
+        refuse(records.iloc[rows[name]], "encoder", name, fix)
+    _refuse_copies(records, rows)
+    left_out = _too_rare(targets, rows, task.classes, min_positives)
+    kept = [name not in left_out for name in task.classes]
+    if sum(kept) < (2 if task.exclusive else 1):
+        sizes = ", ".join(f"{name} {len(which)} records" for name, which in rows.items())
+        raise InputError(
+            f"task {task.name}: too few classes have {min_positives} positives and a negative in "
+            f"each of {sizes}; lower min_positives or choose other folds"
+        )
+    targets = targets[:, kept]
+    if task.exclusive:
+        rows = {name: which[targets[which].any(axis=1)] for name, which in rows.items()}
+    classes = tuple(np.array(task.classes)[kept].tolist())
+    ids = records["id"].to_numpy(dtype=object)
+    return Cohort(
+        task.name,
+        " and ".join(sorted(set(records["source"]))),
+        classes,
+        left_out,
+        task.exclusive,
+        targets,
+        rows,
+        ids,
+        patients,
+        folds,
+        {name: records[name].to_numpy() for name in TRAITS if name in records},
+    )
+
+
+def patients_of(records: pd.DataFrame) -> NDArray[np.object_]:
+    """Each record's patient; the same number in another data set is somebody else."""
+    return (records["source"] + " " + records["patient"]).to_numpy(dtype=object)
+
+
+def _refuse_shared_patients(
+    patients: NDArray[np.object_], rows: dict[str, NDArray[np.int64]]
+) -> None:
+    found = {name: set(patients[which]) for name, which in rows.items()}
+    for one, other in _PAIRS:
+        shared = found[one] & found[other]
+        if shared:
+            raise InputError(
+                f"patient {min(shared)} is in {one} and in {other} ({len(shared)} such patients); "
+                "split by patient"
+            )
+
+
+def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:
+    for one, other in _PAIRS:
+        here = records.iloc[rows[other]]
+        met = recognise(records.iloc[rows[one]], here)
+        if len(met):
+            row = int(met["row"].iloc[0])
+            source, known, how = met.loc[0, ["source", "id", "how"]]
+            raise InputError(
+                f"{here['source'].iloc[row]} {here['id'].iloc[row]} is in {other}, and has the "
+                f"{how} {source} {known} in {one} ({len(met)} such records); drop the copy, "
+                "or put both into one fold"
+            )
+
+
+def _too_rare(
+    targets: NDArray[np.bool_],
+    rows: dict[str, NDArray[np.int64]],
+    classes: tuple[str, ...],
+    min_positives: int,
+) -> dict[str, str]:
+    reasons = {}
+    for split, which in rows.items():
+        positives = targets[which].sum(axis=0)
+        for name, count in zip(classes, positives.tolist(), strict=True):
+            if count < max(min_positives, 1) and name not in reasons:
+                reasons[name] = f"{count} positives in {split}"
+            elif count == len(which) and name not in reasons:
+                reasons[name] = f"no negative in {split}"
+    return reasons

@@ -1,0 +1,162 @@
+"""What is predicted: the classes of a task and which codes count for each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myocard.data.labels import table
+from myocard.errors import InputError
+
+
+@dataclass(frozen=True)
+class Task:
+    """Classes, and the codes that belong to each.
+
+    Attributes:
+        name: As in recipes and on the command line.
+        classes: In the order of a model's outputs.
+        class_of: The classes of each code (``scheme:code``); codes that are not in it do not count.
+        exclusive: Whether a record has exactly one class (softmax and cross-entropy) or any number
+            (sigmoids and binary cross-entropy).
+        alone: Codes that count only where a record has no others, such as a sinus rhythm that
+            stands for a normal ECG.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    class_of: Mapping[str, tuple[str, ...]]
+    exclusive: bool = False
+    alone: frozenset[str] = frozenset()
+
+    def targets(
+        self, codes: Iterable[Sequence[str]]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """What is true of each record, and which records the task keeps.
+
+        A record without any of the classes is dropped, as the PTB-XL benchmark does (Strodthoff et
+        al. 2021): no class says nothing, rather than "none of these". An exclusive task also drops
+        records of more than one class, for which no single answer is right.
+
+        Args:
+            codes: The codes of each record.
+
+        Returns:
+            Targets ``(records, classes)`` and kept rows ``(records,)``. Rows that are dropped
+            keep their targets.
+        """
+        column = {name: index for index, name in enumerate(self.classes)}
+        rows = [
+            {
+                column[name]
+                for code in record
+                if code not in self.alone or self.alone.issuperset(record)
+                for name in self.class_of.get(code, ())
+            }
+            for record in codes
+        ]
+        targets = np.zeros((len(rows), len(self.classes)), dtype=bool)
+        for target, row in zip(targets, rows, strict=True):
+            target[list(row)] = True
+        count = targets.sum(axis=1)
+        return targets, count == 1 if self.exclusive else count > 0
+
+
+def task(name: str) -> Task:
+    """The task called ``name``.
+
+    Raises:
+        InputError: For an unknown name; the message lists the choices.
+    """
+    if name not in TASKS:
+        raise InputError(f"unknown task {name!r}; the tasks are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _task(
+    name: str,
+    class_of: Mapping[str, tuple[str, ...]],
+    *,
+    exclusive: bool = False,
+    alone: frozenset[str] = frozenset(),
+) -> Task:
+    # Alphabetical, which is scikit-learn's order and so that of the published tables.
+    classes = sorted({found for found_of_code in class_of.values() for found in found_of_code})
+    return Task(name, tuple(classes), class_of, exclusive, alone)
+
+
+def _scp(kind: str, column: str = "code") -> dict[str, tuple[str, ...]]:
+    """The classes in ``column`` of the SCP codes that are marked as ``kind``."""
+    rows = [row for row in table("ptbxl_scp.csv") if row[kind] == "1"]
+    return {f"scp:{row['code']}": (row[column],) for row in rows}
+
+
+def _column(file: str, scheme: str, column: str) -> dict[str, tuple[str, ...]]:
+    """The class in ``column`` of each code of ``file``; codes without one do not count."""
+    return {f"{scheme}:{row['code']}": (row[column],) for row in table(file) if row[column]}
+
+
+def _chapman(column: str) -> dict[str, tuple[str, ...]]:
+    """The class in ``column`` of ``snomed.csv`` of each of Chapman's acronyms.
+
+    Its authors gave them SNOMED codes when they published the data again, as ecg-arrhythmia.
+    """
+    rows = [row for row in table("snomed.csv") if row[column]]
+    meaning = {name: row[column] for row in rows for name in row["ecg_arrhythmia"].split("/")}
+    rhythms = [(f"chapman:{r['code']}", r["rhythm"]) for r in table("chapman_rhythm.csv")]
+    beats = [(f"chapman-beat:{r['code']}", r["condition"]) for r in table("chapman_condition.csv")]
+    return {code: (meaning[name],) for code, name in rhythms + beats if name in meaning}
+
+
+def _scp_scored() -> dict[str, tuple[str, ...]]:
+    """The Challenge's class of each SCP code that means the same as one of its SNOMED codes."""
+    scored = {row["code"]: row["scored"] for row in table("snomed.csv")}
+    rows = [row for row in table("ptbxl_scp.csv") if row["snomed"]]
+    return {f"scp:{row['code']}": (scored[row["snomed"]],) for row in rows}
+
+
+_LUDB = _column("ludb_superclass.csv", "ludb", "superclass")
+_ALL_SCP = _scp("diagnostic") | _scp("form") | _scp("rhythm")
+
+TASKS: Mapping[str, Task] = {
+    task.name: task
+    for task in (
+        _task("ptbxl-all", _ALL_SCP),
+        _task("ptbxl-diagnostic", _scp("diagnostic")),
+        _task("ptbxl-subdiagnostic", _scp("diagnostic", "subclass")),
+        _task("ptbxl-superdiagnostic", _scp("diagnostic", "superclass")),
+        _task("ptbxl-form", _scp("form")),
+        _task("ptbxl-rhythm", _scp("rhythm")),
+        # Records of one superclass only (ST-MEM, arXiv 2402.09450): 16,244 of PTB-XL 1.0.3.
+        _task("stmem-single-label", _scp("diagnostic", "superclass"), exclusive=True),
+        # The groups of Zheng et al. 2020. AF is flutter here, and goes with fibrillation.
+        _task("chapman-rhythm", _column("chapman_rhythm.csv", "chapman", "group"), exclusive=True),
+        _task(
+            "chapman-rhythm-11",
+            _column("chapman_rhythm.csv", "chapman", "rhythm"),
+            exclusive=True,
+        ),
+        _task("chapman-condition", _column("chapman_condition.csv", "chapman-beat", "condition")),
+        # The Challenge of 2021 scores four pairs of codes as one class each.
+        _task(
+            "snomed-26",
+            _column("snomed.csv", "snomed", "scored") | _chapman("scored") | _scp_scored(),
+        ),
+        _task(
+            "cinc2011-quality",
+            _column("cinc2011_quality.csv", "cinc2011", "quality"),
+            exclusive=True,
+        ),
+        _task("ludb-superdiagnostic", _LUDB),
+        # PTB-XL's superclasses in whatever words. Who names no normal ECG has sinus rhythm alone.
+        _task(
+            "superdiagnostic",
+            _column("snomed.csv", "snomed", "superclass")
+            | _chapman("superclass")
+            | _LUDB
+            | _scp("diagnostic", "superclass"),
+            alone=frozenset({"snomed:426783006", "chapman:SR"}),
+        ),
+    )
+}

@@ -1,0 +1,182 @@
+"""No record is lost: it is in the store, or in quarantine.csv with its file and a reason."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from myocard.data.formats.reading import read
+from myocard.data.preparation import ALLOWABLE, REASONS, Wanted, examine, prepare
+from myocard.data.signal import Band
+from myocard.data.sources.entry import Entry
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.leads import LEADS
+from myocard.record import Record
+
+WANTED = Wanted(100, 10.0, LEADS)
+
+
+def noise(seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(12, 1000)).astype(np.float32)
+
+
+def changed(value: float, lead: str, samples: slice = slice(None)) -> np.ndarray:
+    signal = noise()
+    signal[LEADS.index(lead), samples] = value
+    return signal
+
+
+def unreadable(make: Callable[..., Entry]) -> Entry:
+    entry = make("unreadable")
+    entry.path.write_text("no array")
+    return entry
+
+
+def wrong_length(make: Callable[..., Entry]) -> Entry:
+    entry = make("wrong_length")
+    header = entry.path.with_name("short.hea")
+    lines = [f"short.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+    header.write_text("\n".join(["short 12 100 1000", *lines]))
+    np.ones(12 * 900, dtype="<i2").tofile(header.with_suffix(".dat"))
+    return replace(entry, path=header, read=partial(read, header))
+
+
+BROKEN: dict[str, Callable[[Callable[..., Entry]], Entry]] = {
+    "unreadable": unreadable,
+    "wrong_length": wrong_length,
+    "missing_lead": lambda make: make("missing_lead", noise()[:11], leads=LEADS[:11]),
+    "not_finite": lambda make: make("not_finite", changed(np.nan, "V2", slice(3, 4))),
+    "flat_lead": lambda make: make("flat_lead", changed(0.3, "aVL")),
+    "too_short": lambda make: make("too_short", noise()[:, :999]),
+    "unknown_code": lambda make: make("unknown_code", codes=("scp:NORM", "scp:NOSUCH")),
+    "duplicate": lambda make: make("duplicate", noise(7)),
+}
+DETAILS = {
+    "unreadable": "unreadable.npy: not a NumPy array",
+    "wrong_length": "short.hea",
+    "missing_lead": "no lead V6; prepare with --leads I,II,III,aVR,aVL,aVF,V1,V2,V3,V4,V5",
+    "not_finite": "in V2",
+    "flat_lead": "in aVL",
+    "too_short": "9.99 s of 10 s; prepare with --seconds",
+    "unknown_code": "scp:NOSUCH; add it to the table or allow unknown_code",
+    "duplicate": "of record good-0",
+}
+
+
+@pytest.fixture
+def mixed(make_entry) -> list[Entry]:
+    """A good record, then each broken one, each followed by another good one."""
+    listed = [make_entry("good-0", noise(7), codes=("scp:NORM",))]
+    for number, make in enumerate(BROKEN.values(), start=1):
+        listed += [make(make_entry), make_entry(f"good-{number}", noise(7 + number))]
+    return listed
+
+
+def run(entries: list[Entry], out: Path, wanted: Wanted = WANTED, **settings: object) -> Store:
+    return prepare(entries, out, wanted, source="test", jobs=1, **settings)
+
+
+def test_every_reason_has_its_record() -> None:
+    assert BROKEN.keys() == REASONS.keys() == DETAILS.keys()
+
+
+def test_every_broken_record_is_listed_once_with_its_file_and_reason(mixed, tmp_path) -> None:
+    store = run(mixed, tmp_path / "store")
+    table = pd.read_csv(store.folder / "quarantine.csv").set_index("id")
+    assert table["reason"].to_dict() == {reason: reason for reason in BROKEN}
+    paths = {entry.id: str(entry.path) for entry in mixed if entry.id in BROKEN}
+    assert table["path"].to_dict() == paths
+    for reason, detail in DETAILS.items():
+        assert detail in table.loc[reason, "detail"]
+
+
+def test_good_records_are_kept_in_the_sources_order_and_none_is_lost(mixed, tmp_path) -> None:
+    store = run(mixed, tmp_path / "store")
+    assert store.records["id"].tolist() == [f"good-{i}" for i in range(len(BROKEN) + 1)]
+    assert len(store.records) + store.info["quarantined"] == len(mixed)
+    assert set(store.records["flags"]) == {""}
+    for row, integers in zip(store.records.itertuples(), store.signals, strict=True):
+        original = np.load(next(e.path for e in mixed if e.id == row.id))
+        np.testing.assert_allclose(integers * row.scale, original, atol=row.scale)
+
+
+@pytest.mark.parametrize("reason", ALLOWABLE)
+def test_what_is_allowed_is_kept_and_flagged(mixed, tmp_path, reason) -> None:
+    store = run(mixed, tmp_path / "store", replace(WANTED, allow=(reason,)))
+    flags = store.records.set_index("id")["flags"]
+    assert flags[flags != ""].to_dict() == {reason: reason}
+    assert reason not in set(pd.read_csv(store.folder / "quarantine.csv")["id"])
+    assert store.info["allowed"] == [reason]
+
+
+def test_all_flags_of_a_record_are_kept(make_entry, tmp_path) -> None:
+    longer = np.concatenate([changed(0.3, "V1"), changed(0.3, "V1")], axis=1)
+    entries = [
+        make_entry("a", longer, codes=("scp:NOSUCH", "scp:NEITHER")),
+        make_entry("b", longer, patient="a"),
+    ]
+    store = run(entries, tmp_path / "store", replace(WANTED, allow=ALLOWABLE))
+    assert store.records["flags"].tolist() == [
+        "cropped;unknown_code;flat_lead",
+        "cropped;flat_lead;duplicate",
+    ]
+
+
+def test_of_an_allowed_and_a_forbidden_fault_the_forbidden_one_bars(make_entry, tmp_path) -> None:
+    entries = [make_entry("good"), make_entry("bad", changed(0, "I"), codes=("scp:NOSUCH",))]
+    store = run(entries, tmp_path / "store", replace(WANTED, allow=("unknown_code",)))
+    assert pd.read_csv(store.folder / "quarantine.csv")["reason"].tolist() == ["flat_lead"]
+
+
+def test_a_record_flat_in_every_lead_is_never_kept(make_entry, tmp_path) -> None:
+    """What a high-pass leaves of it is rounding, which quantising would blow up to full range."""
+    entries = [make_entry("good"), make_entry("flat", np.full((12, 1000), 0.7))]
+    wanted = replace(WANTED, band=Band(0.67, 40.0), allow=("flat_lead",))
+    store = run(entries, tmp_path / "store", wanted)
+    table = pd.read_csv(store.folder / "quarantine.csv")
+    assert table[["id", "detail"]].to_numpy().tolist() == [["flat", "in every lead"]]
+
+
+def test_only_the_wanted_leads_are_judged(make_entry, tmp_path) -> None:
+    entries = [make_entry("a", changed(np.nan, "V2")), make_entry("b", changed(0, "V3"))]
+    store = run(entries, tmp_path / "store", replace(WANTED, leads=("V1", "I")))
+    assert store.records["id"].tolist() == ["a"]  # b is a duplicate in V1 and I.
+    np.testing.assert_allclose(
+        store.signals[0] * store.records["scale"][0],
+        noise()[[LEADS.index("V1"), 0]],
+        atol=store.records["scale"][0],
+    )
+
+
+def test_a_record_without_samples_is_too_short() -> None:
+    record = Record(np.ones((12, 0), dtype=np.float32), 100.0, LEADS)
+    entry = Entry("a", Path("a"), lambda: record, "a")
+    wanted = Wanted(100, 0.01, LEADS, Band(0.67, 40.0))
+    found, faults = examine(entry, wanted)
+    assert found is None
+    assert [fault.reason for fault in faults] == ["too_short"]
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(1.22, True), (1.23, False)])
+def test_lengths_are_counted_as_resampling_counts_them(make_entry, seconds, kept) -> None:
+    """441 samples at 360 Hz are 122.5 at 100 Hz, which rounds to even."""
+    entry = make_entry("a", noise()[:, :441], rate=360)
+    record, _ = examine(entry, Wanted(100, seconds, LEADS))
+    assert (record is not None) is kept
+
+
+def test_records_that_are_all_bad_are_counted(make_entry, tmp_path) -> None:
+    entries = [BROKEN[reason](make_entry) for reason in ("not_finite", "flat_lead", "too_short")]
+    entries.append(make_entry("also", changed(np.inf, "I")))
+    with pytest.raises(InputError) as error:
+        run(entries, tmp_path / "store")
+    assert "no record can be used (2 not_finite, 1 flat_lead, 1 too_short)" in str(error.value)
+    assert not (tmp_path / "store").exists()
+    # The message names a file that tells why.
+    named = Path(str(error.value).partition(": ")[0])
+    assert pd.read_csv(named)["id"].tolist() == ["not_finite", "flat_lead", "too_short", "also"]

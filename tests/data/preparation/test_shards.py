@@ -1,0 +1,108 @@
+"""Shards that several machines prepared are one store when a pattern names them."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from myocard.data.batches import Part, Windows, in_order
+from myocard.data.preparation import Wanted, of_shard, prepare
+from myocard.data.signal import Preprocessing
+from myocard.data.sources.entry import Entry
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.leads import LEADS
+
+WANTED = Wanted(100, 10.0, LEADS)
+SHARDS = 3
+FALLS_TO = int(hashlib.sha256(b"a").hexdigest(), 16) % 2 + 1, 2  # the shard of patient "a"
+
+
+@pytest.fixture
+def listed(make_entry) -> list[Entry]:
+    """Twenty records of ten patients, one of them with the waveform of another patient's."""
+    found = [
+        make_entry(f"{number:02}", patient=f"p{number // 2}", codes=("scp:NORM",))
+        for number in range(20)
+    ]
+    found[12].path.write_bytes(found[3].path.read_bytes())
+    return found
+
+
+@pytest.fixture
+def pattern(listed, tmp_path) -> Path:
+    for number in range(1, SHARDS + 1):
+        out = tmp_path / f"shard-{number}"
+        prepare(listed, out, WANTED, source="test", shard=(number, SHARDS), jobs=1)
+    return tmp_path / "shard-*"
+
+
+def test_all_shards_together_are_the_store_that_one_machine_makes(
+    listed, pattern, tmp_path
+) -> None:
+    store = Store.open(pattern)
+    whole = prepare(listed, tmp_path / "whole", WANTED, source="test", jobs=1)
+    assert (store.made, len(store.records)) == (whole.made, 19)
+    assert set(store.records["sha256"]) == set(whole.records["sha256"])
+    # No patient is in two folds, though every shard was divided on its own.
+    assert (store.records.groupby("patient")["fold"].nunique() == 1).all()
+    wanted = Preprocessing(100, 700)
+    places = whole.records.set_index("sha256").index.get_indexer(store.records["sha256"])
+    found = store.windows(range(19), wanted, np.arange(19))
+    np.testing.assert_array_equal(found, whole.windows(places, wanted, np.arange(19)))
+
+
+def test_batches_are_read_across_shards(pattern) -> None:
+    store, wanted = Store.open(pattern), Preprocessing(100, 1000)
+    rows = np.array([18, 0, 7, 12, 1])
+    batches = list(in_order(Windows([Part(store, rows)], wanted), batch=2))
+    np.testing.assert_array_equal(np.concatenate(batches), store.windows(rows, wanted))
+
+
+def test_a_missing_shard_is_named(pattern, tmp_path) -> None:
+    shutil.rmtree(tmp_path / "shard-2")
+    with pytest.raises(InputError, match=r"shard-\*: of test, shard 2 of 3 is missing"):
+        Store.open(pattern)
+
+
+def test_an_unfinished_shard_is_refused(pattern, tmp_path) -> None:
+    (tmp_path / "shard-2").rename(tmp_path / "shard-2.partial")
+    (tmp_path / "shard-2.partial" / "store.json").unlink()
+    with pytest.raises(InputError, match=r"shard-2\.partial"):
+        Store.open(pattern)
+
+
+def test_shards_that_were_made_otherwise_are_refused(pattern, listed, tmp_path) -> None:
+    shutil.rmtree(tmp_path / "shard-2")
+    other = Wanted(50, 10.0, LEADS)
+    prepare(listed, tmp_path / "shard-2", other, source="test", shard=(2, SHARDS), jobs=1)
+    with pytest.raises(InputError, match=r"shard-2 has StoreInput\(rate=50.* prepare them alike"):
+        Store.open(pattern)
+
+
+def test_one_record_with_two_waveforms_is_refused(pattern, listed, tmp_path) -> None:
+    for entry in listed:
+        np.save(entry.path, -np.load(entry.path))
+    prepare(listed, tmp_path / "shard-whole", WANTED, source="test", jobs=1)
+    with pytest.raises(InputError, match="test 0. is in two of them, with two waveforms"):
+        Store.open(pattern)
+
+
+@pytest.mark.parametrize("shard", [(0, 3), (4, 3), (1, 0)])
+def test_a_shard_that_is_none_is_refused(listed, tmp_path, shard) -> None:
+    with pytest.raises(InputError, match=f"shard {shard[0]} of {shard[1]}: give one from 1 to"):
+        prepare(listed, tmp_path / "store", WANTED, source="test", shard=shard)
+
+
+def test_a_shard_without_a_patient_is_refused(make_entry, tmp_path) -> None:
+    found = [make_entry("a")]
+    assert [len(of_shard(found, 1, 1)), len(of_shard(found, *FALLS_TO))] == [1, 1]
+    with pytest.raises(InputError, match="no patient falls to it; make fewer shards"):
+        prepare(found, tmp_path / "store", WANTED, source="test", shard=(3 - FALLS_TO[0], 2))
+
+
+def test_a_pattern_that_names_nothing_is_told(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"none-\*: no store has such a name"):
+        Store.open(tmp_path / "none-*")

@@ -1,0 +1,95 @@
+"""A record is known again, whatever it is called, and a stranger is not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.signal import resample_poly
+
+from myocard.data.leaks import recognise, seen
+from myocard.data.preparation import Wanted, prepare
+from myocard.data.store import Store
+from myocard.leads import LEADS
+from myocard.models.checkpoint import CORPUS_COLUMNS
+from myocard.record import Record
+from myocard.simulation import entries
+from myocard.tasks.audit import leaks
+from myocard.tasks.task import task
+
+STRANGE = {"source": "other", "id": "new", "patient": "new", "sha256": "other"}
+
+
+@pytest.fixture
+def corpus(store) -> pd.DataFrame:
+    """Records 3 and 20 of the store."""
+    return store.records.loc[[3, 20], list(CORPUS_COLUMNS)]
+
+
+@pytest.mark.parametrize(
+    ("how", "changes"),
+    [
+        ("same waveform as", {"source": "other", "id": "new", "patient": "new"}),
+        ("same record as", {"sha256": "other", "fingerprint": "-" * 128}),
+        ("same fingerprint as", STRANGE),
+    ],
+)
+def test_a_record_is_known_by_its_waveform_or_by_its_source_and_id(store, corpus, how, changes):
+    met = recognise(corpus.assign(**changes), store.records)
+    assert met["row"].tolist() == [3, 20]
+    assert met["how"].tolist() == [how] * 2
+    assert met["id"].tolist() == corpus.assign(**changes)["id"].tolist()
+
+
+def test_a_stranger_is_not_known(store, corpus):
+    stranger = corpus.assign(**STRANGE, fingerprint="-" * 128)
+    assert recognise(stranger, store.records).empty
+    assert recognise(corpus.iloc[:0], store.records).empty
+    assert not seen(stranger, store.records).any()
+
+
+def test_another_record_of_a_patient_is_known(store, corpus):
+    visit = corpus.iloc[:1].assign(id="another visit", sha256="other", fingerprint="-" * 128)
+    same = store.records["patient"] == corpus["patient"].iloc[0]
+    words = seen(visit, store.records)
+    assert words.tolist() == ["same patient as sim another visit" if one else "" for one in same]
+
+
+def test_the_audit_lists_records_that_are_held_out_and_no_others(store):
+    corpus = store.records[list(CORPUS_COLUMNS)]
+    held_out = store.records["fold"].isin([9, 10])
+    assert len(leaks(corpus, store.records, [9, 10])) == held_out.sum()
+    first = store.records[held_out].iloc[0]
+    told = f"sim {first['id']}, fold {first['fold']}: same waveform as sim {first['id']}"
+    assert leaks(corpus, store.records, [9, 10])[0] == told
+    _, kept = task("ptbxl-form").targets(store.records["codes"].map(list))
+    few = leaks(corpus, store.records, [9, 10], task("ptbxl-form"))
+    assert len(few) == (held_out & kept).sum() < held_out.sum()
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory) -> Store:
+    """Twenty records of another site, and one of the session's store as a stranger would have it.
+
+    Resampled from 500 to 250 Hz, rescaled, rounded to 5 µV, and called by another name.
+    """
+    theirs = entries(20, 5, rate=250.0, site="B")
+    original = entries(60, 0, rate=500.0)[9]
+
+    def read() -> Record:
+        signal = 1.1 * resample_poly(original.read().signal, 1, 2, axis=1)
+        return Record((np.round(signal / 0.005) * 0.005).astype(np.float32), 250.0, LEADS)
+
+    copy = replace(original, id="X1", patient="X1", path=Path("copy"), read=read, fold=1)
+    out = tmp_path_factory.mktemp("stores") / "planted"
+    return prepare([*theirs, copy], out, Wanted(100, 10.0, LEADS), source="theirs", jobs=1)
+
+
+def test_a_planted_copy_is_caught_and_nothing_else(store, planted):
+    met = recognise(planted.records, store.records)
+    assert met[["row", "how", "source", "id"]].values.tolist() == [
+        [9, "same fingerprint as", "theirs", "X1"]
+    ]
+    clean = planted.records[planted.records["id"] != "X1"]
+    assert recognise(clean, store.records).empty

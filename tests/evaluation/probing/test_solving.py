@@ -1,0 +1,73 @@
+"""The linear head is at its optimum, whatever the features look like."""
+
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from myocard.evaluation.probing.solving import Scales, solve
+from myocard.nn.readouts.classifier import classification_loss
+
+RECORDS, WIDTH, CLASSES = 300, 40, 3
+
+
+@pytest.fixture
+def features(generator) -> Tensor:
+    """Few axes of much spread, many of little, and a feature that never changes."""
+    axes = torch.randn(WIDTH, WIDTH, generator=generator) * torch.logspace(1, -3, WIDTH)
+    drawn = torch.randn(RECORDS, WIDTH, generator=generator) @ axes.T + 5
+    drawn[:, 0] = 7
+    return drawn
+
+
+@pytest.fixture
+def classes(features, generator) -> Tensor:
+    noise = torch.randn(RECORDS, CLASSES, generator=generator)
+    return (features[:, 1 : CLASSES + 1] - 5 + 5 * noise).argmax(dim=1)
+
+
+def standardised(features: Tensor) -> Tensor:
+    return (features - features.mean(dim=0)) / (features.var(dim=0, correction=0) + 1e-5).sqrt()
+
+
+def test_exclusive_classes_are_scikit_learns(features, classes):
+    targets = torch.nn.functional.one_hot(classes).float()
+    (head,) = solve(features, targets, [0.01], exclusive=True)
+    oracle = LogisticRegression(C=1 / (RECORDS * 0.01), tol=1e-8, max_iter=10000)
+    oracle.fit(standardised(features).numpy(), classes.numpy())
+    expected = oracle.predict_proba(standardised(features).numpy())
+    assert head(features).softmax(dim=1).detach().numpy() == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_no_gradient_is_left_under_any_penalty_in_any_order(features, classes, exclusive):
+    targets = torch.nn.functional.one_hot(classes).float()
+    penalties = [1e-3, 1.0, 1e-2]
+    for head, penalty in zip(
+        solve(features, targets, penalties, exclusive=exclusive), penalties, strict=True
+    ):
+        loss = classification_loss(head(features), targets, exclusive=exclusive).mean()
+        (loss + penalty * head[1].weight.square().sum() / 2).backward()
+        for parameter in head.parameters():
+            assert parameter.grad.abs().max() < 1e-3
+
+
+def test_a_class_without_a_positive_and_no_penalty_end_in_numbers(features):
+    targets = torch.zeros(RECORDS, 2)
+    targets[:150, 1] = 1
+    for head in solve(features, targets, [0.0, 1e-2], exclusive=False):
+        assert head(features).isfinite().all()
+        assert (head(features)[:, 0] < 0).all()
+
+
+def test_fewer_records_than_features_can_be_solved(features, classes):
+    few, targets = features[:10], torch.nn.functional.one_hot(classes, CLASSES).float()[:10]
+    (head,) = solve(few, targets, [1e-2], exclusive=False)
+    assert ((head(few) > 0) == targets.bool()).all()
+
+
+def test_stretching_undoes_shrinking(features, generator):
+    _, values, axes = torch.svd_lowrank(standardised(features), q=10)
+    scales = Scales((axes, values.square() / RECORDS), torch.tensor([0.2, 0.1, 0.01]), 0.01)
+    given = torch.randn(CLASSES, WIDTH + 1, generator=generator)
+    assert torch.allclose(scales.stretch(scales.shrink(given)), given, atol=1e-4)

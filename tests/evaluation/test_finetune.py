@@ -1,0 +1,298 @@
+"""Fine-tuning trains everything, from where it was told to start, and says what it was shown."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from myocard.data.batches import Part, Windows
+from myocard.data.leaks import seen
+from myocard.data.signal import Preprocessing
+from myocard.errors import InputError
+from myocard.evaluation.features import extract
+from myocard.evaluation.finetune import finetune
+from myocard.evaluation.probing import probe
+from myocard.evaluation.supervised import predict
+from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.models.classifier import ClassifierShape, read_probe
+from myocard.nn.readouts.classifier import SignalClassifier
+from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split
+from myocard.report import write_report
+
+TASK = "ptbxl-all"
+SPLIT = Split(train=(1, 2, 3, 4, 5, 6), validation=(7, 8), test=(9, 10))
+STILL = {"base_learning_rate": 1e-12, "weight_decay": 0.0}
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+class Stopped(Exception):
+    """As if the power had failed."""
+
+
+def recipe(**changes) -> FinetuneRecipe:
+    """Three steps of twelve records."""
+    how = {"epochs": 1, "batch": 12, "base_learning_rate": 1e-2, "weight_decay": 0.01}
+    how |= {"precision": "fp32", "checkpoint_every": 1} | changes.pop("how", {})
+    given = {"task": TASK, "head": "linear", "split": SPLIT, "resamples": 20}
+    return FinetuneRecipe(**given | {"optimisation": Optimisation(**how)} | changes)
+
+
+@pytest.fixture
+def clean(checkpoint, store) -> Checkpoint:
+    """The tiny encoder, said to be trained on the training folds."""
+    corpus = store.records[store.records["fold"].isin(SPLIT.train)]
+    return replace(checkpoint, corpus=corpus.loc[:, list(CORPUS_COLUMNS)])
+
+
+@pytest.fixture
+def probed(clean, store, tmp_path) -> Path:
+    """The run of a PMA with a linear head on the cached states."""
+    how = Optimisation(
+        epochs=2, batch=12, base_learning_rate=0.05, weight_decay=0.0, precision="fp32"
+    )
+    given = ProbeRecipe(
+        task=TASK,
+        readouts=("pma",),
+        heads=("linear",),
+        split=SPLIT,
+        seeds=(0,),
+        penalties=(1e-3,),
+        resamples=20,
+        optimisation=how,
+    )
+    return probe(extract(clean, store, tmp_path / "features"), given, tmp_path / "probes")[0]
+
+
+def run_of(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def scores_of(folder: Path, split: str = "validation") -> np.ndarray:
+    table = pd.read_parquet(folder / "predictions.parquet").query("split == @split")
+    return table.filter(like="score:").to_numpy()
+
+
+def drawn(checkpoint: Checkpoint, classes, readout: str, head: str) -> dict[str, torch.Tensor]:
+    """All weights before training with seed 0."""
+    torch.manual_seed(0)
+    shape = ClassifierShape(TASK, tuple(classes), readout, None, head)
+    classifier = shape.build(checkpoint.encoder.norm, checkpoint.encoder.shape.depth)
+    encoder = {f"encoder.{k}": v for k, v in checkpoint.encoder.state_dict().items()}
+    return encoder | classifier.state_dict()
+
+
+@pytest.mark.parametrize("readout", ["pma", "scalar-mix", "concat", "alf"])
+def test_one_step_moves_encoder_readout_and_head(clean, store, tmp_path, readout):
+    one_step = recipe(readout=readout, head="mlp", how={"epochs": 0.01})
+    finetune(one_step, clean, store, tmp_path / "out")
+    after = weights_of(tmp_path / "out")
+    before = drawn(clean, run_of(tmp_path / "out")["classes"], readout, "mlp")
+    assert after.keys() == before.keys()
+    still = [name for name in after if torch.equal(after[name], before[name])]
+    assert still == []
+
+
+def test_a_frozen_gate_stays_while_the_norm_in_the_same_readout_moves(clean, store, tmp_path):
+    finetune(recipe(readout="pma-frozen-gate"), clean, store, tmp_path / "out")
+    after = weights_of(tmp_path / "out")
+    before = drawn(clean, run_of(tmp_path / "out")["classes"], "pma-frozen-gate", "linear")
+    gate = [name for name in after if name.startswith("readout.gate")]
+    assert len(gate) == 8
+    assert all(torch.equal(after[name], before[name]) for name in gate)
+    assert not torch.equal(after["readout.norm.weight"], before["readout.norm.weight"])
+
+
+def test_encoder_and_readout_share_the_final_norm(clean, store, tmp_path):
+    finetune(recipe(), clean, store, tmp_path / "out")
+    after = weights_of(tmp_path / "out")
+    for name in ("weight", "bias"):
+        assert torch.equal(after[f"readout.norm.{name}"], after[f"encoder.norm.{name}"])
+
+
+def test_the_checkpoint_that_was_given_is_left_alone(clean, store, tmp_path):
+    key = clean.key
+    finetune(recipe(), clean, store, tmp_path / "out")
+    assert clean.key == key
+    assert not clean.encoder.training
+
+
+def test_a_probe_hands_over_its_weights(clean, store, probed, tmp_path):
+    finetune(recipe(how=STILL), clean, store, tmp_path / "out", probe=probed)
+    after, before = weights_of(tmp_path / "out"), load_file(probed / "classifier.safetensors")
+    for name in before.keys() - {f"head.0.{each}" for each in STATISTICS}:
+        assert torch.allclose(after[name], before[name], atol=1e-6), name
+
+
+def test_before_training_the_scores_are_the_probes(clean, store, probed):
+    shape, weights = read_probe(probed, clean)
+    classifier = shape.build(clean.encoder.norm, clean.encoder.shape.depth)
+    classifier.load_state_dict(weights)
+    model = SignalClassifier(clean.encoder, classifier).eval()
+    rows = np.flatnonzero(store.records["fold"].isin(SPLIT.validation))
+    windows = Windows([Part(store, rows)], clean.preprocessing)
+    found = predict(model, windows, crops=1, batch=12, exclusive=False)
+    assert np.allclose(found, scores_of(probed), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"readout": "ppa"}, "a probe of readout pma, not ppa; choose another"),
+        ({"head": "mlp"}, "a probe of head linear, not mlp"),
+        ({"min_positives": 3}, "a probe of classes "),
+        ({"task": "ptbxl-rhythm"}, "a probe of task ptbxl-all, not ptbxl-rhythm; classes "),
+    ],
+)
+def test_a_probe_of_something_else_is_refused(clean, store, probed, tmp_path, changes, message):
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=f"pma-linear: {message}"):
+        finetune(recipe(**changes), clean, store, tmp_path / "out", probe=probed)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_probe_of_another_encoder_is_refused(clean, store, probed, tmp_path):
+    with pytest.raises(InputError, match="a probe of another encoder than random-tiny-4"):
+        finetune(recipe(), clean.randomised(4), store, tmp_path / "out", probe=probed)
+
+
+def test_from_scratch_the_encoder_is_drawn_anew_and_may_be_scored_on_what_the_old_one_saw(
+    clean, store, tmp_path
+):
+    leaky = replace(clean, corpus=store.records.loc[:, list(CORPUS_COLUMNS)])
+    with pytest.raises(InputError, match="leak: the encoder was trained on 12 records of valid"):
+        finetune(recipe(), leaky, store, tmp_path / "leak", test=True)
+    finetune(recipe(start="scratch", how=STILL), leaky, store, tmp_path / "out", test=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    made = Checkpoint.load(tmp_path / "out" / "model")
+    for name, value in clean.randomised(0).encoder.state_dict().items():
+        assert torch.allclose(made.encoder.state_dict()[name], value, atol=1e-6)
+    assert not torch.equal(made.encoder.separator, clean.encoder.separator)
+    met = seen(made.corpus, store.records).astype(bool)
+    assert met.tolist() == store.records["fold"].isin(SPLIT.train).tolist()
+    assert run_of(tmp_path / "out")["encoder"]["random"] is True
+
+
+def test_from_scratch_no_probe_can_be_taken_up(clean, store, probed, tmp_path):
+    with pytest.raises(InputError, match='pma-linear: .*leave out start = "scratch"'):
+        finetune(recipe(start="scratch"), clean, store, tmp_path / "out", probe=probed)
+
+
+def test_a_probe_that_was_trained_on_other_folds_is_refused(clean, store, probed, tmp_path):
+    other = SPLIT.model_copy(update={"validation": SPLIT.test, "test": SPLIT.validation})
+    with pytest.raises(InputError, match="a probe of another store or split"):
+        finetune(recipe(split=other), clean, store, tmp_path / "out", probe=probed)
+
+
+def test_scores_of_several_crops_are_the_mean_over_windows(clean, store):
+    shape = ClassifierShape(TASK, ("A", "B"), "pma", None, "linear")
+    model = SignalClassifier(clean.encoder, shape.build(clean.encoder.norm, 3)).eval()
+    rows = np.array([4, 0, 7])
+    windows = Windows([Part(store, rows)], clean.preprocessing)
+    # Of 901 places, the middles of the three thirds.
+    with torch.inference_mode():
+        each = [
+            model(torch.from_numpy(store.windows(rows, clean.preprocessing, start))).sigmoid()
+            for start in (150, 450, 750)
+        ]
+    found = predict(model, windows, crops=3, batch=2, exclusive=False)
+    assert np.allclose(found, torch.stack(each).mean(dim=0), atol=1e-6)
+    middle = predict(model, windows, crops=1, batch=2, exclusive=False)
+    assert np.allclose(middle, each[1], atol=1e-6)
+    assert not np.allclose(middle, found, atol=1e-6)
+
+
+def test_test_folds_are_not_touched_before_they_may_be(clean, store, tmp_path):
+    finetune(recipe(), clean, store, tmp_path / "first")
+    assert run_of(tmp_path / "first")["test"] is None
+    assert len(scores_of(tmp_path / "first", "test")) == 0
+    finetune(recipe(), clean, store, tmp_path / "second", test=True)
+    assert run_of(tmp_path / "second")["test"]["records"] == 12
+    assert np.array_equal(scores_of(tmp_path / "first"), scores_of(tmp_path / "second"))
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(clean, store, tmp_path):
+    given = recipe(seeds=(3, 5))
+    finetune(given, clean, store, tmp_path / "whole")
+    steps = []
+
+    def stop(progress) -> None:
+        steps.append(progress.step)
+        if len(steps) == 5:  # the second step of the second seed
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        finetune(given, clean, store, tmp_path / "out", report=stop)
+    assert not (tmp_path / "out").exists()
+    finetune(given, clean, store, tmp_path / "out", report=lambda p: steps.append(p.step))
+    assert steps == [1, 2, 3, 1, 2, 3]
+    one, other = weights_of(tmp_path / "whole"), weights_of(tmp_path / "out")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert np.array_equal(scores_of(tmp_path / "whole"), scores_of(tmp_path / "out"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
+
+
+def test_a_stopped_run_is_not_taken_up_by_one_of_other_origin(clean, store, probed, tmp_path):
+    def stop(progress) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        finetune(recipe(), clean, store, tmp_path / "out", report=stop)
+    other = replace(store, records=store.records.assign(sha256="other " + store.records["id"]))
+    for given, encoder, store_, start in (
+        (recipe(start="scratch"), clean, store, None),
+        (recipe(), clean.randomised(2), store, None),
+        (recipe(), clean, other, None),
+        (recipe(), clean, store, probed),
+    ):
+        with pytest.raises(InputError, match=r"settings\.json: a run with other settings"):
+            finetune(given, encoder, store_, tmp_path / "out", probe=start)
+
+
+def test_a_start_is_the_same_by_its_weights_and_not_by_its_path(clean, store, probed, tmp_path):
+    def stop(progress) -> None:
+        raise Stopped
+
+    start = shutil.copytree(probed, tmp_path / "start")
+    with pytest.raises(Stopped):
+        finetune(recipe(), clean, store, tmp_path / "out", probe=start, report=stop)
+    weights = start / "classifier.safetensors"
+    save_file({k: 0 * v for k, v in load_file(weights).items()}, weights)
+    with pytest.raises(InputError, match=r"settings\.json: a run with other settings"):
+        finetune(recipe(), clean, store, tmp_path / "out", probe=start)
+    finetune(recipe(), clean, store, tmp_path / "out", probe=probed)
+
+
+def test_the_model_knows_what_it_was_trained_on(clean, store, tmp_path):
+    before = store.records[store.records["fold"] == 1]
+    less = replace(clean, corpus=before.loc[:, list(CORPUS_COLUMNS)].assign(source="elsewhere"))
+    finetune(recipe(), less, store, tmp_path / "out")
+    made = Checkpoint.load(tmp_path / "out" / "model")
+    assert set(made.corpus["source"]) == {"elsewhere", "sim"}
+    met = seen(made.corpus, store.records).astype(bool)
+    assert met.tolist() == store.records["fold"].isin(SPLIT.train).tolist()
+    assert (made.about["from"], made.about["start"]) == ("tiny", "checkpoint")
+
+
+def test_its_run_can_be_reported(clean, store, probed, tmp_path):
+    finetune(recipe(), clean, store, tmp_path / "out", probe=probed, test=True)
+    write_report([tmp_path / "out"], tmp_path / "report")
+    assert "pma" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_an_existing_folder_or_an_unfit_store_is_refused(clean, store, tmp_path):
+    with pytest.raises(InputError, match="exists already; remove it"):
+        finetune(recipe(), clean, store, tmp_path)
+    faster = replace(clean, preprocessing=Preprocessing(500, 100))
+    with pytest.raises(InputError, match="the rate is 100 Hz, not 500 Hz"):
+        finetune(recipe(), faster, store, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,192 @@
+"""What comes from object storage is what was put there, or is refused with its file named."""
+
+import json
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import fsspec
+import pytest
+
+from myocard.data.preparation import Wanted, prepare
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.files.download import fetch
+from myocard.leads import LEADS
+from myocard.simulation import entries
+from myocard.tasks.audit import altered
+
+
+@pytest.fixture
+def bucket(store, checkpoint, tmp_path):
+    """A file system in memory that holds a store and a checkpoint."""
+    memory = fsspec.filesystem("memory")
+    memory.put(str(store.folder), "/ecgs/store", recursive=True)
+    checkpoint.save(tmp_path / "made")
+    memory.put(str(tmp_path / "made"), "/ecgs/encoder", recursive=True)
+    yield memory
+    memory.rm("/ecgs", recursive=True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_store_arrives_whole_and_opens(bucket, store, tmp_path):
+    told = []
+    fetch("memory://ecgs/store", tmp_path / "out", lambda *each: told.append(each))
+    assert contents(tmp_path / "out") == contents(store.folder)
+    assert Store.open(tmp_path / "out").key == store.key
+    sizes = {path.name: path.stat().st_size for path in store.folder.iterdir()}
+    del sizes["store.json"]  # too small to be told of
+    assert {file: done for file, done, size in told if done == size} == sizes
+
+
+def test_a_checkpoint_arrives_with_what_is_hashed(bucket, tmp_path):
+    fetch("memory://ecgs/encoder", tmp_path / "out")
+    assert altered(tmp_path / "out") == []
+    expected = contents(tmp_path / "made")
+    del expected["README.md"]
+    assert contents(tmp_path / "out") == expected
+
+
+def test_all_shards_come_by_a_pattern_and_those_there_stay(bucket, tmp_path):
+    found, wanted = entries(10, 0, rate=100.0), Wanted(100, 10.0, LEADS)
+    for number in (1, 2):
+        made = tmp_path / "made" / f"ptbxl-{number}"
+        prepare(found, made, wanted, source="s", shard=(number, 2), jobs=1)
+        bucket.put(str(made), f"/ecgs/ptbxl-{number}", recursive=True)
+    fetch("memory://ecgs/ptbxl-2", tmp_path / "out" / "ptbxl-2")
+    before = (tmp_path / "out" / "ptbxl-2").stat().st_ino
+    found = fetch("memory://ecgs/ptbxl-*", tmp_path / "out")
+    assert [folder.name for folder in found] == ["ptbxl-1", "ptbxl-2"]
+    assert (tmp_path / "out" / "ptbxl-2").stat().st_ino == before
+    here, there = (Store.open(tmp_path / each / "ptbxl-*") for each in ("out", "made"))
+    assert here.key == there.key
+
+
+def test_a_copy_that_was_stopped_goes_on_with_the_files_that_are_missing(bucket, store, tmp_path):
+    def stop(file: str, done: int, size: int) -> None:
+        if file == "records.parquet":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("memory://ecgs/store", tmp_path / "out", stop)
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out.partial" / "fetched" / "signals.npy").exists()
+    told = []
+    fetch("memory://ecgs/store", tmp_path / "out", lambda file, *done: told.append(file))
+    assert set(told) == {"records.parquet", "quarantine.csv"}
+    assert contents(tmp_path / "out") == contents(store.folder)
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_what_was_altered_there_is_named_and_the_rest_is_kept(bucket, tmp_path):
+    whole = bucket.cat("/ecgs/store/records.parquet")
+    bucket.pipe("/ecgs/store/records.parquet", whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(InputError, match="^/ecgs/store/records.parquet: not the file that was wr"):
+        fetch("memory://ecgs/store", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    left = {path.name for path in (tmp_path / "out.partial" / "fetched").iterdir()}
+    assert left == {"store.json", "signals.npy"}
+    bucket.pipe("/ecgs/store/records.parquet", whole)
+    fetch("memory://ecgs/store", tmp_path / "out")
+    assert altered(tmp_path / "out") == []
+
+
+def test_a_statement_that_was_altered_costs_no_copy(bucket, tmp_path):
+    stated = json.loads(bucket.cat("/ecgs/store/store.json")) | {"source": "another"}
+    bucket.pipe("/ecgs/store/store.json", json.dumps(stated).encode())
+    with pytest.raises(InputError, match="store.json: not the file that was written"):
+        fetch("memory://ecgs/store", tmp_path / "out")
+    assert not (tmp_path / "out.partial" / "fetched" / "signals.npy").exists()
+
+
+def test_a_file_that_is_missing_there_is_named(bucket, tmp_path):
+    bucket.rm("/ecgs/store/signals.npy")
+    with pytest.raises(InputError, match="^/ecgs/store/signals.npy: cannot be read"):
+        fetch("memory://ecgs/store", tmp_path / "out")
+
+
+def test_what_a_stopped_copy_left_of_another_folder_is_not_mixed_in(bucket, tmp_path):
+    def stop(file: str, done: int, size: int) -> None:
+        if file == "quarantine.csv":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("memory://ecgs/store", tmp_path / "out", stop)
+    fetch("memory://ecgs/encoder", tmp_path / "out")
+    assert altered(tmp_path / "out") == []
+    assert "signals.npy" not in contents(tmp_path / "out")
+
+
+def test_two_folders_of_one_name_are_refused(bucket, tmp_path):
+    for place in ("a", "b"):
+        bucket.pipe(f"/ecgs/{place}/store/store.json", b"{}")
+    with pytest.raises(InputError, match="names two folders alike; fetch each to"):
+        fetch("memory://ecgs/*/store", tmp_path / "out")
+
+
+def test_what_a_kill_left_beside_a_folder_goes(bucket, tmp_path):
+    fetch("memory://ecgs/store", tmp_path / "out" / "store")
+    left = tmp_path / "out" / "store.partial"
+    left.mkdir()
+    (left / "done").touch()
+    fetch("memory://ecgs/stor*", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["store"]
+
+
+def test_a_plain_web_server_will_do(store, tmp_path):
+    """One that knows no ranges, and lists no folders that we would understand."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *said: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=store.folder.parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        fetch(f"http://127.0.0.1:{server.server_port}/{store.folder.name}/", tmp_path / "out")
+        server.shutdown()
+    assert contents(tmp_path / "out") == contents(store.folder)
+
+
+@pytest.mark.parametrize("name", ["../stolen", "/etc/passwd", "..", "", ".hidden", "a/b"])
+def test_a_statement_cannot_name_a_file_elsewhere(bucket, tmp_path, name):
+    stated = json.loads(bucket.cat("/ecgs/store/store.json"))
+    stated["sha256"][name] = "0" * 64
+    bucket.pipe("/ecgs/store/store.json", json.dumps(stated).encode())
+    with pytest.raises(InputError, match="store.json: names a file"):
+        fetch("memory://ecgs/store", tmp_path / "out")
+    left = {path.name for path in (tmp_path / "out.partial").rglob("*")}
+    assert left <= {"fetched", "store.json"}
+
+
+@pytest.mark.parametrize("hashes", [None, 3, ["signals.npy"]])
+def test_a_statement_without_hashes_is_refused(bucket, tmp_path, hashes):
+    stated = json.loads(bucket.cat("/ecgs/store/store.json")) | {"sha256": hashes}
+    bucket.pipe("/ecgs/store/store.json", json.dumps(stated).encode())
+    with pytest.raises(InputError, match="store.json: holds no hash of itself"):
+        fetch("memory://ecgs/store", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("memory://ecgs/nothing", "nothing: is no store .store.json., checkpoint"),
+        ("memory://ecgs/none-*", "no folder has such a name"),
+        ("carrier-pigeon://ecgs/store", "cannot be read .ValueError: Protocol not known"),
+    ],
+)
+def test_what_cannot_be_fetched_is_said_in_one_line(bucket, tmp_path, url, message):
+    with pytest.raises(InputError, match=message):
+        fetch(url, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_there_is_not_replaced(bucket, tmp_path):
+    fetch("memory://ecgs/store", tmp_path / "out")
+    with pytest.raises(InputError, match="out: exists already"):
+        fetch("memory://ecgs/encoder", tmp_path / "out")
+    Store.open(tmp_path / "out")

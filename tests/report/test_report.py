@@ -1,0 +1,194 @@
+"""The page and its files: complete, self-contained, and the same for the same results."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from myocard.errors import InputError
+from myocard.report import write_report
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Collects text, attributes and ids, and fails on a tag that closes what was not open."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []  # what a browser would load
+        self.ways: list[str] = []  # where a reader may go
+        self.ids: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.handle_startendtag(tag, attrs)
+
+    def handle_startendtag(self, tag, attrs):
+        names = (
+            ("src", "xlink:href", "data") if tag == "a" else ("src", "href", "xlink:href", "data")
+        )
+        self.links += [v for k, v in attrs if k in names]
+        self.ways += [v for k, v in attrs if tag == "a" and k == "href"]
+        self.ids += [v for k, v in attrs if k == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def page(report: Path) -> Page:
+    return Page((report / "report.html").read_text())
+
+
+def test_the_page_is_well_formed_and_loads_nothing(page):
+    assert page.links
+    inside = {link for link in page.links if not link.startswith("data:image/png;base64,")}
+    assert inside <= {f"#{name}" for name in page.ids}
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_every_way_out_of_the_page_leads_to_a_part_of_it_or_a_file(page, report):
+    anchors = {f"#{name}" for name in page.ids}
+    files = {way for way in page.ways if not way.startswith("#")}
+    assert set(page.ways) - files <= anchors
+    assert all((report / file).is_file() for file in files)
+
+
+def test_a_readouts_row_leads_to_its_run_and_from_there_to_the_file(page, report):
+    assert page.ways.count("#run-runs-last") >= 1
+    assert "run-runs-last" in page.ids
+    assert "../runs/last/run.json" in page.ways
+
+
+def test_the_page_asks_for_no_script_font_or_style_from_elsewhere(report):
+    source = (report / "report.html").read_text()
+    assert not re.search(r"<script|@import|@font-face|url\((?!#)", source)
+
+
+def test_the_page_tells_what_a_reader_needs_to_judge_it(page):
+    text = " ".join(page.text.split())
+    assert "Scored on test: 80 records of 40 patients." in text
+    assert "50 bootstrap resamples by patient, macro over defined classes." in text
+    assert "HYP (no positive in test)." in text
+    assert "mean weight of every layer, on test." in text
+    assert "myocard probe recipe.toml" in text
+    assert "No run of this task was scored on test" not in text
+
+
+def test_every_figure_comes_with_its_numbers(report):
+    stems = {path.stem for path in (report / "figures").glob("*.svg")}
+    assert stems == {path.stem for path in (report / "figures").glob("*.csv")}
+    assert stems == {
+        "loss-1", "reconstruction-1", "ptbxl-superdiagnostic-gains",
+        "ptbxl-superdiagnostic-layers-1", "ptbxl-superdiagnostic-weights-1",
+        "ptbxl-superdiagnostic-reliability-1",
+    }  # fmt: skip
+
+
+def test_every_table_comes_as_numbers_and_for_a_manuscript(report):
+    stems = {path.stem for path in (report / "tables").glob("*.csv")}
+    assert stems == {path.stem for path in (report / "tables").glob("*.tex")}
+    told = ("calibration", "delong-1", "operating-1", "subgroups-1")
+    assert {"across-tasks", *(f"ptbxl-superdiagnostic-{name}" for name in told)} <= stems
+
+
+def test_the_layer_curve_draws_the_random_encoder_beside_the_pretrained_one(report):
+    numbers = pd.read_csv(report / "figures/ptbxl-superdiagnostic-layers-1.csv")
+    single = numbers[numbers["readout"] == "layer"].groupby("encoder")["layer"].apply(list)
+    assert single["small, pretrained · frozen · linear head"] == [0, 1, 2, 3, 4]
+    assert single["small, random weights · frozen · linear head"] == [2]
+    assert numbers.loc[numbers["best"], "layer"].tolist() == [4, 2]
+
+
+def test_the_weights_are_drawn_by_mixture_and_class(report):
+    numbers = pd.read_csv(report / "figures/ptbxl-superdiagnostic-weights-1.csv")
+    assert numbers["mixture"].tolist() == ["scalar mix", "PMA, all records", "CD", "MI", "NORM"]
+    assert numbers["4"].tolist() == [0.4, 0.1, 0.25, 0.25, 0.25]
+
+
+def test_the_same_results_give_the_same_bytes(report, runs, pretraining, tmp_path):
+    write_report([runs, pretraining], tmp_path / "out")
+    files = [path for path in report.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        twin = tmp_path / "out" / path.relative_to(report)
+        assert path.read_bytes() == twin.read_bytes(), path
+
+
+def test_results_without_test_say_so_loudly(write, tmp_path):
+    write(tmp_path / "runs" / "last", test=False)
+    write_report([tmp_path / "runs"], tmp_path / "out")
+    text = " ".join(Page((tmp_path / "out" / "report.html").read_text()).text.split())
+    assert "No run of this task was scored on test. All numbers here are from validation" in text
+    assert "The test records took no part" not in text
+
+
+def test_a_name_cannot_smuggle_markup_into_the_page(write, tmp_path):
+    write(tmp_path / "runs" / "last", command="<script>alert(1)</script>", task="<b>&")
+    write_report([tmp_path / "runs"], tmp_path / "out")
+    source = (tmp_path / "out" / "report.html").read_text()
+    assert "<script" not in source
+    assert "<b>&" not in source
+
+
+def test_a_broken_run_is_one_error_that_names_the_file(runs, tmp_path):
+    path = runs / "pma" / "run.json"
+    states = json.loads(path.read_text())
+    del states["head"]
+    path.write_text(json.dumps(states))
+    with pytest.raises(InputError, match=r"pma/run\.json: head: Field required"):
+        write_report([runs], tmp_path / "out")
+    path.write_text("{")
+    with pytest.raises(InputError, match=r"pma/run\.json: the file: Invalid JSON"):
+        write_report([runs], tmp_path / "out")
+
+
+def test_folders_without_results_are_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"no run\.json"):
+        write_report([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(InputError, match="no such folder"):
+        write_report([tmp_path / "nowhere"], tmp_path / "out")
+
+
+def test_a_log_or_reconstruction_of_another_form_names_itself(pretraining, tmp_path):
+    (pretraining / "log.jsonl").write_text('{"epoch": 1}\n')
+    with pytest.raises(InputError, match=r"log\.jsonl: not a log"):
+        write_report([pretraining], tmp_path / "out")
+    (pretraining / "log.jsonl").unlink()
+    (pretraining / "reconstruction.npz").write_text("nothing")
+    with pytest.raises(InputError, match=r"reconstruction\.npz: needs the arrays"):
+        write_report([pretraining], tmp_path / "out")
+
+
+@pytest.mark.parametrize(("value", "told"), [(11.26, False), (1.2, True)])
+def test_the_spread_of_an_encoders_states_is_told_and_a_collapse_is_a_warning(
+    pretraining, tmp_path, value, told
+):
+    rank = {"value": value, "bound": 2.0, "width": 96, "records": 256}
+    (pretraining / "config.json").write_text(json.dumps({"about": {"effective_rank": rank}}))
+    write_report([pretraining], tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"states {value:.1f} of 96, over 256 records" in page
+    assert ("Collapsed: below 2" in page) == told
+    assert ('<p class="warn">checkpoint' in page) == told
+
+
+def test_a_config_of_another_form_names_itself(pretraining, tmp_path):
+    for text in ("nothing", "[]", '{"about": {"effective_rank": 3}}'):
+        (pretraining / "config.json").write_text(text)
+        with pytest.raises(InputError, match=r"config\.json: not a checkpoint's"):
+            write_report([pretraining], tmp_path / "out")

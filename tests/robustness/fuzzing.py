@@ -1,0 +1,357 @@
+"""Does any spoiled file crash a reader, hang it, lead it astray, or fill the memory?
+
+    .venv/bin/python tests/robustness/fuzzing.py --examples 2000
+
+Writes one valid file of every kind, spoils it (flipped bits, cuts, splices, numbers made huge,
+negative or none, paths that lead out of the folder) and reads it. Allowed are an object and an
+``InputError``; all else is a fault: another exception, a crash, more than 10 s, more than 1 GiB
+beyond what the reader had, or a file opened outside the folder. Folders with hashes are read with
+the hashes put right again in half of the cases, so that what lies behind them is reached.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import signal
+import sys
+import sysconfig
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import scipy.io
+import torch
+
+from myocard import simulation
+from myocard.benchmark.reading import read_grid
+from myocard.data import sources, store
+from myocard.data.formats import reading as formats
+from myocard.data.formats import wfdb_header
+from myocard.data.preparation import Wanted, prepare
+from myocard.data.signal import Preprocessing
+from myocard.errors import InputError
+from myocard.evaluation.features import Features, extract
+from myocard.evaluation.probing import probe
+from myocard.files import manifest as manifests
+from myocard.leads import LEADS
+from myocard.models import classifier as classifiers
+from myocard.models.checkpoint import CORPUS_COLUMNS, HASHED, Checkpoint
+from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.recipe import PretrainRecipe, ProbeRecipe, read_recipe
+from myocard.report.runs import read_run
+
+SECONDS, ROOM = 10, 2**30
+_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
+_ODD = (
+    *(b"0", b"-1", b"1e308", b"nan", b"inf", b"99999999999999999999", b"2147483648", b"-0.0"),
+    *(b"../../../../etc/passwd", b"/etc/passwd", b"~", b"\0", b"\xff\xfe", b"", b"[" * 2000),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader, and the files in a folder of which one is spoiled at a time."""
+
+    read: Callable[[Path], object]
+    files: tuple[str, ...]
+    manifest: tuple[manifests.Manifest, tuple[str, ...]] | None = None
+
+
+def spoiled(content: bytes, rng: random.Random) -> bytes:
+    """``content`` after one to four accidents or attacks."""
+    for _ in range(rng.randint(1, 4)):
+        content = rng.choice((_flip, _cut, _splice, _number, _number, _insert))(content, rng)
+    return content
+
+
+def _flip(content: bytes, rng: random.Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(rng.randint(1, 8)):
+        if changed:
+            # Headers are at the front.
+            place = rng.randrange(rng.choice((len(changed), min(len(changed), 256))))
+            changed[place] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _cut(content: bytes, rng: random.Random) -> bytes:
+    return content[: rng.randint(0, len(content))]
+
+
+def _splice(content: bytes, rng: random.Random) -> bytes:
+    a, b, c = (rng.randint(0, len(content)) for _ in range(3))
+    return content[:a] + content[min(b, c) : max(b, c)] + content[a:]
+
+
+def _number(content: bytes, rng: random.Random) -> bytes:
+    found = list(_NUMBER.finditer(content[:20_000]))
+    if not found:
+        return content
+    start, end = rng.choice(found).span()
+    return content[:start] + rng.choice(_ODD) + content[end:]
+
+
+def _insert(content: bytes, rng: random.Random) -> bytes:
+    place = rng.randint(0, len(content))
+    return content[:place] + rng.choice(_ODD) + content[place:]
+
+
+def targets(place: Path) -> dict[str, Target]:
+    """Every reader, with a folder of its name and valid files in it."""
+    rng = np.random.default_rng(0)
+    signal_ = rng.normal(size=(12, 300)).astype(np.float32)
+    arrays = place / "arrays"
+    arrays.mkdir()
+    np.save(arrays / "a.npy", signal_)
+    np.savetxt(arrays / "a.csv", signal_.T, delimiter=",", header=",".join(LEADS), comments="")
+    scipy.io.savemat(arrays / "a.mat", {"val": signal_})
+    with h5py.File(arrays / "a.h5", "w") as file:
+        file["signal"] = signal_
+        file["signal"].attrs.update(rate=100.0, unit="mV", leads=",".join(LEADS))
+    _wfdb(place / "wfdb")
+    folders = _folders(place)
+
+    def array(path: Path) -> object:
+        known = {} if path.suffix == ".h5" else {"rate": 100.0, "unit": "mV"}
+        return formats.read(path, leads=LEADS if path.suffix in (".npy", ".mat") else None, **known)
+
+    kinds = {
+        f"{suffix} array": Target(lambda f, n=f"a.{suffix}": array(f / n), (f"arrays/a.{suffix}",))
+        for suffix in ("npy", "csv", "mat", "h5")
+    }
+    kinds |= {
+        "WFDB header": Target(lambda f: wfdb_header.read_header(f / "a16.hea"), ("wfdb/a16.hea",)),
+        **{
+            f"WFDB {kind}": Target(
+                lambda f, n=f"a{kind}.hea": formats.read(f / n),
+                (f"wfdb/a{kind}.hea", f"wfdb/a{kind}.dat"),
+            )
+            for kind in ("16", "212", "80")
+        },
+        **{
+            f"table of {name}": Target(lambda f, n=name: sources.entries(n, f), (file,))
+            for name, file in folders.items()
+        },
+        "pretraining recipe": Target(
+            lambda f: read_recipe(f / "pretrain.toml", PretrainRecipe), ("recipes/pretrain.toml",)
+        ),
+        "probing recipe": Target(
+            lambda f: read_recipe(f / "probe.toml", ProbeRecipe), ("recipes/probe.toml",)
+        ),
+        "benchmark": Target(lambda f: read_grid(str(f / "grid.toml")), ("recipes/grid.toml",)),
+        "checkpoint": Target(
+            Checkpoint.load,
+            tuple(f"checkpoint/{n}" for n in ("config.json", *HASHED)),
+            (manifests.CHECKPOINT, HASHED),
+        ),
+        "store": Target(
+            store.Store.open,
+            ("store/store.json", "store/records.parquet", "store/signals.npy"),
+            (manifests.STORE, store.FILES),
+        ),
+        "cache of states": Target(
+            lambda f: Features.open(f).norm,
+            tuple(f"cache/{n}" for n in ("features.json", *_CACHE)),
+            (manifests.FEATURES, _CACHE),
+        ),
+        "run": Target(
+            lambda f: (classifiers.read_run(f), read_run(f, "x").predictions("validation")),
+            tuple(f"run/{n}" for n in _RUN),
+        ),
+    }
+    return kinds
+
+
+_RUN = ("run.json", "predictions.parquet", "classifier.safetensors")
+_CACHE = ("states.npy", "records.parquet", "norm.safetensors")
+_PROBE = """
+task = "ptbxl-superdiagnostic"
+readouts = ["last"]
+heads = ["linear"]
+min_positives = 1
+resamples = 10
+seeds = [0]
+penalties = [1e-2]
+optimisation = { epochs = 1, batch = 16 }
+"""
+_PRETRAIN = """
+name = "fuzzed"
+size = "nano"
+corpus = [{ store = "store", folds = [1, 2] }]
+mask_ratio = 0.75
+input = { preset = "ecgsoup", highpass = 0.5, lowpass = 40.0, leads = ["I", "II"] }
+optimisation = { epochs = 10, batch = 16, base_learning_rate = 1e-3, weight_decay = 0.01 }
+"""
+
+
+def _wfdb(folder: Path) -> None:
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for kind, size in (("16", 2 * 12 * 300), ("212", 3 * 12 * 150), ("80", 12 * 300)):
+        lines = [f"a{kind} 12 100 300"]
+        lines += [f"a{kind}.dat {kind} 1000.0(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+        (folder / f"a{kind}.hea").write_text(
+            "\n".join([*lines, "# Age: 50", "# Dx: 426783006", ""])
+        )
+        (folder / f"a{kind}.dat").write_bytes(rng.bytes(size))
+
+
+def _folders(place: Path) -> dict[str, str]:
+    """Vendors' folders; the table of each."""
+    simulation.write(place / "ptbxl", "ptbxl", count=2)
+    (place / "folder").mkdir()
+    (place / "folder/labels.csv").write_text(
+        "file,patient,codes,rate,age\na.npy,1,scp:NORM,100,50\n"
+    )
+    (place / "cinc2011").mkdir()
+    (place / "cinc2011/labels.csv").write_text("record,quality\na,acceptable\n")
+    classes = "1dAVb,RBBB,LBBB,SB,ST,AF"
+    (place / "code15").mkdir()
+    (place / "code15/meta.csv").write_text(
+        f"exam_id,patient_id,age,is_male,save_file,sample_rate,{classes}\n"
+        f"1,2,50,True,a.mat,400,{','.join(['True'] * 6)}\n"
+    )
+    return {
+        "ptbxl-100": "ptbxl/ptbxl_database.csv",
+        "folder": "folder/labels.csv",
+        "cinc2011": "cinc2011/labels.csv",
+        "code15": "code15/meta.csv",
+    }
+
+
+def _made(place: Path) -> None:
+    """A store, an encoder, a cache and a run."""
+    shape = EncoderShape(samples=100, patch=10, width=12, depth=3, heads=3)
+    listed = simulation.entries(120, 0, rate=100.0)
+    made = prepare(listed, place / "store", Wanted(100, 10.0, LEADS), source="sim", jobs=1)
+    corpus = made.records.loc[:0, list(CORPUS_COLUMNS)].iloc[:0]
+    about = {"input": "test"}
+    encoder = Checkpoint("tiny", Encoder(shape).eval(), Preprocessing(100, 100), corpus, about)
+    encoder.save(place / "checkpoint")
+    features = extract(encoder, made, place / "cache")
+    (place / "recipes").mkdir()
+    (place / "recipes/probe.toml").write_text(_PROBE)
+    (place / "recipes/pretrain.toml").write_text(_PRETRAIN)
+    grid = Path(classifiers.__file__).parents[1] / "benchmark" / "configs" / "demo.toml"
+    (place / "recipes/grid.toml").write_text(grid.read_text())
+    recipe = read_recipe(place / "recipes/probe.toml", ProbeRecipe)
+    (run,) = probe(features, recipe, place / "runs")
+    run.rename(place / "run")
+
+
+def fuzz(target: Target, place: Path, examples: int, seed: str, fault: Path) -> int:
+    """Read spoiled files until something is wrong; how many were read and refused."""
+    rng, refused = random.Random(seed), 0
+    valid = {name: (place / name).read_bytes() for name in target.files}
+    folder = place / Path(target.files[0]).parent
+    target.read(folder)
+    _forbid_files_outside(place)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGALRM, _too_long)
+    for _example in range(examples):
+        name = rng.choice(target.files)
+        content = spoiled(valid[name], rng)
+        (place / name).write_bytes(content)
+        fault.write_bytes(name.encode() + b"\n" + content)
+        if (
+            target.manifest
+            and name != f"{folder.name}/{target.manifest[0].file}"
+            and rng.random() < 0.5
+        ):
+            _rehash(folder, *target.manifest)
+        signal.alarm(SECONDS)
+        try:
+            target.read(folder)
+        except InputError:
+            refused += 1
+        signal.alarm(0)
+        for every, whole in valid.items():
+            (place / every).write_bytes(whole)
+    fault.unlink()
+    return refused
+
+
+def _too_long(number: int, frame: object) -> None:
+    raise TimeoutError(f"more than {SECONDS} s")
+
+
+def _rehash(folder: Path, manifest: manifests.Manifest, files: tuple[str, ...]) -> None:
+    stated = json.loads((folder / manifest.file).read_text())
+    kept = {key: value for key, value in stated.items() if key not in ("sha256", "format")}
+    manifest.write(folder, kept, files)
+
+
+def _forbid_files_outside(place: Path) -> None:
+    allowed = (place.parent, *map(Path, sysconfig.get_paths().values()), Path(sys.base_prefix))
+    allowed += (Path(__file__).parents[2], Path("/proc"), Path("/sys"), Path("/usr"))
+
+    def heard(event: str, words: tuple[object, ...]) -> None:
+        if event == "open" and isinstance(words[0], str | bytes):
+            path = Path(os.path.realpath(os.fsdecode(words[0])))
+            if not any(path.is_relative_to(each) for each in allowed):
+                raise PermissionError(f"{path} lies outside the folder")
+
+    sys.addaudithook(heard)
+
+
+def in_a_fork(target: Target, place: Path, examples: int, seed: str) -> tuple[int, str]:
+    """Refusals, and what went wrong."""
+    fault, told = place.with_name("fault"), place.with_name("told")
+    child = os.fork()
+    if child == 0:
+        warnings.simplefilter("ignore")
+        try:
+            told.write_text(str(fuzz(target, place, examples, seed, fault)))
+        except BaseException:
+            told.write_text(traceback.format_exc())
+        finally:
+            os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if fault.exists():
+        name, content = fault.read_bytes().split(b"\n", 1)
+        kept = Path(tempfile.gettempdir()) / f"fuzzed-{time.time_ns()}-{Path(name.decode()).name}"
+        kept.write_bytes(content)
+        fault.unlink()
+        ended = f"signal {status}" if status else told.read_text()
+        return 0, f"{kept}: {ended}"
+    return int(told.read_text()), ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=2000, help="of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="kinds whose name holds this")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    faults = []
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").exists() else None) as name:
+        place = Path(name) / "place"
+        place.mkdir()
+        _made(place)
+        print("kind                 inputs  refused  seconds")
+        for kind, target in targets(place).items():
+            if asked.only in kind:
+                began = time.perf_counter()
+                refused, fault = in_a_fork(target, place, asked.examples, f"{asked.seed} {kind}")
+                seconds = time.perf_counter() - began
+                print(
+                    f"{kind:20} {asked.examples:6} {refused:8} {seconds:8.1f}  {fault}", flush=True
+                )
+                faults += [fault] if fault else []
+    if faults:
+        raise SystemExit(f"{len(faults)} kinds with a fault")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Killed and started again, every verb comes to what it comes to undisturbed."""
+
+import random
+import warnings
+
+import kills
+import pytest
+
+from myocard import simulation
+
+
+@pytest.fixture(autouse=True)
+def forks_are_meant() -> object:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forks beside threads; these have one of their own.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+@pytest.mark.parametrize("verb", ["prepare", "pretrain", "extract", "fetch"])
+def test_a_verb_that_is_killed_comes_to_what_it_comes_to_undisturbed(
+    verb, store, checkpoint, tmp_path
+):
+    simulation.write(tmp_path / "records", "ptbxl", count=4)
+    checkpoint.save(tmp_path / "encoder")
+    (tmp_path / "store").symlink_to(store.folder)
+    (tmp_path / "nano.toml").write_text(kills.NANO.replace("../store", str(store.folder)))
+    words, tally = kills.verbs(tmp_path)[verb], kills.Tally()
+    expected = kills.undisturbed(words, tmp_path / "whole" / "here")
+    kills.trial(words, tmp_path / "killed" / "here", expected, random.Random(verb), tally)
+    assert tally.faults == []
+    assert tally.timed + tally.at_changes > 0
