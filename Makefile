@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test check clean
 
 demo: .venv/installed
-	$(BIN)/myocard demo demo
+	$(BIN)/myocard demo --out demo
 
 test: .venv/installed-dev check
 	$(BIN)/python -m pytest -n 2

@@ -1,24 +1,61 @@
-"""Which layer of an ECG foundation model should you read, and what is a mixture of layers worth?
+"""Pretraining, probing and comparison of the layers of ECG foundation models, and of mixtures.
 
 The public names; everything else may change.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from myocard.errors import InputError as InputError
 from myocard.record import Record as Record
 
 if TYPE_CHECKING:
+    from myocard.data.formats.reading import read as read
+    from myocard.data.preparation import prepare_folder as prepare
+    from myocard.evaluation.features import extract as extract
+    from myocard.evaluation.probing import probe as probe
     from myocard.models.model import Model as Model
-    from myocard.models.model import load as load
+    from myocard.models.model import from_pretrained as from_pretrained
+    from myocard.nn.readouts.pooled import PMA as PMA
+    from myocard.nn.readouts.pooled import PPA as PPA
+    from myocard.recipe import ProbeRecipe as ProbeRecipe
+    from myocard.results.run import Run as Run
+    from myocard.results.saved import load_runs as load_runs
 
-__all__ = ["InputError", "Model", "Record", "load"]
+# Imported when they are first used: models need torch, which takes a second; records do not.
+_LAZY = {
+    "Model": "myocard.models.model:Model",
+    "PMA": "myocard.nn.readouts.pooled:PMA",
+    "PPA": "myocard.nn.readouts.pooled:PPA",
+    "ProbeRecipe": "myocard.recipe:ProbeRecipe",
+    "Run": "myocard.results.run:Run",
+    "extract": "myocard.evaluation.features:extract",
+    "from_pretrained": "myocard.models.model:from_pretrained",
+    "load_runs": "myocard.results.saved:load_runs",
+    "prepare": "myocard.data.preparation:prepare_folder",
+    "probe": "myocard.evaluation.probing:probe",
+    "read": "myocard.data.formats.reading:read",
+}
+
+__all__ = [
+    "InputError",
+    "Model",
+    "PMA",
+    "PPA",
+    "ProbeRecipe",
+    "Record",
+    "Run",
+    "extract",
+    "from_pretrained",
+    "load_runs",
+    "prepare",
+    "probe",
+    "read",
+]
 
 
 def __getattr__(name: str) -> Any:
-    # Models need torch, which takes a second to import; reading records does not.
-    if name in ("Model", "load"):
-        from myocard.models import model
-
-        return getattr(model, name)
+    if name in _LAZY:
+        module, _, member = _LAZY[name].partition(":")
+        return getattr(import_module(module), member)
     raise AttributeError(f"module 'myocard' has no attribute {name!r}")

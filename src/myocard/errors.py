@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Something that came from outside is wrong.
+    """Error for something from outside that is wrong.
 
     The message names the file or setting and what would fix it. Programs print it as one line
     and exit with 2.

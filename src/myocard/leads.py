@@ -21,29 +21,24 @@ LEAD_SETS = {
     "II": ("II",),
     "I": ("I",),
 }
-"""What devices record: in hospital, from four electrodes, with one chest lead, a patch, a watch."""
+"""Leads of devices: in hospital, from four electrodes, with one chest lead, a patch, a watch."""
 
 _BY_LOWER_CASE = {name.lower(): name for name in LEADS}
 # CODE and other Brazilian exports name the standard leads after the Portuguese "derivação".
 _BY_LOWER_CASE |= {"di": "I", "dii": "II", "diii": "III"}
 
 # Rows: III, aVR, aVL, aVF. Columns: I, II.
-_FROM_I_AND_II = {
-    "III": (-1.0, 1.0),
-    "aVR": (-0.5, -0.5),
-    "aVL": (1.0, -0.5),
-    "aVF": (-0.5, 1.0),
-}
+_FROM_I_AND_II = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
 
 @lru_cache(maxsize=1024)
 def canonical(name: str) -> str | None:
-    """The canonical spelling of a lead's name in any case, or None for a lead not of the twelve."""
+    """Return the canonical spelling of a lead's name in any case; None if not of the twelve."""
     return _BY_LOWER_CASE.get(name.strip().lower())
 
 
 def parse_leads(names: Sequence[str]) -> tuple[str, ...]:
-    """Canonical names of ``names``, in their order.
+    """Return canonical names of ``names``, in their order.
 
     Raises:
         InputError: For a name that is not one of the twelve, or one given twice.
@@ -61,5 +56,5 @@ def parse_leads(names: Sequence[str]) -> tuple[str, ...]:
 def limb_leads(
     lead_i: NDArray[np.floating], lead_ii: NDArray[np.floating]
 ) -> dict[str, NDArray[np.floating]]:
-    """III, aVR, aVL and aVF (each like ``lead_i``) from leads I and II."""
+    """Return III, aVR, aVL and aVF (each like ``lead_i``) from leads I and II."""
     return {name: a * lead_i + b * lead_ii for name, (a, b) in _FROM_I_AND_II.items()}

@@ -80,7 +80,7 @@ class Record:
 
     @cached_property
     def _extremes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Of each lead; both are NaN where a sample is."""
+        """Minimum and maximum of each lead; both are NaN where a sample is."""
         return self.signal.min(axis=1), self.signal.max(axis=1)
 
     def _leads(self, which: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -94,17 +94,15 @@ class Record:
         return digest.hexdigest()
 
     def select(self, leads: Sequence[str]) -> "Record":
-        """The same record with ``leads`` only, in that order.
+        """Return the same record with ``leads`` only, in that order.
 
         Raises:
             InputError: When a lead is missing.
         """
         if tuple(leads) == self.leads:
             return self
-        missing = [lead for lead in leads if lead not in self.leads]
+        missing = ", ".join(lead for lead in leads if lead not in self.leads)
         if missing:
-            raise InputError(
-                f"the record has no lead {', '.join(missing)}; it has {', '.join(self.leads)}"
-            )
+            raise InputError(f"the record has no lead {missing}; it has {', '.join(self.leads)}")
         rows = [self.leads.index(lead) for lead in leads]
         return Record(self.signal[rows], self.rate, tuple(leads), self.unit)

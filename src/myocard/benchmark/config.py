@@ -1,40 +1,32 @@
-"""The file of a benchmark, as written."""
+"""A benchmark's file, as written."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from myocard.benchmark.corpora import Corpus, StoreSettings
+from myocard.leads import LEAD_SETS
 from myocard.recipe import InputSettings, Settings
+from myocard.recipe.settings import one_of
 
-LeadSet = Literal["12", "limb-6", "I-II-V2", "II", "I"]
+LeadSet = Annotated[str, AfterValidator(one_of(LEAD_SETS))]
 
 
-class TokenSweep(Settings):
-    """Probes of some encoders on one store, token by token: every task.
+class Sweep(Settings):
+    """Probes of some encoders on one store: every task under every fraction and lead set.
 
     Attributes:
         encoders: Names, and those of random encoders; None for all.
-        probing: Keys of ``TokenProbeRecipe``. Split, seeds, ``min_positives`` and ``resamples`` are
-            the benchmark's if not given.
+        probing: Keys of ``ProbeRecipe`` that differ from the benchmark's.
     """
 
     store: str
     tasks: tuple[str, ...] = Field(min_length=1)
     encoders: tuple[str, ...] | None = None
-    probing: dict[str, Any] = {}
-
-
-class Sweep(TokenSweep):
-    """Probes of pooled states: every task under every fraction and lead set.
-
-    Attributes:
-        probing: Keys of ``ProbeRecipe`` that differ from the benchmark's.
-    """
-
     fractions: tuple[float, ...] = (1.0,)
     lead_sets: tuple[LeadSet, ...] = ("12",)
+    probing: dict[str, Any] = {}
 
 
 class Transfer(Settings):
@@ -46,12 +38,12 @@ class Transfer(Settings):
     folds: tuple[int, ...] | None = Field(default=None, description="of the other store, or all")
 
 
-class Baselines(Settings):
-    """A supervised baseline on a store: its recipe on every task, under every fraction of labels.
+class BaselineSweep(Settings):
+    """A baseline on a store: its recipe on every task, under every fraction of labels.
 
     Attributes:
-        recipe: Keys of its recipe. Split, seeds, ``min_positives`` and ``resamples`` are the
-            benchmark's if not given.
+        recipe: Keys of its recipe. Keys that runs must share to be compared are the benchmark's
+            if not given.
     """
 
     store: str
@@ -60,12 +52,12 @@ class Baselines(Settings):
     recipe: dict[str, Any] = {}
 
 
-class Anatomies(Settings):
+class LayerSweep(Settings):
     """Measures of every layer of some encoders on a store, under the curve of a task's probes.
 
     Attributes:
         encoders: Names, and those of random encoders; None for all.
-        records: Of each split, to use at most.
+        records: Most records of each split to use.
     """
 
     store: str
@@ -74,15 +66,15 @@ class Anatomies(Settings):
     records: int = Field(default=512, ge=10)
 
 
-class GridSettings(Settings):
-    """The file, as written.
+class BenchmarkSettings(Settings):
+    """The settings in a benchmark's file.
 
     Attributes:
-        input: Of all stores and encoders.
-        corpora: What encoders are pretrained on, by name.
+        input: Input of all stores and encoders.
+        corpora: Records that encoders are pretrained on, by name.
         pretraining: Keys of ``PretrainRecipe`` that the encoders share.
-        encoders: What each has of its own. ``corpus`` is a name from ``corpora`` or a list of
-            parts; ``store`` in a part is a name from ``stores``.
+        encoders: Settings that each has of its own. ``corpus`` is a name from ``corpora`` or a list
+            of parts; ``store`` in a part is a name from ``stores``.
         checkpoints: Folders of encoders that exist already.
         random: Seeds of encoders with random weights, one of each shape.
         probing: Keys of ``ProbeRecipe`` that the sweeps share.
@@ -97,7 +89,6 @@ class GridSettings(Settings):
     random: tuple[int, ...] = (0,)
     probing: dict[str, Any] = {}
     sweeps: tuple[Sweep, ...] = Field(min_length=1)
-    token_probes: tuple[TokenSweep, ...] = ()
     transfers: tuple[Transfer, ...] = ()
-    baselines: tuple[Baselines, ...] = ()
-    anatomies: tuple[Anatomies, ...] = ()
+    baselines: tuple[BaselineSweep, ...] = ()
+    layers: tuple[LayerSweep, ...] = ()

@@ -66,7 +66,7 @@ class HeldOut:
     folds: tuple[int, ...] | None = None
 
     def among(self, part: CorpusPart) -> str:
-        """Those that are in a part of a corpus, in words; nothing where none is."""
+        """Name in words the records that are in a part of a corpus; nothing where none is."""
         stated = [{*folds} for folds in (part.folds, self.folds) if folds is not None]
         common = set.intersection(*stated) if stated else None
         if str(part.store) != self.store or common == set():

@@ -1,287 +1,267 @@
-"""What a benchmark would do and about how long it would take: each kind of step, tried once."""
+"""A dry run: which pieces of a benchmark are there, missing or refused, and what they cost."""
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from itertools import repeat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Literal
 
-import numpy as np
-import torch
 from joblib import cpu_count
-from torch import Tensor, nn
 
+from myocard.benchmark.config import Transfer
 from myocard.benchmark.corpora import expand
-from myocard.benchmark.layout import Places
+from myocard.benchmark.layout import Layout
+from myocard.benchmark.materials import store as open_store
 from myocard.benchmark.materials import untrained
-from myocard.benchmark.trials import Baseline, Grid, TokenTrial, Trial
+from myocard.benchmark.sample import SAMPLE, Sample
+from myocard.benchmark.trials import BaselineTrial, Benchmark, Condition, Trial
 from myocard.data.sources import entries
-from myocard.data.store import Store, StoreInput
-from myocard.evaluation.baselines import networks
-from myocard.evaluation.probing import Job, is_learned, stacks, tokens
+from myocard.data.store import Store
+from myocard.encoders.ours import MyocardEncoder
+from myocard.errors import InputError
+from myocard.evaluation import baselines, features, layers
+from myocard.evaluation.probing import Probe, has_test, inputs_of, own_recipe, stacks
+from myocard.files.step import Inputs, is_kept
 from myocard.leads import LEAD_SETS
-from myocard.models.checkpoint import Checkpoint
-from myocard.nn.baselines.minirocket import MiniRocket
-from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.nn.readouts.classifier import classification_loss
-from myocard.nn.readouts.tokens import View, look
-from myocard.pretraining.pretrain import build
-from myocard.recipe import (
-    NetworkRecipe,
-    Optimisation,
-    PretrainRecipe,
-    ProbeRecipe,
-    RocketRecipe,
-    TokenProbeRecipe,
-)
-from myocard.tasks.cohort import Cohort
-from myocard.tasks.task import task
-from myocard.training.loop import Loss, fit, steps_per_epoch
+from myocard.models.checkpoint import load_encoder
+from myocard.pretraining import pretrain
+from myocard.recipe import NetworkRecipe, Optimisation, PretrainRecipe
 
 _FOLDS = 10
-_PASSES = 5.0  # of the plain encoder, that dissecting a record costs
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One thing that a benchmark makes, and the seconds that it still takes; 0 if it is there."""
+    """One thing that a benchmark makes.
+
+    Attributes:
+        name: Its name.
+        state: State of its folder: there, missing, or refused as made from other inputs.
+        seconds: About how long it takes to make; 0 for one that is not missing.
+        reason: Reason for which it is refused.
+    """
 
     name: str
-    seconds: float
+    state: Literal["there", "missing", "refused"]
+    seconds: float = 0.0
+    reason: str = ""
 
 
-def estimate(grid: Grid, out: Path, *, jobs: int = 1) -> list[Piece]:
-    """Every encoder, cache, trial and baseline of ``grid``, with its estimated cost here.
+def estimate(
+    benchmark: Benchmark, out: Path, *, test: bool = False, jobs: int = 1
+) -> Iterator[Piece]:
+    """List every store, encoder, cache and run of ``benchmark``, with its cost if it is missing.
 
-    Steps are timed on random numbers of the right shape, so nothing need be there yet; records are
-    counted in their folders. Preparing is not estimated, which takes seconds
-    per thousand records, nor are transfers, which take about a second each.
+    Each kind of missing piece is tried once, small, by the programs themselves; its time is scaled
+    to the records and steps that are asked for.
 
     Args:
-        jobs: Trials at a time; the cost of each is divided by it.
+        benchmark: The benchmark that would be done.
+        out: The folder of the benchmark; nothing is written there.
+        test: True if the test folds would be scored.
+        jobs: Trials at a time, as in ``run_benchmark``.
     """
-    places = Places(out)
-    counts = {name: _records(name, grid, places) for name in grid.stores}
-    made = {recipe.name: places.encoders / recipe.name for recipe in grid.pretrained}
-    encoders = {encoder.name: encoder for encoder in untrained(grid)}
-    trials = grid.trials(list(encoders))
-    pieces = [
-        Piece(f"encoder {r.name}", 0 if made[r.name].exists() else _pretraining(r, counts))
-        for r in grid.pretrained
-    ]
-    for condition in grid.conditions(trials):
-        folder = places.features(condition)
-        encoder = encoders[condition.encoder].reading(LEAD_SETS[condition.lead_set])
-        seconds = 0 if folder.exists() else _extraction(encoder) * counts[condition.store]
-        pieces.append(Piece(f"features {folder.relative_to(places.out / 'features')}", seconds))
-    for trial in trials:
-        encoder = encoders[trial.condition.encoder]
-        left = 0.0
-        if not _finished(trial, encoder, places):
-            left = _probing(trial, encoder, counts[trial.condition.store])
-        pieces.append(Piece(trial.name, left / (cpu_count() if jobs == -1 else jobs)))
-    for each in grid.token_trials(list(encoders)):
-        encoder, records = encoders[each.condition.encoder], counts[each.condition.store]
-        pieces += [_token_piece(each, recipe, encoder, records, places) for recipe in each.recipes]
-    for trial, records in grid.dissections(list(encoders)):
-        folder = places.anatomy(trial)
-        seconds = _PASSES * _extraction(encoders[trial.condition.encoder]) * 2 * records
-        pieces.append(Piece(f"layers {folder.name}", 0 if folder.exists() else seconds))
-    for baseline in grid.baselines:
-        there = (places.results / baseline.place).exists()
-        seconds = 0 if there else _measuring(baseline, grid, counts[baseline.store])
-        pieces.append(Piece(str(baseline.place), seconds))
-    return pieces
+    jobs = cpu_count() if jobs == -1 else jobs
+    with TemporaryDirectory() as scratch:
+        yield from _DryRun(benchmark, Layout(out), Sample(benchmark, Path(scratch), jobs), test)
 
 
-def _records(name: str, grid: Grid, places: Places) -> int:
-    settings = grid.stores[name]
-    if places.store(name).exists():
-        return len(Store.open(places.store(name)).records)
-    if settings.simulate is not None:
-        return settings.simulate.records
-    assert settings.folder is not None
-    return len(entries(settings.source, expand(settings.folder, name)))
+class _DryRun:
+    """Iterator over the pieces; what is there is opened, to know whether the rest fits it."""
+
+    def __init__(self, benchmark: Benchmark, layout: Layout, sample: Sample, test: bool) -> None:
+        self.benchmark, self.layout, self.sample, self.test = benchmark, layout, sample, test
+        self.encoders = {encoder.info.name: encoder for encoder in untrained(benchmark)}
+        self.stores: dict[str, Store] = {}
+        missing = {recipe.name for recipe in benchmark.pretrained}
+        self.trained = {name: e for name, e in self.encoders.items() if name not in missing}
+
+    def __iter__(self) -> Iterator[Piece]:
+        benchmark, names = self.benchmark, list(self.encoders)
+        trials, measured = benchmark.trials(names), benchmark.layer_trials(names)
+        for name in benchmark.stores:
+            yield self._store(name)
+        for recipe in benchmark.pretrained:
+            yield self._encoder(recipe)
+        for condition in benchmark.conditions([*trials, *(trial for trial, _ in measured)]):
+            yield self._features(condition)
+        for trial in trials:
+            yield self._trial(trial)
+        for trial, records in measured:
+            yield self._layers(trial, records)
+        for baseline in benchmark.baselines:
+            yield self._baseline(baseline)
+        for trial, transfer in benchmark.transferred(trials) if self.test else ():
+            yield self._transfer(trial, transfer)
+        report = self.sample.timed("report").seconds * (1 + len(trials) / 10)
+        yield Piece("report", "missing", report)
+
+    def _piece(
+        self,
+        name: str,
+        folder: Path,
+        inputs: Callable[[], Inputs | None],
+        seconds: Callable[[], float],
+        *,
+        has_test: Callable[[Path], bool] = lambda folder: True,
+    ) -> Piece:
+        """A piece in ``folder``; ``inputs`` gives None where they depend on what is missing."""
+        if not folder.exists():
+            return Piece(name, "missing", seconds())
+        enough = has_test if self.test else lambda folder: True
+        try:
+            wanted = inputs()
+            kept = wanted is None or is_kept(folder, wanted, is_enough=enough)
+        except InputError as error:
+            return Piece(name, "refused", reason=str(error))
+        return Piece(name, "there") if kept else Piece(name, "missing", seconds())
+
+    def _store(self, name: str) -> Piece:
+        folder, drawn = self.layout.store(name), self.benchmark.stores[name].simulate
+
+        def inputs() -> None:
+            self.stores[name] = open_store(name, self.benchmark, self.layout)
+
+        def seconds() -> float:
+            simulated = drawn is not None and not self.layout.records(name).exists()
+            a_record = self.sample.timed("prepare").seconds
+            a_record += self.sample.timed("simulate").seconds if simulated else 0
+            return a_record / SAMPLE * self._count(name)
+
+        return self._piece(f"store {name}", folder, inputs, seconds)
+
+    def _count(self, name: str) -> int:
+        """Records of a store that is there or would be made."""
+        settings = self.benchmark.stores[name]
+        if name in self.stores:
+            return len(self.stores[name].records)
+        if settings.simulate is not None:
+            return settings.simulate.records
+        assert settings.folder is not None
+        return len(entries(settings.source, expand(settings.folder, name)))
+
+    def _encoder(self, recipe: PretrainRecipe) -> Piece:
+        folder = self.layout.encoders / recipe.name
+
+        def inputs() -> Inputs | None:
+            self.trained[recipe.name] = load_encoder(folder)
+            if any(part.store not in self.stores for part in recipe.corpus):
+                return None
+            return pretrain.inputs_of(recipe, pretrain.select_all(recipe.corpus, self.stores))
+
+        def seconds() -> float:
+            shares = [(str(part.store), len(part.folds or range(_FOLDS))) for part in recipe.corpus]
+            records = sum(self._count(store) * share // _FOLDS for store, share in shares)
+            timed = self.sample.timed("pretrain", recipe)
+            # Steps are counted in forward passes: the sample takes one a step.
+            passes = recipe.optimisation.epochs * max(1, records // recipe.optimisation.batch)
+            return timed.step * passes + timed.rest
+
+        return self._piece(f"encoder {recipe.name}", folder, inputs, seconds)
+
+    def _made(self, condition: Condition) -> tuple[MyocardEncoder, Store] | None:
+        """Encoder and store of a condition, once both are there."""
+        trained, store = self.trained.get(condition.encoder), self.stores.get(condition.store)
+        if trained is None or store is None:
+            return None
+        return trained.with_leads(LEAD_SETS[condition.lead_set]), store
+
+    def _features(self, condition: Condition) -> Piece:
+        folder = self.layout.features(condition)
+        encoder = self.encoders[condition.encoder].with_leads(LEAD_SETS[condition.lead_set])
+
+        def inputs() -> Inputs | None:
+            made = self._made(condition)
+            return features.inputs_of(*made) if made else None
+
+        def seconds() -> float:
+            timed = self.sample.timed("extract", encoder)
+            return timed.seconds / SAMPLE * self._count(condition.store)
+
+        name = f"features {condition.store}, leads {condition.lead_set}, {condition.encoder}"
+        return self._piece(name, folder, inputs, seconds)
+
+    def _runs(
+        self,
+        name: str,
+        trial: Trial,
+        below: Path,
+        inputs: Callable[[Probe], Inputs | None],
+        seconds: Callable[[], float],
+    ) -> Piece:
+        """The runs of a trial's probes, which are there if all of them are."""
+        condition, recipe = trial.condition, trial.recipe
+        target = below / condition.encoder / recipe.task
+        depth, pieces = self.encoders[condition.encoder].network.shape.depth, []
+        for each in chain.from_iterable(stacks(recipe, depth)):
+            folder, own = target / each.name, partial(inputs, each)
+            pieces.append(self._piece(name, folder, own, lambda: 0.0, has_test=has_test))
+        worst = max(pieces, key=lambda piece: ("there", "missing", "refused").index(piece.state))
+        return replace(worst, seconds=seconds()) if worst.state == "missing" else worst
+
+    def _trial(self, trial: Trial) -> Piece:
+        made = self._made(trial.condition)
+
+        def inputs(probe: Probe) -> Inputs | None:
+            recipe = own_recipe(trial.recipe, probe)
+            return inputs_of(made[0].info.hash, made[1].key, recipe) if made else None
+
+        name, runs = ", ".join(trial.names), self.layout.runs(trial)
+        return self._runs(name, trial, runs, inputs, lambda: self._probing(trial))
+
+    def _transfer(self, trial: Trial, transfer: Transfer) -> Piece:
+        name = f"transfer to {transfer.to}: {trial.names[0]}"
+        runs = self.layout.transfers(transfer.origin, transfer.to)
+        return self._runs(name, trial, runs, lambda probe: None, lambda: 1.0)
+
+    def _probing(self, trial: Trial) -> float:
+        recipe, count = trial.recipe, self._count(trial.condition.store)
+        timed = self.sample.timed("probe", self.encoders[trial.condition.encoder], recipe)
+        train = count * len(recipe.split.train) // _FOLDS
+        seconds = timed.step * _steps(recipe.optimisation, train)
+        seconds += timed.rest * max(1.0, count / SAMPLE)
+        return seconds if trial.of_tokens else seconds / self.sample.jobs
+
+    def _layers(self, trial: Trial, records: int) -> Piece:
+        encoder, recipe = self.encoders[trial.condition.encoder], trial.recipe
+        made = self._made(trial.condition)
+
+        def inputs() -> Inputs | None:
+            if made is None:
+                return None
+            return layers.inputs_of(made[0].info.hash, made[1].key, recipe, records)
+
+        def seconds() -> float:
+            count = self._count(trial.condition.store)
+            shares = [len(recipe.split.train), len(recipe.split.validation)]
+            used = sum(min(records, count * share // _FOLDS) for share in shares)
+            timed = self.sample.timed("layers", encoder)
+            return timed.seconds / SAMPLE * used + self._probing(trial)
+
+        name = f"layers {trial.condition.encoder}, {recipe.task}"
+        folder = self.layout.layers(trial)
+        return self._piece(name, folder, inputs, seconds, has_test=layers.has_test)
+
+    def _baseline(self, trial: BaselineTrial) -> Piece:
+        recipe = trial.recipe
+
+        def inputs() -> Inputs | None:
+            store = self.stores.get(trial.store)
+            return baselines.inputs_of(store, recipe) if store else None
+
+        def seconds() -> float:
+            timed, count = self.sample.timed("baseline", recipe), self._count(trial.store)
+            one = timed.rest * max(1.0, count / SAMPLE)
+            if isinstance(recipe, NetworkRecipe):
+                train = count * len(recipe.split.train) // _FOLDS
+                one += timed.step * _steps(recipe.optimisation, train)
+            return one * len(recipe.seeds)
+
+        name, folder = f"baseline {trial.place}", self.layout.runs(trial)
+        return self._piece(name, folder, inputs, seconds, has_test=has_test)
 
 
-def _finished(trial: Trial, encoder: Checkpoint, places: Places) -> bool:
-    folder = places.results / trial.place / encoder.name / trial.recipe.task
-    cells = [cell for s in stacks(trial.recipe, encoder.encoder.shape.depth) for cell in s]
-    return all((folder / cell.name / "run.json").exists() for cell in cells)
-
-
-def _pretraining(recipe: PretrainRecipe, counts: Mapping[str, int]) -> float:
-    preprocessing, settings = recipe.input.preprocessing(), recipe.optimisation
-    folds = [(str(part.store), len(part.folds or range(_FOLDS))) for part in recipe.corpus]
-    records = sum(counts[store] * share // _FOLDS for store, share in folds)
-    signals = torch.randn(settings.batch, len(preprocessing.leads), preprocessing.samples)
-    seconds = _training_step(
-        build(recipe, preprocessing),
-        lambda module, batch: module(batch, preprocessing.leads).loss,
-        signals,
-        settings,
-    )
-    return seconds * settings.epochs * max(1, records // settings.batch)
-
-
-def _training_step(model: nn.Module, loss: Loss, batch: Any, settings: Optimisation) -> float:
-    few = settings.model_copy(update={"epochs": 1.0, "warmup_epochs": 0.0, "accumulate": 1})
-
-    def steps(count: int) -> None:
-        fit(
-            model,
-            loss=loss,
-            batches=lambda numbers: repeat(batch, len(numbers)),
-            steps_per_epoch=count,
-            settings=few,
-        )
-
-    return _seconds_a_step(steps)
-
-
-def _measuring(baseline: Baseline, grid: Grid, records: int) -> float:
-    stated, recipe = grid.input.preprocessing(), baseline.recipe
-    samples = round(grid.stores[baseline.store].seconds * stated.rate)
-    made = StoreInput(stated.rate, samples, stated.leads, stated.band)
-    if isinstance(recipe, NetworkRecipe):
-        settings = recipe.optimisation
-        train = max(2, records * len(recipe.split.train) // _FOLDS)
-        seconds = _network_step(recipe, made) * settings.epochs * max(1, train // settings.batch)
-    else:
-        # Ridge takes less than its features do.
-        seconds = _transform(recipe, made) * records
-    return seconds * len(recipe.seeds)
-
-
-def _network_step(recipe: NetworkRecipe, made: StoreInput) -> float:
-    fed, classes = networks.window(made, recipe), len(task(recipe.task).classes)
-    signals = torch.randn(recipe.optimisation.batch, len(fed.leads), fed.samples)
-
-    def loss(module: nn.Module, batch: Tensor) -> Tensor:
-        logits = module(batch)
-        return classification_loss(logits, torch.zeros_like(logits), exclusive=False).mean()
-
-    return _training_step(
-        networks.build(recipe, fed, classes, 0), loss, signals, recipe.optimisation
-    )
-
-
-@torch.inference_mode()
-def _transform(recipe: RocketRecipe, made: StoreInput) -> float:
-    """Seconds a record."""
-    signals = torch.randn(8, len(made.leads), made.samples)
-    rocket = MiniRocket.fit(signals, features=recipe.features)
-    return _seconds_a_step(lambda n: [rocket(signals) for _ in range(n)]) / len(signals)
-
-
-def _extraction(encoder: Checkpoint) -> float:
-    """Seconds a record."""
-    return _pass(encoder.encoder.shape, encoder.preprocessing.leads)
-
-
-@cache
-@torch.inference_mode()
-def _pass(shape: EncoderShape, leads: tuple[str, ...]) -> float:
-    encoder, batch = Encoder(shape).eval(), 16
-    signals = torch.randn(batch, len(leads), shape.samples)
-    return _seconds_a_step(lambda n: [encoder.pooled(signals, leads) for _ in range(n)]) / batch
-
-
-def _probing(trial: Trial, encoder: Checkpoint, records: int) -> float:
-    split = trial.recipe.split
-    train = max(2, records * len(split.train) // _FOLDS)
-    shape, classes = encoder.encoder.shape, len(task(trial.recipe.task).classes)
-    steps = trial.recipe.optimisation.epochs * steps_per_epoch(train, trial.recipe.optimisation)
-    whole = trial.recipe.model_copy(update={"fraction": 1.0, "task": "any"})
-    learning = steps * _probe_step(whole, classes, shape.depth, shape.width)
-    return learning + train * _solved_record(whole, classes, shape.depth, shape.width)
-
-
-@cache
-def _probe_step(recipe: ProbeRecipe, classes: int, depth: int, width: int) -> float:
-    """Seconds that one step of all that is learned takes."""
-
-    def steps(count: int) -> None:
-        optimisation = recipe.optimisation.model_copy(update={"epochs": float(count)})
-        short = recipe.model_copy(update={"optimisation": optimisation})
-        job = _on_noise(short, recipe.optimisation.batch, classes, depth, width)
-        for cells in stacks(short, depth):
-            readouts = job.readouts(cells)
-            if is_learned(cells[0].head, readouts[0][0]):
-                job.fit(*job.build(cells[0].head, readouts))
-
-    return _seconds_a_step(steps)
-
-
-@cache
-def _solved_record(recipe: ProbeRecipe, classes: int, depth: int, width: int) -> float:
-    """Seconds a training record that solving all linear heads takes."""
-    records = 512
-    job = _on_noise(recipe, records, classes, depth, width)
-    began = time.perf_counter()
-    for cells in stacks(recipe, depth):
-        if cells[0].head == "linear":
-            for readout in job.readouts(cells)[0]:
-                job.solve(readout, recipe.seeds[0], recipe.penalties)
-    return (time.perf_counter() - began) / records
-
-
-def _on_noise(recipe: ProbeRecipe, records: int, classes: int, depth: int, width: int) -> Job:
-    rows = np.arange(records)
-    targets = np.random.default_rng(0).random((records, classes)) < 0.5
-    names = tuple(map(str, range(classes)))
-    splits = dict.fromkeys(("train", "validation", "test"), rows)
-    ids = rows.astype(object)
-    cohort = Cohort("any", "noise", names, {}, False, targets, splits, ids, ids, {})
-    return Job(nn.LayerNorm(width), torch.randn(records, depth + 1, width), cohort, recipe)
-
-
-def _token_piece(
-    trial: TokenTrial, recipe: TokenProbeRecipe, encoder: Checkpoint, records: int, places: Places
-) -> Piece:
-    place = trial.place / encoder.name / recipe.task
-    folders = [places.results / place / cell.name for cell in tokens.cells(recipe)]
-    there = all((folder / "run.json").exists() for folder in folders)
-    return Piece(f"{place}, tokens", 0 if there else _probing_tokens(recipe, encoder, records))
-
-
-@torch.no_grad()
-def _seen(recipe: TokenProbeRecipe, encoder: Checkpoint) -> dict[View, Tensor]:
-    """What readouts see of one record."""
-    leads, shape = encoder.preprocessing.leads, encoder.encoder.shape
-    views = tokens.views(recipe.readouts, shape)
-    return look(encoder.encoder, torch.randn(1, len(leads), shape.samples), leads, views)
-
-
-def _probing_tokens(recipe: TokenProbeRecipe, encoder: Checkpoint, records: int) -> float:
-    seen, settings = _seen(recipe, encoder), recipe.optimisation
-    kept = sum(2 * shown.numel() for shown in seen.values()) * records <= recipe.keep * 1e9
-    passes = 1 if kept else settings.epochs
-    batch = {v: torch.randn(settings.batch, *shown.shape[1:]) for v, shown in seen.items()}
-    wanted, classes = tokens.cells(recipe), len(task(recipe.task).classes)
-    probes = tokens.build(recipe, wanted, encoder.encoder.shape, classes)
-
-    def steps(count: int) -> None:
-        fit(
-            probes,
-            loss=lambda module, batch: module(batch).square().sum(),
-            batches=lambda numbers: repeat(batch, len(numbers)),
-            steps_per_epoch=count,
-            settings=settings.model_copy(update={"epochs": 1.0, "warmup_epochs": 0.0}),
-        )
-
-    train = max(2, records * len(recipe.split.train) // _FOLDS)
-    count = settings.epochs * steps_per_epoch(train, settings)
-    return passes * records * _extraction(encoder) + count * _seconds_a_step(steps)
-
-
-def _seconds_a_step(run: Callable[[int], object]) -> float:
-    """The difference between a few steps and one, so that setting up is not counted."""
-    run(1)
-    began = time.perf_counter()
-    run(1)
-    one = time.perf_counter()
-    run(5)
-    return max(time.perf_counter() - one - (one - began), 1e-6) / 4
+def _steps(settings: Optimisation, records: int) -> float:
+    return settings.epochs * max(1, records // max(1, min(settings.batch, records)))

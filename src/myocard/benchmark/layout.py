@@ -1,19 +1,14 @@
-"""Where a benchmark keeps what."""
+"""Places of a benchmark's pieces on disk."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from myocard.benchmark.trials import Condition, Trial
-from myocard.recipe import CorpusPart
-
-Advance = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and how much there is."""
+from myocard.benchmark.trials import BaselineTrial, Condition, Trial
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a benchmark keeps what."""
+class Layout:
+    """The folders below a benchmark's own."""
 
     out: Path
 
@@ -25,16 +20,25 @@ class Places:
     def encoders(self) -> Path:
         return self.out / "encoders"
 
+    @property
+    def report(self) -> Path:
+        return self.out / "report"
+
+    def records(self, name: str) -> Path:
+        return self.out / "records" / name
+
     def store(self, name: str) -> Path:
         return self.out / "stores" / name
-
-    def part(self, named: CorpusPart) -> CorpusPart:
-        """A part of a corpus with the folder of its store for the store's name."""
-        return named.model_copy(update={"store": self.store(str(named.store))})
 
     def features(self, condition: Condition) -> Path:
         return self.out / "features" / condition.store / condition.lead_set / condition.encoder
 
-    def anatomy(self, trial: Trial) -> Path:
+    def runs(self, trial: Trial | BaselineTrial) -> Path:
+        return self.results / trial.place
+
+    def layers(self, trial: Trial) -> Path:
         condition = trial.condition
         return self.results / condition.store / "layers" / condition.encoder / trial.recipe.task
+
+    def transfers(self, origin: str, to: str) -> Path:
+        return self.results / to / f"from-{origin}"

@@ -1,23 +1,31 @@
-"""From a TOML file to a grid: every name known, and no leak that names alone can tell."""
+"""Reader of a benchmark's TOML file: every name known, and no leak that names alone can tell."""
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-from myocard.benchmark.config import Anatomies, GridSettings, Sweep, TokenSweep, Transfer
+from myocard.benchmark.config import BenchmarkSettings, LayerSweep, Sweep, Transfer
 from myocard.benchmark.corpora import HeldOut, resolve
-from myocard.benchmark.trials import Baseline, Grid
+from myocard.benchmark.trials import BaselineTrial, Benchmark
 from myocard.errors import InputError
-from myocard.recipe import PretrainRecipe, ProbeRecipe, TokenProbeRecipe, check, check_baseline
+from myocard.evaluation.baselines import networks
+from myocard.evaluation.probing import check_names
+from myocard.nn.readouts.registry import TOKENS
+from myocard.pretraining.objectives import check_recipe
+from myocard.recipe import (
+    Evaluation,
+    NetworkRecipe,
+    PretrainRecipe,
+    ProbeRecipe,
+    check,
+    check_baseline,
+)
+from myocard.recipe.settings import merged, read_content
 from myocard.tasks.task import task as task_named
 
-_ALIKE = ("split", "seeds", "min_positives", "resamples")
 
-
-def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
+def read_benchmark(recipe: str, changes: Sequence[str] = ()) -> Benchmark:
     """Read a benchmark's TOML file.
 
     Args:
@@ -29,35 +37,26 @@ def read_grid(recipe: str, changes: Sequence[str] = ()) -> Grid:
             pretrained on folds that its probes are chosen or tested on.
     """
     path = _find(recipe)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
-    for change in changes:
-        content = _merged(content, _parsed(change))
+    content = read_content(path, changes)
     where = str(path)
-    settings = check(GridSettings, content, where)
-    claims, pretrained = _encoders(settings, where)
-    sweeps = tuple((s, tuple(_recipes(settings, s, where))) for s in settings.sweeps)
-    token_sweeps = tuple((s, _token_recipes(settings, s, where)) for s in settings.token_probes)
-    grid = Grid(
-        settings.input,
-        settings.stores,
-        pretrained,
-        settings.checkpoints,
-        settings.random,
-        sweeps,
-        token_sweeps,
-        settings.transfers,
-        tuple(_baselines(settings, where)),
-        tuple(_anatomies(settings, where)),
-        tuple(claims),
+    settings = check(BenchmarkSettings, content, where)
+    without, pretrained = _encoders(settings, where)
+    benchmark = Benchmark(
+        input=settings.input,
+        stores=settings.stores,
+        pretrained=pretrained,
+        checkpoints=settings.checkpoints,
+        random=settings.random,
+        sweeps=tuple((s, tuple(_recipes(settings, s, where))) for s in settings.sweeps),
+        transfers=settings.transfers,
+        baselines=tuple(_baselines(settings, where)),
+        layers=tuple(_layers(settings, where)),
+        without=tuple(without),
     )
-    _require_stores(grid, where)
-    _require_tasks(grid)
-    _refuse_conflicts(grid.transfers, where)
-    _refuse_leaks(grid, where)
-    return grid
+    _require_names(benchmark, where)
+    _refuse_conflicts(benchmark.transfers, where)
+    _refuse_leaks(benchmark, where)
+    return benchmark
 
 
 def shipped() -> list[str]:
@@ -68,9 +67,7 @@ def shipped() -> list[str]:
 
 def _find(recipe: str) -> Path:
     if recipe in shipped():
-        return Path(
-            str(resources.files("myocard").joinpath("benchmark", "configs", f"{recipe}.toml"))
-        )
+        return Path(str(resources.files("myocard.benchmark") / "configs" / f"{recipe}.toml"))
     path = Path(recipe)
     if not path.exists():
         raise InputError(f"{recipe}: no such file; shipped are {', '.join(shipped())}")
@@ -78,94 +75,82 @@ def _find(recipe: str) -> Path:
 
 
 def _encoders(
-    settings: GridSettings, where: str
+    settings: BenchmarkSettings, where: str
 ) -> tuple[list[HeldOut], tuple[PretrainRecipe, ...]]:
-    """Their recipes, and the stores that the names of their corpora say they never meet."""
+    """Their recipes, and the stores that the names of their corpora keep them from."""
     families = {name: store.family or name for name, store in settings.stores.items()}
     corpora = resolve(settings.corpora, families, where)
-    claims, recipes = [], []
+    held_out, recipes = [], []
     for place, own in enumerate(settings.encoders):
-        content = _merged(settings.pretraining, own) | {"input": settings.input.model_dump()}
-        named = content.get("corpus")
+        content = merged(settings.pretraining, own) | {"input": settings.input.model_dump()}
+        named, at = content.get("corpus"), f"{where}: encoders.{place}"
         if isinstance(named, str):
             if named not in corpora:
-                known = ", ".join(corpora)
-                raise InputError(
-                    f"{where}: encoders.{place}: no corpus {named!r}; there are {known}"
-                )
+                raise InputError(f"{at}: no corpus {named!r}; there are {', '.join(corpora)}")
             content["corpus"] = corpora[named].parts
-        recipe = check(PretrainRecipe, content, f"{where}: encoders.{place}")
+        recipe = check(PretrainRecipe, content, at)
+        check_recipe(recipe)
         recipes.append(recipe)
         without = corpora[named].without if isinstance(named, str) else ()
-        claims += [HeldOut(recipe.name, name) for name, f in families.items() if f in without]
-    return claims, tuple(recipes)
+        held_out += [HeldOut(recipe.name, name) for name, f in families.items() if f in without]
+    return held_out, tuple(recipes)
 
 
-def _recipes(settings: GridSettings, sweep: Sweep, where: str) -> list[ProbeRecipe]:
-    """The sweep's recipes, each of one task, fraction, readout and head."""
-    shared = _merged(settings.probing, sweep.probing)
-    found = []
+def _recipes(settings: BenchmarkSettings, sweep: Sweep, where: str) -> Iterator[ProbeRecipe]:
+    """The recipes of a sweep's trials."""
+    shared = merged(settings.probing, sweep.probing)
     for task, fraction in product(sweep.tasks, sweep.fractions):
         whole = check(ProbeRecipe, shared | {"task": task, "fraction": fraction}, where)
+        check_names(whole)
+        of_tokens = tuple(name for name in whole.readouts if name in TOKENS)
         for readout, head in product(whole.readouts, whole.heads):
-            found.append(whole.model_copy(update={"readouts": (readout,), "heads": (head,)}))
-    return found
+            if readout not in TOKENS:
+                yield whole.alone(readout, head)
+        if of_tokens:
+            yield whole.model_copy(update={"readouts": of_tokens})
 
 
-def _token_recipes(
-    settings: GridSettings, sweep: TokenSweep, where: str
-) -> tuple[TokenProbeRecipe, ...]:
-    """The sweep's recipes; on whom and how they are scored is as for probes of pooled states."""
-    content = _merged(_alike(settings), sweep.probing)
-    place = f"{where}: token_probes"
-    return tuple(check(TokenProbeRecipe, content | {"task": task}, place) for task in sweep.tasks)
-
-
-def _alike(settings: GridSettings) -> dict[str, Any]:
-    """What must be the same of two runs for them to be compared in pairs."""
-    return {key: settings.probing[key] for key in _ALIKE if key in settings.probing}
-
-
-def _baselines(settings: GridSettings, where: str) -> list[Baseline]:
-    found: dict[Path, Baseline] = {}
+def _baselines(settings: BenchmarkSettings, where: str) -> list[BaselineTrial]:
+    # Settings that two runs must share to be compared in pairs.
+    alike = Evaluation.model_fields.keys() - {"task"}
+    shared = {key: value for key, value in settings.probing.items() if key in alike}
+    found: dict[Path, BaselineTrial] = {}
     for each in settings.baselines:
         for task, fraction in product(each.tasks, each.fractions):
-            content = _merged(_alike(settings), each.recipe)
-            content |= {"task": task, "fraction": fraction}
+            content = merged(shared, each.recipe) | {"task": task, "fraction": fraction}
             recipe = check_baseline(content, f"{where}: baselines")
-            baseline = Baseline(each.store, recipe)
-            if found.setdefault(baseline.place, baseline) != baseline:
-                raise InputError(
-                    f"{where}: two baselines for {baseline.place} with different settings"
-                )
+            if isinstance(recipe, NetworkRecipe):
+                networks.check_name(recipe)
+            trial = BaselineTrial(each.store, recipe)
+            if found.setdefault(trial.place, trial) != trial:
+                raise InputError(f"{where}: two baselines for {trial.place} with other settings")
     return list(found.values())
 
 
-def _anatomies(settings: GridSettings, where: str) -> Iterator[tuple[Anatomies, ProbeRecipe]]:
+def _layers(settings: BenchmarkSettings, where: str) -> Iterator[tuple[LayerSweep, ProbeRecipe]]:
     layers = {"readouts": ["layers"], "heads": ["linear"]}
-    for each in settings.anatomies:
+    for each in settings.layers:
         content = settings.probing | layers | {"task": each.task}
-        yield each, check(ProbeRecipe, content, f"{where}: anatomies")
+        yield each, check(ProbeRecipe, content, f"{where}: layers")
 
 
-def _require_stores(grid: Grid, where: str) -> None:
-    named = [str(part.store) for recipe in grid.pretrained for part in recipe.corpus]
-    named += [str(r.watch.store) for r in grid.pretrained if r.watch]
-    named += [sweep.store for sweep, _ in (*grid.sweeps, *grid.token_sweeps)]
-    named += [each.store for each in grid.baselines]
-    named += [each.store for each, _ in grid.anatomies]
-    named += [store for each in grid.transfers for store in (each.origin, each.to)]
-    for name in named:
-        if name not in grid.stores:
-            raise InputError(f"{where}: no store {name!r}; there are {', '.join(grid.stores)}")
-
-
-def _require_tasks(grid: Grid) -> None:
-    scored = [name for sweep, _ in (*grid.sweeps, *grid.token_sweeps) for name in sweep.tasks]
-    scored += [recipe.task for _, recipe in grid.anatomies]
-    scored += [baseline.recipe.task for baseline in grid.baselines]
-    scored += [name for each in grid.transfers for name in each.tasks]
-    for name in dict.fromkeys(scored):
+def _require_names(benchmark: Benchmark, where: str) -> None:
+    """Refuse stores and tasks that there are not."""
+    parts = [part for recipe in benchmark.pretrained for part in (*recipe.corpus, recipe.watch)]
+    stores = [part.store for part in parts if part is not None]
+    stores += [sweep.store for sweep, _ in benchmark.sweeps]
+    stores += [sweep.store for sweep, _ in benchmark.layers]
+    stores += [each.store for each in benchmark.baselines]
+    stores += [store for each in benchmark.transfers for store in (each.origin, each.to)]
+    for name in stores:
+        if name not in benchmark.stores:
+            known = ", ".join(benchmark.stores)
+            raise InputError(f"{where}: no store {name!r}; there are {known}")
+    tasks = [name for sweep, _ in benchmark.sweeps for name in sweep.tasks]
+    tasks += [recipe.task for _, recipe in benchmark.layers]
+    tasks += [each.recipe.task for each in benchmark.baselines]
+    tasks += [name for each in benchmark.transfers for name in each.tasks]
+    for name in dict.fromkeys(tasks):
         task_named(name)
 
 
@@ -180,31 +165,13 @@ def _refuse_conflicts(transfers: Sequence[Transfer], where: str) -> None:
                 )
 
 
-def _refuse_leaks(grid: Grid, where: str) -> None:
-    """What names alone tell, before a day of work; records are compared once they are prepared."""
-    corpora = {recipe.name: recipe.corpus for recipe in grid.pretrained}
-    for kept in grid.held_out():
-        for part in corpora[kept.encoder]:
-            if met := kept.among(part):
+def _refuse_leaks(benchmark: Benchmark, where: str) -> None:
+    """Refuse what names alone tell, before any work; records are compared once prepared."""
+    corpora = {recipe.name: recipe.corpus for recipe in benchmark.pretrained}
+    for held_out in benchmark.held_out():
+        for part in corpora[held_out.encoder]:
+            if shared := held_out.among(part):
                 raise InputError(
-                    f"{where}: leak: encoder {kept.encoder!r} would be pretrained on {met}, which "
-                    "its probes are chosen or tested on"
+                    f"{where}: leak: encoder {held_out.encoder!r} would be pretrained on {shared}, "
+                    "which its probes are chosen or tested on"
                 )
-
-
-def _parsed(change: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(change)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{change!r}: not of the form key = value in TOML ({error})") from error
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` put over ``base``, table by table."""
-    both = {
-        key: _merged(base[key], value)
-        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
-        else value
-        for key, value in over.items()
-    }
-    return {**base, **both}

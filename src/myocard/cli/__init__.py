@@ -1,19 +1,27 @@
-"""The command line: parse, call, print. Programs live in modules of their own names."""
+"""The command line: parse, call, print."""
 
 import logging
 import sys
 
 # In the order in which `myocard --help` lists their commands.
-from myocard.cli import benchmark, data, models, evaluate  # noqa: F401  # isort: skip
+from myocard.cli import path, training, data, benchmark  # noqa: F401  # isort: skip
 from myocard.cli.options import app, console
 from myocard.errors import InputError
 from myocard.training.devices import require_alone
+
+
+class _Said(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
 
 
 def main() -> None:
     """Run the command line; a fault of the user's is one line and exit code 2."""
     # Fabric tells its precision and devices at INFO, and resets its root logger when imported.
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    logger, said = logging.getLogger("myocard"), _Said()
+    logger.addHandler(said)
+    logger.setLevel(logging.INFO)
     try:
         if sys.argv[1:2] not in (["pretrain"], ["extract"]):
             require_alone(" ".join(["myocard", *sys.argv[1:2]]))
@@ -26,6 +34,8 @@ def main() -> None:
         if done.code == 130:
             _say("stopped; the same command goes on from what was saved, or starts again")
         raise
+    finally:
+        logger.removeHandler(said)
 
 
 def _say(what: str, style: str | None = None) -> None:

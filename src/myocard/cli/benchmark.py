@@ -1,54 +1,65 @@
-"""From raw folders to the report by one command."""
+"""The whole benchmark, from raw folders to the report, by one command."""
 
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from myocard.cli.options import Test, app
-from myocard.cli.progress import bar
+from myocard.cli.options import WHOLE, Changes, Test, app
+from myocard.cli.progress import shown
 from myocard.files.atomic import occupied
 
+Whole = Annotated[Path, Option("--out", "-o", help="Folder to write; what is there is kept")]
 
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Argument(help="Folder to write")] = Path("demo"),
-) -> None:
-    """Simulate, prepare, pretrain, extract, probe and report: the main job in minutes."""
-    from myocard.benchmark.reading import read_grid
-    from myocard.benchmark.run import benchmark as run
 
-    with occupied(out), bar() as advance:
-        page = run(read_grid("demo"), out, advance, test=True, jobs=-1)
+@app.command(rich_help_panel=WHOLE)
+def demo(out: Whole = Path("demo")) -> None:
+    """The main path on simulated ECGs, in minutes.
+    [dim]myocard demo[/dim]
+
+    Simulate, prepare, pretrain, extract, probe and report: the main job in minutes.
+    """
+    from myocard.benchmark.reading import read_benchmark
+    from myocard.benchmark.run import run_benchmark
+
+    with occupied(out), shown() as progress:
+        page = run_benchmark(read_benchmark("demo"), out, progress, test=True, jobs=-1)
     print(page)
 
 
-@app.command()
+@app.command(rich_help_panel=WHOLE)
 def benchmark(
-    recipe: Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped one")],
-    out: Annotated[Path, typer.Argument(help="Folder to write; what is there is kept")],
+    recipe: Annotated[str, Argument(help="A TOML file, or the name of a shipped one")],
+    out: Whole,
     test: Test = False,
-    jobs: Annotated[int, typer.Option(help="Trials at a time; -1 for one a core")] = -1,
-    change: Annotated[
-        list[str] | None, typer.Option("--set", help="key = value over the recipe's, in TOML")
-    ] = None,
+    jobs: Annotated[int, Option(help="Trials at a time; -1 for one a core")] = -1,
+    change: Changes = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what is missing and what it would cost")
+        bool, Option("--dry-run", help="List what is there, missing and refused, with costs")
     ] = False,
 ) -> None:
-    """From raw folders to the report: every encoder, readout, head, task, label share, lead set."""
-    from myocard.benchmark.estimate import Piece, estimate
-    from myocard.benchmark.reading import read_grid
-    from myocard.benchmark.run import benchmark as run
+    """A benchmark of encoders, readouts and tasks.
+    [dim]myocard benchmark paper --out paper --dry-run[/dim]
 
-    grid = read_grid(recipe, change or ())
+    From raw folders to the report: every encoder, readout, head, task, label share, lead set.
+    """
+    from myocard.benchmark.reading import read_benchmark
+    from myocard.benchmark.run import run_benchmark
+
+    wanted = read_benchmark(recipe, change or ())
     if dry_run:
-        pieces = estimate(grid, out, jobs=jobs)
-        for piece in [*pieces, Piece("in all", sum(piece.seconds for piece in pieces))]:
-            cost = timedelta(seconds=round(piece.seconds)) if piece.seconds else "there"
-            print(f"{cost!s:>16}  {piece.name}")
+        from myocard.benchmark.estimate import estimate
+
+        left = 0.0
+        for piece in estimate(wanted, out, test=test, jobs=jobs):
+            left += piece.seconds
+            told = f"{timedelta(seconds=round(piece.seconds))!s:>16}"
+            print(f"{told if piece.state == 'missing' else f'{piece.state:>16}'}  {piece.name}")
+            if piece.reason:
+                print(f"{'':16}  {piece.reason}")
+        print(f"{timedelta(seconds=round(left))!s:>16}  left to do, about")
         return
-    with occupied(out), bar() as advance:
-        page = run(grid, out, advance, test=test, jobs=jobs)
+    with occupied(out), shown() as progress:
+        page = run_benchmark(wanted, out, progress, test=test, jobs=jobs)
     print(page)

@@ -1,30 +1,42 @@
-"""The applications, and what several commands ask for."""
+"""The applications, and the arguments that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.console import Console
+from typer import Argument, Option, Typer
 
 from myocard.errors import InputError
 
-app = typer.Typer(
+MAIN = "The main path, in this order"
+MORE = "More to train and to measure"
+DATA = "Records and checks"
+WHOLE = "All of it at once"
+
+app = Typer(
     help="Which layer of an ECG foundation model should you read, and what is a mixture worth?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
 )
-audit = typer.Typer(help="Check a store before its numbers are believed.", no_args_is_help=True)
-app.add_typer(audit, name="audit")
+audit = Typer(
+    help="Check files, labels or leaks: [dim]myocard audit labels store[/dim]", no_args_is_help=True
+)
+app.add_typer(audit, name="audit", rich_help_panel=DATA)
 console = Console(stderr=True)
 
-RecipeFile = Annotated[Path, typer.Argument(help="Recipe, a TOML file")]
-StoreFolder = Annotated[Path, typer.Argument(help="Folder that `myocard prepare` made")]
-CheckpointFolder = Annotated[Path, typer.Argument(help="Folder that `myocard pretrain` made")]
-Out = Annotated[Path, typer.Argument(help="Folder to write; it must not exist")]
-Test = Annotated[
-    bool, typer.Option("--test", help="Score the test folds too: once, when all is chosen")
+RecipeFile = Annotated[str, Argument(help="A TOML file, or the name of a shipped recipe")]
+StoreFolder = Annotated[Path, Argument(help="Folder that `myocard prepare` made")]
+CheckpointFolder = Annotated[Path, Argument(help="Folder that `myocard pretrain` made")]
+_KEPT_OR_REFUSED = "Folder to write: kept if made from the same inputs, refused if from others"
+Out = Annotated[Path, Option("--out", "-o", help=_KEPT_OR_REFUSED)]
+Results = Annotated[Path, Option("--out", "-o", help="Results, a folder for each run")]
+Test = Annotated[bool, Option("--test", help="Score the test folds too: once, when all is chosen")]
+Changes = Annotated[
+    list[str] | None, Option("--set", help="key = value over the recipe's, in TOML")
 ]
+Random = Annotated[int | None, Option(help="Seed: the same encoder with random weights instead")]
 
 
 def numbers(listed: str) -> list[int]:

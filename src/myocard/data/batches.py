@@ -1,4 +1,4 @@
-"""Which records come next, and their windows as tensors."""
+"""Order of the records in training, and their windows as tensors."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from myocard.data.shards import located
 from myocard.data.signal import Preprocessing, standardise
 from myocard.data.store import Store
 
@@ -24,8 +25,8 @@ class Part:
 
 
 Indices = Sequence[tuple[int, float | None]]
-"""Of each window of a batch, its record's place in the corpus, and a number from [0, 1) that places
-the window in the record; None takes the middle."""
+"""Windows of a batch: each one's record by its place in the corpus, and a number from [0, 1) that
+places the window in the record; None takes the middle."""
 
 
 class Windows(Dataset[Tensor]):
@@ -36,35 +37,31 @@ class Windows(Dataset[Tensor]):
             part.store.require(preprocessing)
         self.parts = parts
         self.preprocessing = preprocessing
-        self.ends = np.cumsum([len(part.rows) for part in parts])
+        self.lengths = [len(part.rows) for part in parts]
 
     def __len__(self) -> int:
-        return int(self.ends[-1])
+        return sum(self.lengths)
 
     def __getitem__(self, indices: Indices) -> Tensor:
         wanted = self.preprocessing
         positions = np.array([position for position, _ in indices])
         draws = np.array([np.nan if draw is None else draw for _, draw in indices])
-        which = np.searchsorted(self.ends, positions, side="right")
         found = np.empty((len(indices), len(wanted.leads), wanted.samples), np.int16)
-        for number in np.unique(which):
-            part, own = self.parts[number], which == number
-            rows = part.rows[positions[own] - self.ends[number] + len(part.rows)]
+        for number, own, inside in located(self.lengths, positions):
+            part = self.parts[number]
             spare = part.store.made.samples - wanted.samples
             starts = np.where(np.isnan(draws[own]), spare // 2, draws[own] * (spare + 1))
-            found[own] = part.store.cut(rows, wanted, starts.astype(np.int64))
+            found[own] = part.store.cut(part.rows[inside], wanted, starts.astype(np.int64))
         return torch.from_numpy(standardise(found, wanted.standardise))
 
     def ids(self, positions: Sequence[int]) -> list[str]:
-        """What the records at these places of the corpus are called, and in which data set."""
-        located = (self._locate(position) for position in positions)
-        records = (part.store.records.iloc[row] for part, row in located)
-        return [f"{record['source']} {record['id']}" for record in records]
-
-    def _locate(self, position: int) -> tuple[Part, int]:
-        which = int(np.searchsorted(self.ends, position, side="right"))
-        part = self.parts[which]
-        return part, int(part.rows[position - (self.ends[which - 1] if which else 0)])
+        """Return data set and id of the records at these places of the corpus."""
+        found = np.empty(len(positions), object)
+        for number, own, inside in located(self.lengths, np.array(positions)):
+            part = self.parts[number]
+            records = part.store.records.iloc[part.rows[inside]]
+            found[own] = records["source"] + " " + records["id"]
+        return found.tolist()
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ class Shuffled:
         return [(int(i), float(draws[i])) for i in chosen]
 
 
-# Those of a few seeds may be read in turn.
+# Epochs of a few seeds may be read in turn.
 @lru_cache(maxsize=16)
 def _epoch(count: int, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     rng = np.random.default_rng((seed, epoch))
@@ -98,7 +95,7 @@ def _epoch(count: int, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArra
 
 
 class Labelled(Dataset[tuple[Tensor, Tensor]]):
-    """Windows and what is true of their records, ``targets`` having a row for each."""
+    """Windows and the targets of their records: ``targets`` has a row for each."""
 
     def __init__(self, windows: Windows, targets: Tensor) -> None:
         self.windows = windows
@@ -111,14 +108,14 @@ class Labelled(Dataset[tuple[Tensor, Tensor]]):
 def shuffled(
     windows: Windows | Labelled, order: Shuffled, numbers: Iterable[int], workers: int = 0
 ) -> Iterator[Any]:
-    """Random windows for training, with their targets if they have any: batches by ``numbers``."""
+    """Load random windows for training, with targets if they have any: batches by ``numbers``."""
     return _loaded(windows, (order[number] for number in numbers), workers)
 
 
 def in_order(
     windows: Windows, batch: int, draw: float | None = None, workers: int = 0
 ) -> Iterator[Tensor]:
-    """Every record once, in order; its middle window, or the one at ``draw`` of [0, 1)."""
+    """Load every record once, in order: its middle window, or the one at ``draw`` of [0, 1)."""
     positions = range(len(windows))
     firsts = positions[::batch]
     chosen = ([(each, draw) for each in positions[first : first + batch]] for first in firsts)

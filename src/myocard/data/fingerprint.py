@@ -44,7 +44,7 @@ _SIGNS: NDArray[np.float32] = (
 
 
 def fingerprint(record: Record) -> str:
-    """16 hexadecimal digits for each of I, II, V1–V6; hyphens for a lead that says nothing."""
+    """Return 16 hexadecimal digits for each of I, II, V1–V6; hyphens for a missing or flat lead."""
     rows = [record.leads.index(lead) for lead in _LEADS if lead in record.leads]
     found = dict.fromkeys(_LEADS, _NOTHING)
     if rows and record.seconds * _RATE > 2 * _EDGE + 1:
@@ -60,7 +60,7 @@ def fingerprint(record: Record) -> str:
 def nearest(
     prints: Sequence[str], others: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """For each of ``prints`` the most similar of ``others``.
+    """Find the most similar of ``others`` for each of ``prints``.
 
     Returns:
         Its position, and the share of bits that differ, of the leads that both have: from 0, and 1
@@ -87,8 +87,8 @@ def nearest(
 
 
 def _conform(record: Record, rows: list[int]) -> NDArray[np.float32]:
-    """``(rows, 450)``: at 50 Hz, 3–15 Hz, without edges and tall spikes; zero where flat."""
-    # Of what is taken for one of these frequencies now, a heart sends nothing at 185 Hz or more.
+    """Return ``(rows, 450)``: at 50 Hz, 3–15 Hz, without edges and tall spikes; zero where flat."""
+    # Aliases land on these frequencies from 185 Hz on alone, and a heart sends nothing there.
     step = max(1, int(record.rate / _ENOUGH))
     rate = record.rate / step
     signal = record.signal[rows, ::step]
@@ -115,7 +115,7 @@ def _gain(samples: int, rate: float) -> NDArray[np.float32]:
 
 
 def _signs(prints: Sequence[str]) -> NDArray[np.float32]:
-    """``(prints, 512)``: 1 and −1 for a bit, 0 for one that is not there."""
+    """Return ``(prints, 512)``: 1 and −1 for a bit, 0 for one that is not there."""
     signs = np.zeros((len(prints), len(_LEADS) * _BITS), np.float32)
     for row, text in zip(signs, prints, strict=True):
         known = np.repeat([digit != "-" for digit in text[:: len(_NOTHING)]], _BITS)

@@ -10,7 +10,7 @@ import numpy as np
 def assign_folds(
     patients: Sequence[str], codes: Sequence[Sequence[str]], folds: int = 10, seed: int = 0
 ) -> list[int]:
-    """A fold from 1 to ``folds`` for each record, equal for all records of a patient.
+    """Return a fold from 1 to ``folds`` for each record, equal for all records of a patient.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the rarest code is spread
     first, each of its patients going to the fold that most lacks it. Ties fall by a hash of patient
@@ -39,6 +39,6 @@ def assign_folds(
 
 
 def split_hash(ids: Sequence[str], folds: Sequence[int]) -> str:
-    """A hash that two people compare to know that they use the same split."""
+    """Return a hash that two people compare to know that they use the same split."""
     lines = sorted(f"{record}\t{fold}\n" for record, fold in zip(ids, folds, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()

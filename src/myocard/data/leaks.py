@@ -3,12 +3,20 @@
 Both tables have the columns source, id, patient, sha256 and fingerprint.
 """
 
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from myocard.data.fingerprint import TOLERANCE, nearest
 from myocard.errors import InputError
 
+CORPUS_COLUMNS = ("source", "id", "patient", "sha256", "fingerprint")
 WAYS = {
     "same waveform as": ["sha256"],
     "same record as": ["source", "id"],
@@ -17,52 +25,105 @@ WAYS = {
 COPY = "same fingerprint as"
 
 
+@dataclass(frozen=True, eq=False)
+class PretrainedOn:
+    """Corpus that an encoder was pretrained on, as far as it is known.
+
+    Attributes:
+        records: A row for each record, with ``CORPUS_COLUMNS``; None where records are not known.
+        datasets: Names of data sets; None where not even these are known.
+    """
+
+    records: pd.DataFrame | None = None
+    datasets: tuple[str, ...] | None = None
+
+    @property
+    def leak_check(self) -> Literal["records", "names", "none"]:
+        """Level at which held-out records can be compared with it."""
+        if self.records is not None:
+            return "records"
+        return "none" if self.datasets is None else "names"
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all that is known of it."""
+        columns = list(CORPUS_COLUMNS)
+        rows = [] if self.records is None else self.records[columns].astype(str).values.tolist()
+        content = json.dumps([self.leak_check, self.datasets, rows])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def known(self, records: pd.DataFrame) -> pd.Series:
+        """Tell in words how and as which each of ``records`` is known; empty where it is not.
+
+        Nothing is known where the encoder's records are not.
+        """
+        if self.records is None:
+            return nothing_known(records)
+        return known_as(self.records, records)
+
+
+def trained_on_nothing() -> PretrainedOn:
+    """Return the corpus of an encoder that was pretrained on no record."""
+    return PretrainedOn(pd.DataFrame(columns=list(CORPUS_COLUMNS), dtype=object), ())
+
+
+def nothing_known(records: pd.DataFrame) -> pd.Series:
+    """Return empty words for each of ``records``, none of which a model was trained on."""
+    return pd.Series("", index=records.index, dtype=object)
+
+
 def recognise(known: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Which of ``records`` are ``known``, and how that is seen.
+    """Find the ``records`` that are ``known``.
 
     Returns:
-        A row for each such record, by the first of the ways: ``row`` (its position in ``records``),
-        ``how``, and ``source`` and ``id`` of the record that is known.
+        A row for each such record, by the first way of recognising it: ``row`` (its position in
+        ``records``), ``how``, and ``source`` and ``id`` of the known record.
     """
     found = [_equal(known, records, columns).assign(how=how) for how, columns in WAYS.items()]
     found.append(_copied(known, records).assign(how=COPY))
     return pd.concat(found).drop_duplicates("row").sort_values("row", ignore_index=True)
 
 
-def seen(known: pd.DataFrame, records: pd.DataFrame) -> pd.Series:
-    """For each of ``records`` how and as which it is known, in words; empty where it is not."""
-    met = recognise(known, records)
-    words = pd.Series("", index=range(len(records)), dtype=object)
-    words[met["row"]] = (met["how"] + " " + met["source"] + " " + met["id"]).to_numpy()
-    return words.set_axis(records.index)
+def known_as(known: pd.DataFrame, records: pd.DataFrame) -> pd.Series:
+    """Tell in words how and as which each of ``records`` is known; empty where it is not."""
+    found = recognise(known, records)
+    words = np.full(len(records), "", dtype=object)
+    words[found["row"]] = (found["how"] + " " + found["source"] + " " + found["id"]).to_numpy()
+    return pd.Series(words, index=records.index, dtype=object)
 
 
-def refuse(records: pd.DataFrame, who: str, split: str, fix: str) -> None:
-    """Refuse ``records`` that ``who`` was trained on, as their column ``seen`` says.
+def refuse(ids: Iterable[str], known: Iterable[str], *, model: str, split: str, fix: str) -> None:
+    """Refuse records that a model was trained on.
+
+    Args:
+        ids: Ids of the records.
+        known: Words that say how each is known; empty where it is not.
+        model: Name of the model that was trained on them.
+        split: Purpose of the records.
+        fix: Advice on what would help.
 
     Raises:
-        InputError: Naming them, and what would ``fix`` it.
+        InputError: Naming the records.
     """
-    met = records[records["seen"].astype(bool)]
-    if len(met):
-        words = [f"{i}, {how}" for i, how in zip(met["id"], met["seen"], strict=True)]
-        shown = "; ".join(words[:5]) + ("; …" if len(words) > 5 else "")
+    shared = [f"{name}, {how}" for name, how in zip(ids, known, strict=True) if how]
+    if shared:
+        shown = "; ".join(shared[:5]) + ("; …" if len(shared) > 5 else "")
         raise InputError(
-            f"leak: the {who} was trained on {len(met)} records of {split} ({shown}); {fix}"
+            f"leak: the {model} was trained on {len(shared)} records of {split} ({shown}); {fix}"
         )
 
 
 def _equal(known: pd.DataFrame, records: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     here = records[columns].assign(row=range(len(records)))
     there = known.drop_duplicates(columns)
-    there = there[columns].assign(met_source=there["source"], met_id=there["id"])
-    met = here.merge(there, on=columns)
-    return met[["row", "met_source", "met_id"]].set_axis(["row", "source", "id"], axis=1)
+    there = there[columns].assign(known_source=there["source"], known_id=there["id"])
+    both = here.merge(there, on=columns)
+    return both[["row", "known_source", "known_id"]].set_axis(["row", "source", "id"], axis=1)
 
 
 def _copied(known: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Records whose waveform is one that is known, in another form."""
-    places, shares = nearest(records["fingerprint"].tolist(), known["fingerprint"].tolist())
+    """Find records whose waveform is a known one in another form."""
+    indices, shares = nearest(records["fingerprint"].tolist(), known["fingerprint"].tolist())
     rows = np.flatnonzero(shares <= TOLERANCE)
-    met = known.iloc[places[rows]]
-    return pd.DataFrame({"row": rows, "source": met["source"].array, "id": met["id"].array})
+    copies = known.iloc[indices[rows]]
+    return pd.DataFrame({"row": rows, "source": copies["source"].array, "id": copies["id"].array})

@@ -1,6 +1,6 @@
 """Signals in one array or in several, of which windows are cut in the same way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ class Shards:
 
     Attributes:
         arrays: Each ``(records, leads, samples)``.
-        rows: Of all their records, counted through, those that are to be seen.
+        rows: Numbers of the records to read, counted through all arrays.
     """
 
     arrays: "Sequence[Integers | Shards]"
@@ -34,16 +34,28 @@ def cut(
     starts: NDArray[np.integer],
     samples: int,
 ) -> Integers:
-    """``(rows, leads, samples)``: of each row, what lies behind its place in ``starts``."""
+    """Cut ``(rows, leads, samples)``: of each row, the window from its place in ``starts``."""
     if not isinstance(signals, Shards):
         # A lead's samples lie side by side: each window is copied once, lead by lead.
         return sliding_window_view(signals, samples, axis=-1)[rows[:, None], leads, starts[:, None]]
-    ends = np.cumsum([array.shape[0] for array in signals.arrays])
-    places = signals.rows[rows]
     found = np.empty((len(rows), len(leads), samples), np.int16)
+    lengths = [array.shape[0] for array in signals.arrays]
+    for number, own, inside in located(lengths, signals.rows[rows]):
+        found[own] = cut(signals.arrays[number], inside, leads, starts[own], samples)
+    return found
+
+
+def located(
+    lengths: Sequence[int], places: NDArray[np.integer]
+) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.integer]]]:
+    """Find places in arrays of ``lengths`` that lie one behind the other.
+
+    Yields:
+        The number of each array that is read, a mask of the places in it, and these places counted
+        from its start.
+    """
+    ends = np.cumsum(lengths)
     which = np.searchsorted(ends, places, side="right")
     for number in np.unique(which):
-        array, own = signals.arrays[number], which == number
-        inside = places[own] - ends[number] + array.shape[0]
-        found[own] = cut(array, inside, leads, starts[own], samples)
-    return found
+        own = which == number
+        yield number, own, places[own] - (ends[number] - lengths[number])

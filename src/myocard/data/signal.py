@@ -1,4 +1,4 @@
-"""What a model is fed: resampled, filtered, cropped, standardised, always in that order.
+"""Preprocessing: resampled, filtered, cropped, standardised, always in that order.
 
 Filtering before cropping keeps the filter's edge transients out of the window.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebval
@@ -46,7 +46,7 @@ class Band:
 
     @property
     def cutoffs(self) -> dict[str, float]:
-        """Those that there are, in Hz."""
+        """The cut-offs that are set, in Hz."""
         cutoffs = {"highpass": self.highpass, "lowpass": self.lowpass}
         return {kind: cutoff for kind, cutoff in cutoffs.items() if cutoff is not None}
 
@@ -73,7 +73,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The statement of what an encoder expects; it travels in the checkpoint.
+    """Input that an encoder expects; it travels in the checkpoint.
 
     Attributes:
         rate: Samples per second (Hz).
@@ -95,7 +95,7 @@ class Preprocessing:
 
 
 def conform(signal: Signal, rate: float, to: int, band: Band) -> Signal:
-    """``(leads, samples)`` at ``rate`` Hz, resampled to ``to`` Hz and filtered as a whole.
+    """Resample ``(leads, samples)`` at ``rate`` Hz to ``to`` Hz, and filter them as a whole.
 
     One Fourier transform does both: its bins have the gain of SciPy's ``resample_poly`` times that
     of ``sosfiltfilt``, and away from the ends the result is theirs, less what aliases there. Beyond
@@ -123,19 +123,19 @@ def conform(signal: Signal, rate: float, to: int, band: Band) -> Signal:
 
 
 def resampled_length(samples: int, rate: float, to: float) -> int:
-    """How many of ``samples`` at ``rate`` Hz there are at ``to`` Hz."""
+    """Return the number of samples at ``to`` Hz of ``samples`` at ``rate`` Hz."""
     return round(samples * to / rate)
 
 
 def ends(signal: Signal) -> tuple[Signal, Signal]:
-    """The straight line from the first sample to the last: its first value, and its step."""
+    """Fit the straight line from the first sample to the last: its first value, and its step."""
     first, last = signal[..., :1], signal[..., -1:]
     return first, (last - first) / np.float32(max(signal.shape[-1] - 1, 1))
 
 
 @lru_cache(maxsize=256)
 def _periods(samples: int, rate: float, to: int, band: Band) -> tuple[int, int]:
-    """Samples of the transforms at the two rates, with room for what lies beyond the ends.
+    """Return the samples of the transforms at the two rates, with room beyond the ends.
 
     Two periods of the lowest cut-off: what a high-pass still remembers then is under 10 µV in real
     ECGs. Without one, what resampling reaches.
@@ -150,7 +150,7 @@ def _periods(samples: int, rate: float, to: int, band: Band) -> tuple[int, int]:
 def _mirror(around: Signal, samples: int) -> None:
     """Fill what lies behind ``samples``, and before them, which in a Fourier transform is the end.
 
-    The record's first and last samples are 0. What its mirror images do not reach stays 0.
+    The record's first and last samples are 0. Samples that its mirror images do not reach stay 0.
     """
     period = around.shape[-1]
     before = min((period - samples) // 2, samples - 1)
@@ -162,7 +162,7 @@ def _mirror(around: Signal, samples: int) -> None:
 
 @lru_cache(maxsize=256)
 def _gain(period: int, found_period: int, rate: float, to: int, band: Band) -> Signal:
-    """For each frequency that both transforms have.
+    """Return the gain at each frequency that both transforms have.
 
     Written out rather than taken from ``scipy.signal``, whose import takes a second.
     """
@@ -176,14 +176,14 @@ def _gain(period: int, found_period: int, rate: float, to: int, band: Band) -> S
 
 
 def _butterworth(angles: Curve, cutoff: float, kind: str, order: int) -> Curve:
-    """Of a Butterworth filter's bilinear transform, run there and back: |H|² = 1 / (1 + r²ᴺ)."""
+    """Gain of a Butterworth filter's bilinear transform, run there and back: 1 / (1 + r²ᴺ)."""
     power = 2 * order if kind == "lowpass" else -2 * order
     with np.errstate(divide="ignore", over="ignore"):
         return 1 / (1 + (np.tan(angles) / np.tan(cutoff)) ** power)
 
 
 def _anti_aliasing(turns: Curve) -> Curve:
-    """Of the filter of SciPy's ``resample_poly``, at frequencies in units of the lower rate.
+    """Gain of the filter of SciPy's ``resample_poly``, at frequencies in units of the lower rate.
 
     A sinc under a Kaiser window, at ``_FINENESS`` times that rate. It is symmetric, so that its
     gain is a sum of cosines: a Chebyshev series in one.
@@ -194,17 +194,16 @@ def _anti_aliasing(turns: Curve) -> Curve:
     return chebval(np.cos(turns * (2 * np.pi / _FINENESS)), taps) / taps.sum()
 
 
-def crop(signal: NDArray[Any], samples: int, start: int | None = None) -> NDArray[Any]:
-    """``samples`` consecutive samples from ``start`` on, or from the middle."""
-    if start is None:
-        start = (signal.shape[-1] - samples) // 2
+def crop(signal: Signal, samples: int) -> Signal:
+    """Cut out the middle ``samples``."""
+    start = (signal.shape[-1] - samples) // 2
     return signal[..., start : start + samples]
 
 
 def standardise(
     signal: NDArray[np.float32] | NDArray[np.int16], over: Literal["record", "lead"]
 ) -> Signal:
-    """z-score ``(…, leads, samples)`` over each record or lead; what is constant becomes zero."""
+    """Z-score ``(…, leads, samples)`` over each record or lead; what is constant becomes zero."""
     rows = signal.reshape(*signal.shape[:-2], -1) if over == "record" else signal
     # Less the first sample, a constant is exactly zero, and float32 is enough for the rest.
     centred = np.subtract(rows, rows[..., :1], dtype=np.float32)

@@ -34,7 +34,7 @@ _SILENCE = 1e-30
 
 @dataclass(frozen=True)
 class StoreInput:
-    """How the signals of a store were made: all that cannot be changed after preparing it.
+    """Settings with which the signals of a store were made.
 
     Attributes:
         rate: Samples per second (Hz).
@@ -56,13 +56,13 @@ class Store:
     """An open store.
 
     Attributes:
-        folder: Where it lies.
-        made: How its signals were made.
+        folder: Its folder.
+        made: Settings with which its signals were made.
         records: One row a record: id, patient, fold, codes, age, sex, site, device, source, sha256,
             fingerprint, scale, flags.
         signals: ``(records, leads, samples)`` int16, in one array or in several; times
             ``records.scale`` gives ``made.unit``.
-        info: What ``store.json`` holds besides.
+        info: Other content of ``store.json``.
     """
 
     folder: Path
@@ -117,30 +117,27 @@ class Store:
             InputError: Naming what differs and the command that fixes it.
         """
         made, wanted = self.made, preprocessing
-        differences = [
-            f"{name} is {have}, not {want}"
-            for name, have, want in (
-                ("the rate", f"{made.rate} Hz", f"{wanted.rate} Hz"),
-                ("the filter", made.band, wanted.band),
-            )
-            if have != want
-        ]
+        differences = []
+        if made.rate != wanted.rate:
+            differences.append(f"the rate is {made.rate} Hz, not {wanted.rate} Hz")
+        if made.band != wanted.band:
+            differences.append(f"the filter is {made.band}, not {wanted.band}")
         if made.samples < wanted.samples:
             differences.append(f"records have {made.samples} samples, not {wanted.samples} or more")
         missing = [lead for lead in wanted.leads if lead not in made.leads]
         if missing:
             differences.append(f"leads {', '.join(missing)} are missing")
-        if differences:
+        listed = "; ".join(differences)
+        if listed:
             raise InputError(
-                f"{self.folder}: this store does not meet the encoder's input: "
-                f"{'; '.join(differences)}. "
+                f"{self.folder}: this store does not meet the encoder's input: {listed}. "
                 "Prepare the source again with `myocard prepare --like CHECKPOINT`"
             )
 
     def windows(
         self, rows: Rows, wanted: Preprocessing, starts: int | NDArray[np.integer] | None = None
     ) -> Signal:
-        """Standardised ``(rows, leads, samples)`` windows, from ``starts`` or from the middle."""
+        """Return standardised ``(rows, leads, samples)`` from ``starts`` on, or from the middle."""
         spare = self.made.samples - wanted.samples
         starts = spare // 2 if starts is None else starts
         # Each record's scale cancels in its z-score.
@@ -149,14 +146,14 @@ class Store:
     def cut(
         self, rows: Rows, wanted: Preprocessing, starts: int | NDArray[np.integer]
     ) -> NDArray[np.int16]:
-        """``(rows, leads, samples)`` as they are stored, from ``starts`` on."""
+        """Return ``(rows, leads, samples)`` as they are stored, from ``starts`` on."""
         leads = np.array([self.made.leads.index(lead) for lead in wanted.leads])
         places = np.broadcast_to(starts, len(rows))
         return cut(self.signals, np.asarray(rows), leads, places, wanted.samples)
 
 
 def _joined(name: Path, stores: Sequence[Store]) -> Store:
-    """One store of several: a waveform that an earlier one has is left out, as `prepare` would."""
+    """Join several stores to one, without the waveforms that an earlier one has."""
     for store in stores:
         if store.made != stores[0].made:
             raise InputError(
@@ -192,7 +189,7 @@ def _check_complete(name: Path, stores: Sequence[Store]) -> None:
 
 
 def read_mapped(path: Path, fix: str, mode: Literal["r", "c"] = "r") -> NDArray[Any]:
-    """A NumPy array that stays on disk, read-only or copied where it is written.
+    """Open a NumPy array that stays on disk, read-only or copied where it is written.
 
     Raises:
         InputError: When the file is none, or shorter than it says.
@@ -205,7 +202,7 @@ def read_mapped(path: Path, fix: str, mode: Literal["r", "c"] = "r") -> NDArray[
 
 
 def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:
-    """A record as int16 and the scale that undoes it, to 0.502 of max|signal| / 32767."""
+    """Return a record as int16 and the scale that undoes it, to 0.502 of max|signal| / 32767."""
     peak = max(float(signal.max()), -float(signal.min()))
     scale = peak / 32767 if peak > _SILENCE else 1.0
     steps = signal / np.float32(scale)

@@ -4,13 +4,10 @@ Thirteen vectors a record, about 20 kB for the base size. Everything that is tra
 encoder reads them.
 """
 
-import json
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,41 +15,70 @@ import torch
 from lightning_fabric import Fabric
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from myocard.data.batches import Part, Windows, in_order
-from myocard.data.leaks import seen
+from myocard.data.signal import Preprocessing
 from myocard.data.store import Store, read_mapped
+from myocard.encoders import protocol
+from myocard.encoders.protocol import ECGEncoder, Layer
 from myocard.errors import InputError
-from myocard.files.atomic import DONE, clear, replace_file, replace_folder, restore, workplace
+from myocard.files.atomic import replace_file
 from myocard.files.manifest import FEATURES
+from myocard.files.progress import Progress, silent
+from myocard.files.step import INPUTS, Inputs
 from myocard.files.tables import read_parquet
-from myocard.models.checkpoint import Checkpoint, load_weights, read_weights
+from myocard.metrics.summary import Frozen
+from myocard.models.checkpoint import load_weights, read_weights
+from myocard.nn.readouts.norms import NormShape
+from myocard.results.run import EncoderInfo
 from myocard.training import devices
 
 PART = 256
 """Records whose states are a file of their own until all are there: what a stop can cost."""
-_COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint", "seen")
+_COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint", "known")
+_FILES = ("records.parquet", "norm.safetensors")
+
+
+class FeaturesInfo(Frozen):
+    """Description of cached states.
+
+    Attributes:
+        encoder: The encoder.
+        layers: Name and width of each layer.
+        norm: The encoder's final norm.
+        store: Hash of the store.
+        input: The signals that the encoder was fed.
+        by_lead: True if each lead was pooled on its own.
+    """
+
+    encoder: EncoderInfo
+    layers: tuple[Layer, ...]
+    norm: NormShape
+    store: str
+    input: Preprocessing
+    by_lead: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Cached states of a store's records under one encoder.
+    """Cached states of a store's records under one encoder: a source of states for probes.
 
     Attributes:
-        folder: Where they lie.
+        folder: The cache.
         states: ``(records, layers, width)`` float16, or ``(records, layers, leads, width)``; layer
             0 is the embedding.
-        records: Rows of the store, and ``seen``: how and as which record the encoder was trained on
-            it, in words; empty where it was not.
-        about: Name, key and origin of the encoder, key of the store, stated input.
+        records: Rows of the store, with a column ``known``: how and as which record the encoder was
+            pretrained on it, in words; empty where it was not.
+        info: Their description.
     """
 
     folder: Path
     states: NDArray[np.float16]
     records: pd.DataFrame
-    about: dict[str, Any] = field(repr=False)
+    info: FeaturesInfo
 
     @classmethod
     def open(cls, folder: Path) -> "Features":
@@ -61,147 +87,165 @@ class Features:
         Raises:
             InputError: When they are not there or not whole.
         """
-        about = FEATURES.read(folder, ("records.parquet", "norm.safetensors"))
+        content = FEATURES.read(folder, _FILES)
+        try:
+            info = FeaturesInfo.model_validate(content)
+        except ValidationError as error:
+            raise InputError(f"{folder / FEATURES.file}: {error}; {FEATURES.fix}") from error
         records = read_parquet(folder / "records.parquet", _COLUMNS, FEATURES.fix)
-        # Copy on write, and nobody writes: torch takes no array that is read-only.
+        # Opened copy-on-write because torch rejects read-only arrays; never written.
         states = read_mapped(folder / "states.npy", FEATURES.fix, mode="c")
         if states.ndim not in (3, 4) or states.dtype != np.float16 or len(states) != len(records):
             raise InputError(
                 f"{folder}: states of {states.dtype} {states.shape} do not fit {len(records)} "
                 f"records; {FEATURES.fix}"
             )
-        return cls(folder, states, records, about)
+        return cls(folder, states, records, info)
 
     @property
-    def depth(self) -> int:
-        """The number of blocks, L; there are L+1 states."""
-        return self.states.shape[1] - 1
+    def encoder(self) -> EncoderInfo:
+        return self.info.encoder
+
+    @property
+    def store(self) -> str:
+        """Hash of the store."""
+        return self.info.store
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        return self.info.input.leads
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return self.info.layers
+
+    @property
+    def known(self) -> pd.Series:
+        """Words that say how each record is known to the encoder."""
+        return self.records["known"]
 
     @cached_property
-    def norm(self) -> nn.LayerNorm:
-        """The encoder's final norm, which readouts apply."""
-        norm = nn.LayerNorm(self.states.shape[-1])
+    def norm(self) -> nn.Module:
+        """The encoder's final norm, which readouts apply; frozen."""
+        norm = self.info.norm.build()
         path = self.folder / "norm.safetensors"
         load_weights(norm, read_weights(path, FEATURES.fix), "", path)
-        return norm.requires_grad_(requires_grad=False)
+        return norm
+
+    def pooled(self) -> Tensor:
+        """All states, ``(records, layers, width)``.
+
+        Raises:
+            InputError: For features by lead.
+        """
+        if self.states.ndim != 3:
+            raise InputError(f"{self.folder}: features by lead; extract without --by-lead to probe")
+        return torch.from_numpy(self.states)
 
 
 def extract(
-    checkpoint: Checkpoint,
-    store: Store,
-    out: Path,
+    encoder: ECGEncoder,
+    store: Store | Path | str,
+    out: Path | str,
     *,
     by_lead: bool = False,
     batch: int = 64,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Features:
     """Run the encoder once over every record of ``store`` and keep each layer's pooled states.
 
-    A cache that is there already, of the same encoder, input and store, is opened and not made
-    again; one that was stopped is taken up again. Processes that ``torchrun`` started share the
+    A pass that was stopped is taken up again. Processes that ``torchrun`` started share the
     records.
 
     Args:
-        by_lead: Pool over the patches of each lead, and keep the leads apart.
-        report: Called with how many of this process's records are done, and how many there are.
+        encoder: Any encoder whose layers have one width.
+        store: The records, or their folder.
+        out: The folder to write, by the rule of ``files/step.py``.
+        by_lead: Pool over the tokens of each lead, and keep the leads apart.
+        batch: Records in one forward pass.
+        progress: Called after every batch of this process.
 
     Raises:
         InputError: When the store does not meet the encoder's input, or ``out`` holds other
-            features, or a run to it that was stopped was to make others.
+            features.
     """
-    about = {
-        "name": checkpoint.name,
-        "encoder": checkpoint.key,
-        "store": store.key,
-        "preprocessing": asdict(checkpoint.preprocessing),
-        "by_lead": by_lead,
-        "about": checkpoint.about,
-    }
-    about = json.loads(json.dumps(about, default=str))
-    work = out.with_name(f"{out.name}.partial")
-    if devices.is_first():
-        restore(out)
-        clear(work)
-    if out.exists():
-        found = Features.open(out)
-        _require_same(found.about, about, out)
-        return found
-    store.require(checkpoint.preprocessing)
+    opened = store if isinstance(store, Store) else Store.open(Path(store))
+    info = FeaturesInfo(
+        encoder=encoder.info,
+        layers=encoder.layers,
+        norm=NormShape.of(encoder.norm, protocol.require_one_width(encoder)),
+        store=opened.key,
+        input=encoder.input,
+        by_lead=by_lead,
+    )
+    told = partial(progress, f"extract {encoder.info.name}")
 
-    def write(folder: Path) -> None:
+    def make(folder: Path, work: Path) -> None:
+        opened.require(encoder.input)
+        fabric = devices.fabric()
+        parts = _write_parts(fabric, encoder, opened, work, by_lead, batch, told)
+        fabric.barrier()
+        if not fabric.is_global_zero:
+            return
         _join(parts, folder / "states.npy")
-        records = store.records.drop(columns=["scale", "flags"])
-        records.assign(seen=seen(checkpoint.corpus, records)).to_parquet(folder / "records.parquet")
-        save_file(checkpoint.encoder.norm.state_dict(), folder / "norm.safetensors")
-        FEATURES.write(folder, about, ("states.npy", "records.parquet", "norm.safetensors"))
-        (work / DONE).touch()
+        records = opened.records.drop(columns=["scale", "flags"])
+        known = encoder.pretrained_on.known(records)
+        records.assign(known=known).to_parquet(folder / "records.parquet")
+        save_file(encoder.norm.state_dict(), folder / "norm.safetensors")
+        FEATURES.write(folder, info.model_dump(mode="json"), ("states.npy", *_FILES, INPUTS))
 
-    fabric = devices.fabric()
-    with workplace(work) if fabric.is_global_zero else nullcontext():
-        with fabric.rank_zero_first():
-            _claim(work / "claim.json", about)
-        parts = _write_parts(fabric, checkpoint, store, work, by_lead, batch, report)
-        fabric.barrier()
-        if fabric.is_global_zero:
-            replace_folder(out, write)
-        fabric.barrier()
-    return Features.open(out)
+    folder = Path(out)
+    devices.shared_step(folder, inputs_of(encoder, opened, by_lead=by_lead), make)
+    return Features.open(folder)
 
 
-def _claim(path: Path, about: dict[str, Any]) -> None:
-    if path.exists():
-        _require_same(json.loads(path.read_text()), about, path.parent)
-    else:
-        replace_file(path, lambda fresh: fresh.write_text(json.dumps(about)))
-
-
-def _require_same(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
-    if found != wanted:
-        raise InputError(
-            f"{folder}: holds features of another encoder or store; choose another folder"
-        )
+def inputs_of(encoder: ECGEncoder, store: Store, *, by_lead: bool = False) -> Inputs:
+    """Name what a cache depends on; the encoder's hash covers its input."""
+    pretrained_on = encoder.pretrained_on.key
+    return {
+        "encoder": encoder.info.hash,
+        "pretrained_on": pretrained_on,
+        "store": store.key,
+        "by_lead": by_lead,
+    }
 
 
 @torch.inference_mode()
 def _write_parts(
     fabric: Fabric,
-    checkpoint: Checkpoint,
+    encoder: ECGEncoder,
     store: Store,
     work: Path,
     by_lead: bool,
     batch: int,
-    report: Callable[[int, int], None],
+    progress: partial[None],
 ) -> list[Path]:
-    """Make the parts that are not there yet, every process its own; all parts, in order."""
-    encoder, leads = checkpoint.encoder.to(fabric.device), checkpoint.preprocessing.leads
-    pool = encoder.pooled_by_lead if by_lead else encoder.pooled
+    """Make the parts that are missing, each process its own; return all, in order."""
+    encoder.network.to(fabric.device)
+    pool = protocol.pooled_by_lead if by_lead else protocol.pooled_states
     starts = range(0, len(store.records), PART)
     chunks = [np.arange(start, min(start + PART, len(store.records))) for start in starts]
     parts = [work / f"part-{i:06d}.npy" for i in range(len(chunks))]
-    mine = list(zip(chunks, parts, strict=True))[fabric.global_rank :: fabric.world_size]
-    done, total = 0, sum(len(rows) for rows, _ in mine)
-    for rows, part in mine:
+    own = list(zip(chunks, parts, strict=True))[fabric.global_rank :: fabric.world_size]
+    done, total = 0, sum(len(rows) for rows, _ in own)
+    for rows, part in own:
         if not part.exists():
-            made: list[NDArray[np.float32]] = []
-            for signals in in_order(Windows([Part(store, rows)], checkpoint.preprocessing), batch):
-                made.append(pool(signals.to(fabric.device), leads).cpu().numpy())
-                report(done + sum(map(len, made)), total)
-            replace_file(part, partial(_save, states=np.concatenate(made).astype("<f2")))
+            states: list[NDArray[np.float32]] = []
+            for signals in in_order(Windows([Part(store, rows)], encoder.input), batch):
+                states.append(pool(encoder, signals.to(fabric.device)).cpu().numpy())
+                progress(done + sum(map(len, states)), total)
+            whole = np.concatenate(states).astype("<f2")
+            replace_file(part, partial(np.save, arr=whole, allow_pickle=False))
         done += len(rows)
-        report(done, total)
+        progress(done, total)
     return parts
 
 
-def _save(path: Path, states: NDArray[np.float16]) -> None:
-    np.save(path, states, allow_pickle=False)
-
-
 def _join(parts: Sequence[Path], path: Path) -> None:
-    """Write the arrays of ``parts`` one after the other, of which one at a time is in memory."""
-    first, count = np.load(parts[0], mmap_mode="r"), 0
-    for part in parts:
-        count += len(np.load(part, mmap_mode="r"))
-    # Written and not mapped: a full disk is an error then, and in a map the end of the process.
+    """Write the arrays of ``parts`` one after the other, with one at a time in memory."""
+    first = np.load(parts[0], mmap_mode="r")
+    count = sum(len(np.load(part, mmap_mode="r")) for part in parts)
+    # Written and not mapped: a full disk is then an error, not the end of the process.
     with path.open("wb") as file:
         shape = (count, *first.shape[1:])
         write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})

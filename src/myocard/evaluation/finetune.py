@@ -5,124 +5,150 @@ readout and head where probing left them (linear probing, then fine-tuning: Kuma
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import torch
 
-from myocard.data.leaks import seen
+from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
 from myocard.data.store import Store
+from myocard.encoders.ours import MyocardEncoder, Origin
+from myocard.encoders.protocol import ECGEncoder, require_one_width
 from myocard.errors import InputError
-from myocard.evaluation.supervised import Supervision
-from myocard.files.atomic import DONE, replace_folder, require_new, workplace
-from myocard.models.checkpoint import Checkpoint, load_weights
-from myocard.models.classifier import WEIGHTS, ClassifierShape, digest, read_probe, read_run
-from myocard.nn.readouts.classifier import SignalClassifier
-from myocard.recipe import FinetuneRecipe
-from myocard.results.run import encoder_statement, write_run
-from myocard.tasks.cohort import Cohort, assemble
-from myocard.tasks.task import task
-from myocard.training.loop import Progress
+from myocard.evaluation.probing import has_test
+from myocard.evaluation.supervised import SignalClassifier, Supervision
+from myocard.evaluation.writing import write_run
+from myocard.files.progress import Progress, silent
+from myocard.files.step import step
+from myocard.models.checkpoint import Checkpoint
+from myocard.models.classifier import build_classifier, classifiers_hash, read_probe
+from myocard.nn.encoder import Encoder
+from myocard.nn.readouts.heads import HEADS
+from myocard.nn.readouts.registry import POOLED
+from myocard.recipe import FinetuneRecipe, choose, without_pace
+from myocard.results.run import ClassifierShape, EncoderInfo, Hashes
+from myocard.results.scoring import splits_to_score
+from myocard.tasks.cohort import assemble_for
+from myocard.training.loop import seeded
 
 
 def finetune(
     recipe: FinetuneRecipe,
-    checkpoint: Checkpoint,
+    encoder: ECGEncoder,
     store: Store,
     out: Path,
     *,
     probe: Path | None = None,
     test: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
-) -> None:
+    progress: Progress = silent,
+) -> Path:
     """Fine-tune by ``recipe`` into the run folder ``out``, or take up a run that was stopped.
 
-    The folder holds ``run.json``, ``predictions.parquet`` and, of the first seed, the model: a
-    checkpoint.
+    The folder holds ``run.json``, ``predictions.parquet``, the classifier of every seed and, for an
+    encoder of myocard's own, the first seed's model: a checkpoint.
 
     Args:
+        recipe: Settings of the fine-tuning.
+        encoder: Any encoder; it is left as it is.
+        store: The records.
+        out: The folder to make, by the rule of ``files/step.py``.
         probe: The run folder of a probe of the same readout, head and classes to start from.
         test: Score the test folds too; until then they are not touched.
+        progress: Called after every step.
 
     Raises:
-        InputError: When ``out`` exists, the store does not meet the encoder's input, the probe is
-            of another encoder, store, split, readout, head or classes, or for a leak.
+        InputError: When the store does not meet the encoder's input, the probe is of another
+            encoder, store, split, readout, head or classes, for a leak, or when ``out`` holds
+            another run.
     """
-    if probe is not None and recipe.start == "scratch":
-        raise InputError(f'{probe}: a probe reads a trained encoder; leave out start = "scratch"')
+    choose(POOLED, recipe.readout, "readout")
+    choose(HEADS, recipe.head, "head")
+    require_one_width(encoder)
     if probe is not None:
-        _require_same_split(probe, recipe, store)
-    work = out.with_name(f"{out.name}.run")
-    with workplace(work):
-        require_new(out, work)
-        _finetune(recipe, checkpoint, store, out, work, probe, test=test, report=report)
+        _require_same_split(probe, recipe, encoder, store)
+    start = None if probe is None else classifiers_hash(probe)
+    inputs = {
+        "encoder": encoder.info.hash,
+        "store": store.key,
+        "probe": start,
+        "recipe": without_pace(recipe.model_dump(mode="json")),
+    }
+
+    scratch = recipe.start == "scratch"
+    pretrained_on = trained_on_nothing() if scratch else encoder.pretrained_on
+    cohort = assemble_for(recipe, store.records, pretrained_on.known(store.records))
+
+    def make(folder: Path, work: Path) -> None:
+        began = time.perf_counter()
+        shape = ClassifierShape(
+            task=recipe.task, classes=cohort.classes, readout=recipe.readout, head=recipe.head
+        )
+        models, scores = Supervision(store, encoder.input, cohort, recipe).train(
+            lambda seed: build(recipe, encoder, shape, probe, seed),
+            splits_to_score(test=test),
+            work,
+            f"fine-tune {encoder.info.name}",
+            progress,
+        )
+        write_run(
+            folder,
+            cohort,
+            scores,
+            recipe,
+            [model.classifier for model in models],
+            kind="finetune",
+            name=f"{encoder.info.name}/{recipe.task}/finetune-{recipe.readout}-{recipe.head}",
+            encoder=_untrained(encoder.info) if scratch else encoder.info,
+            leads=encoder.input.leads,
+            hashes=Hashes(store=store.key, encoder=encoder.info.hash, probe=start),
+            seconds=round(time.perf_counter() - began, 1),
+            readout=recipe.readout,
+            head=recipe.head,
+        )
+        if isinstance(encoder, MyocardEncoder):
+            trained_on = store.records.iloc[cohort.rows["train"]].loc[:, list(CORPUS_COLUMNS)]
+            (folder / "model").mkdir()
+            _describe(models[0], shape, recipe, encoder, trained_on).write(folder / "model")
+
+    step(out, inputs, make, is_enough=lambda folder: not test or has_test(folder))
+    return out
 
 
-def _finetune(
+def _untrained(info: EncoderInfo) -> EncoderInfo:
+    changed = {"name": f"scratch-{info.name}", "random": True}
+    leak_check = {"leak_check": trained_on_nothing().leak_check}
+    nothing = dict.fromkeys(("mixture", "pretraining", "sources"))
+    return info.model_copy(update=changed | leak_check | nothing)
+
+
+def build(
     recipe: FinetuneRecipe,
-    checkpoint: Checkpoint,
-    store: Store,
-    out: Path,
-    work: Path,
-    probe: Path | None,
-    *,
-    test: bool,
-    report: Callable[[Progress], None],
-) -> None:
-    began = time.perf_counter()
-    known = checkpoint.corpus if recipe.start == "checkpoint" else checkpoint.corpus.iloc[:0]
-    records = store.records.assign(seen=seen(known, store.records))
-    cohort = assemble(records, task(recipe.task), recipe.split, recipe.min_positives)
-    shape = ClassifierShape(recipe.task, cohort.classes, recipe.readout, None, recipe.head)
-    supervision = Supervision(
-        store, checkpoint.preprocessing, cohort, recipe.optimisation, recipe.crops
-    )
-    models, scores = supervision.train(
-        lambda seed: _build(recipe, checkpoint, shape, probe, seed),
-        recipe.seeds,
-        ("validation", "test") if test else ("validation",),
-        folder=work,
-        about=_origin(recipe, checkpoint, store, probe),
-        report=report,
-    )
-    about = _about(recipe, checkpoint, store) | {"seconds": round(time.perf_counter() - began, 1)}
-
-    def write(folder: Path) -> None:
-        write_run(folder, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=about)
-        _describe(models[0], shape, recipe, checkpoint, store, cohort).save(folder / "model")
-        (work / DONE).touch()
-
-    replace_folder(out, write)
-
-
-def _build(
-    recipe: FinetuneRecipe,
-    checkpoint: Checkpoint,
+    encoder: ECGEncoder,
     shape: ClassifierShape,
     probe: Path | None,
     seed: int,
 ) -> SignalClassifier:
-    source = checkpoint if recipe.start == "checkpoint" else checkpoint.randomised(seed)
-    encoder = type(checkpoint.encoder)(checkpoint.encoder.shape)
-    encoder.load_state_dict(source.encoder.state_dict())
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        classifier = shape.build(encoder.norm, encoder.shape.depth)
+    """Build the model of a seed before its training; the encoder that is given is left alone."""
+    own = deepcopy(encoder.randomised(seed) if recipe.start == "scratch" else encoder)
+    own.network.requires_grad_(requires_grad=True)
+    with seeded(seed):
+        classifier = build_classifier(shape, own.norm, own.layers)
     if probe is not None:
-        found, weights = read_probe(probe, checkpoint)
-        _require_same(probe, found, shape)
-        load_weights(classifier, weights, "", probe / WEIGHTS)
-    return SignalClassifier(encoder, classifier, checkpoint.preprocessing.leads)
+        run, trained = read_probe(probe, encoder)
+        _require_same(probe, run.shape, shape)
+        classifier.load_state_dict(trained.state_dict())
+    return SignalClassifier(own, classifier)
 
 
-def _require_same_split(probe: Path, recipe: FinetuneRecipe, store: Store) -> None:
-    """What a probe was trained on must not be what is tested: its start would have seen it."""
-    run, _, _ = read_run(probe)
-    split = recipe.split.model_dump(mode="json")
-    if run.get("hashes", {}).get("store") != store.key or run["recipe"]["split"] != split:
+def _require_same_split(
+    probe: Path, recipe: FinetuneRecipe, encoder: ECGEncoder, store: Store
+) -> None:
+    """Refuse a probe that was trained on what is tested: its start was trained on it."""
+    if recipe.start == "scratch":
+        raise InputError(f'{probe}: a probe reads a trained encoder; leave out start = "scratch"')
+    run, _ = read_probe(probe, encoder)
+    if run.hashes.store != store.key or run.recipe.split != recipe.split:
         raise InputError(
             f"{probe}: a probe of another store or split than this fine-tuning's; probe the same "
             "store with the recipe's folds"
@@ -130,7 +156,7 @@ def _require_same_split(probe: Path, recipe: FinetuneRecipe, store: Store) -> No
 
 
 def _require_same(probe: Path, found: ClassifierShape, wanted: ClassifierShape) -> None:
-    have, want = asdict(found), asdict(wanted)
+    have, want = found.model_dump(), wanted.model_dump()
     differences = [f"{key} {have[key]}, not {want[key]}" for key in want if have[key] != want[key]]
     if differences:
         raise InputError(
@@ -138,61 +164,25 @@ def _require_same(probe: Path, found: ClassifierShape, wanted: ClassifierShape) 
         )
 
 
-def _origin(
-    recipe: FinetuneRecipe, checkpoint: Checkpoint, store: Store, probe: Path | None
-) -> dict[str, Any]:
-    """All that the weights of a run that was stopped depend on, besides ``[optimisation]``."""
-    scoring = {"optimisation", "seeds", "crops", "resamples"}
-    return {
-        "recipe": recipe.model_dump(mode="json", exclude=scoring),
-        "encoder": checkpoint.key,
-        "store": store.key,
-        "probe": None if probe is None else digest(probe),
-    }
-
-
 def _describe(
     model: SignalClassifier,
     shape: ClassifierShape,
     recipe: FinetuneRecipe,
-    checkpoint: Checkpoint,
-    store: Store,
-    cohort: Cohort,
+    encoder: MyocardEncoder,
+    trained_on: pd.DataFrame,
 ) -> Checkpoint:
-    trained_on = store.records.iloc[cohort.rows["train"]]
-    corpus = (
-        pd.concat([checkpoint.corpus, trained_on]) if recipe.start == "checkpoint" else trained_on
+    before = encoder.pretrained_on.records
+    if recipe.start == "checkpoint" and before is not None and len(before):
+        trained_on = pd.concat([before, trained_on])
+    origin = Origin(preset=encoder.origin.preset, recipe=recipe, start=encoder.name)
+    network = model.network
+    assert isinstance(network, Encoder)
+    tuned = replace(
+        encoder,
+        name=f"{encoder.name}-{recipe.task}",
+        network=network.cpu().eval(),
+        pretrained_on=PretrainedOn(trained_on, tuple(sorted(set(trained_on["source"])))),
+        origin=origin,
     )
-    about = {
-        "classifier": asdict(shape),
-        "start": recipe.start,
-        "from": checkpoint.name,
-        "recipe": recipe.model_dump(mode="json"),
-        "input": checkpoint.about.get("input"),
-    }
     rest = {k: v.clone() for k, v in model.classifier.state_dict().items()}
-    name = f"{checkpoint.name}-{recipe.task}"
-    return Checkpoint(
-        name, model.encoder.cpu().eval(), checkpoint.preprocessing, corpus, about, rest
-    )
-
-
-def _about(recipe: FinetuneRecipe, checkpoint: Checkpoint, store: Store) -> dict[str, Any]:
-    scratch, origin = recipe.start == "scratch", checkpoint.about
-    return {
-        "kind": "finetune",
-        "name": f"{checkpoint.name}/{recipe.task}/finetune-{recipe.readout}-{recipe.head}",
-        "encoder": encoder_statement(
-            f"scratch-{checkpoint.name}" if scratch else checkpoint.name,
-            checkpoint.key,
-            {"random": True, "input": origin.get("input")} if scratch else origin,
-            layers=checkpoint.encoder.shape.depth + 1,
-            width=checkpoint.encoder.shape.width,
-        ),
-        "leads": list(checkpoint.preprocessing.leads),
-        "readout": recipe.readout,
-        "layer": None,
-        "head": recipe.head,
-        "hashes": {"encoder": checkpoint.key, "store": store.key},
-        "recipe": recipe.model_dump(mode="json"),
-    }
+    return Checkpoint(tuned, rest, shape)

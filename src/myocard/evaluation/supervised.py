@@ -1,88 +1,95 @@
-"""Learning classes from the signals of a store: any model that maps signals to logits."""
+"""Classes learned from the signals of a store, by any model that maps signals to logits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.data.batches import Labelled, Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
-from myocard.nn.readouts.classifier import classification_loss, probabilities
-from myocard.recipe import Optimisation
+from myocard.encoders.protocol import ECGEncoder, pooled_states
+from myocard.files.progress import Progress
+from myocard.nn.readouts.classifier import Classifier, classification_loss, probabilities
+from myocard.nn.shapes import Signals
+from myocard.recipe import FinetuneRecipe, NetworkRecipe
+from myocard.results.run import SplitName
 from myocard.tasks.cohort import Cohort
-from myocard.training.loop import Progress, fit, steps_per_epoch
+from myocard.training.loop import fit, steps_per_epoch
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
+class SignalClassifier(nn.Module):
+    """An encoder and a classifier on its states, trained end to end: signals in, logits out."""
+
+    def __init__(self, encoder: ECGEncoder, classifier: Classifier) -> None:
+        super().__init__()
+        # Kept in a tuple so that an encoder that is a module itself is not registered twice.
+        self.encoders = (encoder,)
+        self.network = encoder.network
+        self.classifier = classifier
+
+    def forward(self, signals: Signals) -> Float[Tensor, "batch classes"]:
+        return self.classifier(pooled_states(self.encoders[0], signals))
+
+
 @dataclass(frozen=True, eq=False)
 class Supervision:
-    """What the models of a run share, whatever they are.
+    """The settings that the models of a run share.
 
     Attributes:
-        store: Whose records.
-        preprocessing: What the models are fed: random windows to train on.
-        cohort: Who is trained on, and who is scored.
-        optimisation: How; its seed is replaced by each model's.
-        crops: Windows, spread evenly over a record, of which its scores are the mean.
-        fraction: Of the training records.
+        store: The records.
+        preprocessing: The signals that models are fed: random windows to train on.
+        cohort: The splits and targets.
+        recipe: Settings of the training; the seed of its optimisation is replaced by each model's.
     """
 
     store: Store
     preprocessing: Preprocessing
     cohort: Cohort
-    optimisation: Optimisation
-    crops: int = 1
-    fraction: float = 1.0
+    recipe: FinetuneRecipe | NetworkRecipe
 
     def train(
         self,
         build: Callable[[int], Model],
-        seeds: Sequence[int],
-        splits: Sequence[str],
-        *,
+        splits: Sequence[SplitName],
         folder: Path,
-        about: Mapping[str, Any],
-        report: Callable[[Progress], None],
-    ) -> tuple[list[Model], dict[str, NDArray[np.float32]]]:
-        """A model of each seed, and their scores: ``(seeds, records, classes)`` of each split.
+        what: str,
+        progress: Progress,
+    ) -> tuple[list[Model], dict[SplitName, NDArray[np.float32]]]:
+        """Train a model of each seed, and score them: ``(seeds, records, classes)`` by split.
 
         Args:
             build: Makes the untrained model of a seed.
-            seeds: One training each.
-            splits: To score.
-            folder: Where a run that is stopped is kept, and taken up again.
-            about: All that its weights depend on, besides the optimisation.
-            report: Called after every step.
+            splits: Splits to score.
+            folder: The folder in which a stopped run is kept and taken up again.
+            what: Name of the work, for ``progress``.
+            progress: Called after every step.
         """
         models, scores = [], []
-        for seed in seeds:
+        for seed in self.recipe.seeds:
             model = build(seed)
-            self._fit(model, seed, folder / f"seed-{seed}", about, report)
+            self._fit(model, seed, folder / f"seed-{seed}", f"{what}, seed {seed}", progress)
             models.append(model)
             scores.append([self._score(model, split) for split in splits])
         by_split = zip(splits, zip(*scores, strict=True), strict=True)
         return models, {split: np.stack(values) for split, values in by_split}
 
     def _fit(
-        self,
-        model: nn.Module,
-        seed: int,
-        folder: Path,
-        about: Mapping[str, Any],
-        report: Callable[[Progress], None],
+        self, model: nn.Module, seed: int, folder: Path, what: str, progress: Progress
     ) -> None:
         cohort = self.cohort
-        rows = cohort.training_rows(self.fraction, seed)
+        rows = cohort.training_rows(self.recipe.fraction, seed)
         targets = torch.from_numpy(cohort.targets[rows]).float()
         labelled = Labelled(Windows([Part(self.store, rows)], self.preprocessing), targets)
-        settings = self.optimisation.model_copy(update={"seed": seed})
+        settings = self.recipe.optimisation.model_copy(update={"seed": seed})
         order = Shuffled(len(rows), min(settings.batch, len(rows)), seed)
 
         def loss(module: nn.Module, batch: Sequence[Tensor]) -> Tensor:
@@ -97,14 +104,13 @@ class Supervision:
             steps_per_epoch=steps_per_epoch(len(cohort.rows["train"]), settings),
             settings=settings,
             folder=folder,
-            about=about,
-            report=report,
+            report=lambda done: progress(what, done.step, done.steps),
         )
 
-    def _score(self, model: nn.Module, split: str) -> NDArray[np.float32]:
+    def _score(self, model: nn.Module, split: SplitName) -> NDArray[np.float32]:
         windows = Windows([Part(self.store, self.cohort.rows[split])], self.preprocessing)
-        batch, exclusive = self.optimisation.batch, self.cohort.exclusive
-        return predict(model, windows, crops=self.crops, batch=batch, exclusive=exclusive)
+        batch, exclusive = self.recipe.optimisation.batch, self.cohort.exclusive
+        return predict(model, windows, crops=self.recipe.crops, batch=batch, exclusive=exclusive)
 
 
 @torch.inference_mode()
@@ -114,7 +120,7 @@ def predict(
     """Each record's probabilities, ``(records, classes)``: the mean over evenly spread windows."""
     device = next(model.parameters()).device
     draws = (np.arange(crops) + 0.5) / crops
-    total: Any = 0
+    total = torch.zeros(())
     for draw in draws:
         parts = [
             probabilities(model(x.to(device)), exclusive=exclusive)

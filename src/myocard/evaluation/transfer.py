@@ -1,29 +1,32 @@
 """Probes of one data set scored on another as they are: nothing is trained or chosen there."""
 
-import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from myocard.data.leaks import refuse, seen
+from myocard.data.leaks import known_as, refuse
 from myocard.errors import InputError
 from myocard.evaluation.features import Features
-from myocard.files.atomic import replace_folder
-from myocard.models.checkpoint import load_weights
-from myocard.models.classifier import digest, read_run, weights_file
-from myocard.nn.readouts.classifier import probabilities
-from myocard.recipe import Split
-from myocard.results.run import write_run
-from myocard.tasks.cohort import Cohort, assemble, patients_of
+from myocard.evaluation.writing import write_run
+from myocard.files.atomic import restore
+from myocard.files.progress import Progress, silent
+from myocard.files.step import Inputs, is_kept, step
+from myocard.models.classifier import classifiers_hash, read_classifiers
+from myocard.nn.readouts.classifier import Classifier, probabilities
+from myocard.recipe import without_pace
+from myocard.results.run import Hashes, Run, SplitName, TransferInfo
+from myocard.tasks.cohort import Cohort, assemble_for, patients_of
 from myocard.tasks.task import Task, task
+
+_KEPT = ("kind", "encoder", "readout", "layer", "head", "leads", "fraction", "chosen")
+"""Fields of a probe's run that are as they were."""
+_FIX = "choose other folds of the target"
 
 
 def transfer(
@@ -34,137 +37,118 @@ def transfer(
     *,
     folds: Collection[int] | None = None,
     names: tuple[str, str] | None = None,
-    report: Callable[[str], None] = lambda name: None,
+    progress: Progress = silent,
 ) -> list[Path]:
     """Score the probes in ``runs`` on the records of ``target``, a run folder for each.
 
     Penalties and thresholds are those that were chosen where the probe was trained. Classes of
-    which the target has too few are left out and named. Runs that are there already are left alone,
-    but those of another probe, target or folds are made again.
+    which the target has too few are left out and named.
 
     Args:
         runs: Folders of probes that were trained on ``trained``.
         trained: The features that they were trained on.
         target: The same encoder's features of another data set.
-        out: Encoder, task and cell of each run are folders below it.
-        folds: Of the target, those to score; all without them.
-        names: What to call the two stores where both are of one data set.
+        out: Each run gets the folder ``out/ENCODER/TASK/READOUT-HEAD``, by the rule of
+            ``files/step.py``.
+        folds: Folds of the target to score; all if not given.
+        names: Names of the two stores where both are of one data set.
+        progress: Called after every run.
 
     Raises:
         InputError: For features by lead or of another encoder or store, a run of another kind or
             with other classes than its task has, a record that encoder or probe were trained or
-            chosen on, or when no class is left.
+            chosen on, when no class is left, or for a folder that holds other runs.
     """
-    for features in (trained, target):
-        if features.states.ndim != 3:
-            raise InputError(
-                f"{features.folder}: features by lead; extract without --by-lead to transfer"
-            )
-    stated = {"folds": None if folds is None else sorted(folds), "stores": names and list(names)}
-    crossings: dict[str, Crossing] = {}
-    done = []
-    for run in runs:
-        said, _, _ = states = read_run(run)
-        place = Path(said["encoder"]["name"], said["task"], run.name)
-        folder = out / place
-        done.append(folder)
-        _require_same(run, said, trained, target)
-        origin = _origin(run, said, target, stated)
-        if _stated(folder, origin) == origin:
+    info = TransferInfo(folds=None if folds is None else tuple(sorted(folds)), stores=names)
+    tasks: dict[str, TransferredTask] = {}
+    folders = []
+    what = f"transfer {trained.encoder.name}"
+    for done, folder in enumerate(runs):
+        progress(what, done, len(runs))
+        run = Run.read(folder)
+        place = out / run.encoder.name / run.task / folder.name
+        folders.append(place)
+        _require_same(folder, run, trained, target)
+        inputs = {
+            "probe": classifiers_hash(folder),
+            "encoder": run.hashes.encoder,
+            "store": target.store,
+            "trained_on": run.hashes.store,
+            "transfer": info.model_dump(mode="json"),
+            "recipe": without_pace(run.recipe.model_dump(mode="json", exclude={"keep"})),
+        }
+        restore(place)
+        if is_kept(place, inputs):
             continue
-        report(str(place))
-        key = repr([said["task"], *(said["recipe"][k] for k in ("split", "min_positives"))])
-        if key not in crossings:
-            crossings[key] = cross(said, trained, target, folds)
-        if crossings[key].known != tuple(said["classes"]):
-            raise InputError(f"{run}: its task has other classes now; probe into another folder")
-        _score(run, states, crossings[key], origin, target, folder)
-    return done
-
-
-def _origin(
-    run: Path, said: dict[str, Any], target: Features, stated: dict[str, Any]
-) -> dict[str, Any]:
-    """What a transferred run depends on: its probe, weight for weight, and what it is scored on."""
-    stores = {"store": target.about["store"], "trained_on": said["hashes"]["store"]}
-    hashes = said["hashes"] | stores | {"probe": digest(run)}
-    return {"hashes": hashes, "recipe": said["recipe"] | {"transfer": stated}}
-
-
-def _stated(folder: Path, keys: Collection[str]) -> dict[str, Any]:
-    """What the run in ``folder`` says of ``keys``; nothing where there is none."""
-    path = folder / "run.json"
-    run = json.loads(path.read_text()) if path.exists() else {}
-    return {key: run[key] for key in keys if key in run}
+        key = repr((run.task, run.recipe.split, run.recipe.min_positives))
+        if key not in tasks:
+            tasks[key] = transferred_task(run, trained, target, folds)
+        if tasks[key].classes != run.classes:
+            raise InputError(f"{folder}: its task has other classes now; probe into another folder")
+        classifiers = read_classifiers(folder, target.norm, target.layers)
+        _score(classifiers, run, tasks[key], info, place, inputs)
+    progress(what, len(runs), len(runs))
+    return folders
 
 
 @dataclass(frozen=True, eq=False)
-class Crossing:
+class TransferredTask:
     """A task that is trained on one data set and tested on another.
 
     Attributes:
         cohort: Trained and chosen on the one, tested on the other.
-        known: The classes that the probe was trained on.
-        columns: The places of the cohort's classes among them.
-        states: Of the records of each split that is scored.
+        classes: The classes that the probe was trained on.
+        columns: The indices of the cohort's classes among them.
+        states: States of the records of each split that is scored.
         trained_on: The data set that the probe was trained on.
     """
 
     cohort: Cohort
-    known: tuple[str, ...]
+    classes: tuple[str, ...]
     columns: list[int]
-    states: dict[str, Tensor]
+    states: dict[SplitName, Tensor]
     trained_on: str
 
 
-def cross(
-    said: dict[str, Any], trained: Features, target: Features, folds: Collection[int] | None
-) -> Crossing:
-    """What the probe that ``said`` this shares with ``target``.
+def transferred_task(
+    run: Run, trained: Features, target: Features, folds: Collection[int] | None
+) -> TransferredTask:
+    """The task of a probe's run on the records of ``target``.
 
     Raises:
         InputError: For a leak, or when no class is shared.
     """
-    predicted, fewest = task(said["task"]), said["recipe"]["min_positives"]
-    split = Split.model_validate(said["recipe"]["split"])
-    origin = assemble(trained.records, predicted, split, fewest)
+    predicted, fewest = task(run.task), run.recipe.min_positives
+    origin = assemble_for(run.recipe, trained.records, trained.known)
     _, kept = predicted.targets(target.records["codes"].map(list))
     if folds is not None:
         kept &= target.records["fold"].isin(folds).to_numpy()
     records = target.records[kept]
     used = np.concatenate([origin.rows["train"], origin.rows["validation"]])
-    fix = "choose folds that it has not met"
-    refuse(records, "encoder", "the target", fix)
-    met = seen(trained.records.iloc[used], records)
-    refuse(records.assign(seen=met), "probe", "the target", fix)
+    by_probe = known_as(trained.records.iloc[used], records)
+    for model, known in (("encoder", target.known[kept]), ("probe", by_probe)):
+        refuse(records["id"], known, model=model, split="the target", fix=_FIX)
     cohort, columns = _across(origin, trained.records, records, predicted, fewest)
     test = np.flatnonzero(kept)[cohort.rows["test"] - len(trained.records)]
-    states = {
-        "validation": trained.states[cohort.rows["validation"]],
-        "test": target.states[test],
+    states: dict[SplitName, Tensor] = {
+        "validation": trained.pooled()[cohort.rows["validation"]].float(),
+        "test": target.pooled()[test].float(),
     }
-    return Crossing(
-        cohort,
-        origin.classes,
-        columns,
-        {name: torch.from_numpy(np.asarray(x, dtype=np.float32)) for name, x in states.items()},
-        origin.source,
-    )
+    return TransferredTask(cohort, origin.classes, columns, states, origin.source)
 
 
 def _across(
     origin: Cohort, known: pd.DataFrame, records: pd.DataFrame, predicted: Task, fewest: int
 ) -> tuple[Cohort, list[int]]:
-    """``origin`` with ``records`` for its test split, and where its classes stood before."""
-    places = [predicted.classes.index(name) for name in origin.classes]
-    here = predicted.targets(records["codes"].map(list))[0][:, places]
+    """Give ``origin`` the test split ``records``; return it with its classes' former indices."""
+    indices = [predicted.classes.index(name) for name in origin.classes]
+    here = predicted.targets(records["codes"].map(list))[0][:, indices]
     source = " and ".join(sorted(set(records["source"])))
     left_out, columns = dict(origin.left_out), []
-    for place, (name, positives) in enumerate(
-        zip(origin.classes, here.sum(axis=0).tolist(), strict=True)
-    ):
+    positives_of = here.sum(axis=0).tolist()
+    for column, (name, positives) in enumerate(zip(origin.classes, positives_of, strict=True)):
         if fewest <= positives < len(records):
-            columns.append(place)
+            columns.append(column)
         else:
             left_out[name] = f"{positives} positives of {len(records)} in {source}"
     if len(columns) < (2 if origin.exclusive else 1):
@@ -180,7 +164,7 @@ def _across(
     cohort = replace(
         origin,
         source=source,
-        classes=tuple(origin.classes[place] for place in columns),
+        classes=tuple(origin.classes[column] for column in columns),
         left_out=left_out,
         targets=targets,
         rows=rows,
@@ -193,49 +177,55 @@ def _across(
 
 
 def _score(
-    run: Path,
-    states: tuple[Any, ...],
-    crossing: Crossing,
-    origin: dict[str, Any],
-    target: Features,
+    classifiers: Sequence[Classifier],
+    run: Run,
+    transferred: TransferredTask,
+    info: TransferInfo,
     out: Path,
+    inputs: Inputs,
 ) -> None:
     began = time.perf_counter()
-    said, shape, weights = states
-    scores: dict[str, list[NDArray[np.float32]]] = {name: [] for name in crossing.states}
-    for place, values in enumerate(weights):
-        classifier = shape.build(target.norm, target.depth).eval()
-        load_weights(classifier, values, "", run / weights_file(place))
-        for name, found in crossing.states.items():
-            with torch.inference_mode():
-                each = probabilities(classifier(found), exclusive=crossing.cohort.exclusive)
-            scores[name].append(each.numpy()[:, crossing.columns])
-    kept = ("kind", "encoder", "readout", "layer", "head", "leads", "fraction", "chosen")
-    about = {key: said[key] for key in kept if key in said} | {
-        "name": f"{said['name']}, from {crossing.trained_on}",
-        "trained_on": crossing.trained_on,
-        "seconds": round(time.perf_counter() - began, 2),
-    }
-    stacked = {name: np.stack(values) for name, values in scores.items()}
-    resamples = said["recipe"]["resamples"]
+    cohort = transferred.cohort
+    with torch.inference_mode():
+        scores = {
+            split: np.stack(
+                [
+                    probabilities(classifier(states), exclusive=cohort.exclusive).numpy()
+                    for classifier in classifiers
+                ]
+            )[:, :, transferred.columns]
+            for split, states in transferred.states.items()
+        }
 
-    def write(fresh: Path) -> None:
+    def make(fresh: Path, work: Path) -> None:
         write_run(
             fresh,
-            crossing.cohort,
-            stacked,
-            said["seeds"],
-            resamples=resamples,
-            about=about | origin,
+            cohort,
+            scores,
+            run.recipe,
+            name=f"{run.name}, from {transferred.trained_on}",
+            trained_on=transferred.trained_on,
+            hashes=Hashes(**{name: inputs[name] for name in Hashes.model_fields}),
+            transfer=info,
+            seconds=round(time.perf_counter() - began, 2),
+            **{name: getattr(run, name) for name in _KEPT},
         )
 
-    replace_folder(out, write)
+    step(out, inputs, make)
 
 
-def _require_same(run: Path, said: dict[str, Any], trained: Features, target: Features) -> None:
-    for features, name in ((trained, "encoder"), (target, "encoder"), (trained, "store")):
-        if features.about[name] != said["hashes"][name]:
+def _require_same(folder: Path, run: Run, trained: Features, target: Features) -> None:
+    if run.kind != "probe":
+        raise InputError(f"{folder}: a {run.kind}, not a probe; give the run folder of a probe")
+    found = (
+        (trained, "encoder", trained.encoder.hash, run.hashes.encoder),
+        (target, "encoder", target.encoder.hash, run.hashes.encoder),
+        (trained, "store", trained.store, run.hashes.store),
+    )
+    for features, name, have, want in found:
+        features.pooled()  # refuses features by lead
+        if have != want:
             raise InputError(
-                f"{features.folder}: features of another {name} than those of {run}; extract them "
-                f"with the {name} of that probe"
+                f"{features.folder}: features of another {name} than those of {folder}; extract "
+                f"them with the {name} of that probe"
             )

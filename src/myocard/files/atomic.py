@@ -14,9 +14,6 @@ from safetensors import SafetensorError
 from myocard.errors import InputError
 
 LOCK = ".lock"
-DONE = "done"
-"""A file in a workplace that says: all that comes of it was written."""
-_WORKPLACES = (".run", ".partial")
 
 _FIXES = dict.fromkeys((ENOSPC, EDQUOT, EFBIG), "make room there")
 _FIXES |= dict.fromkeys((EACCES, EPERM, EROFS, ENOTDIR), "make it writable or choose another place")
@@ -51,7 +48,7 @@ def _number(error: OSError | SafetensorError) -> int:
 
 
 def _is_near(path: Path, place: Path) -> bool:
-    """Whether ``path`` is ``place``, above or in it, or in a workplace beside it."""
+    """Tell if ``path`` is ``place``, above or in it, or in a workplace beside it."""
     path, place = path.absolute(), place.absolute()
     if place.is_relative_to(path):
         return True
@@ -70,7 +67,7 @@ def occupied(folder: Path, *, named: Path | None = None) -> Iterator[None]:
 
     Args:
         folder: The folder.
-        named: What a message calls it; as it is called if not given.
+        named: Name of the folder in messages; its own if not given.
 
     Raises:
         InputError: When another process is at work there, or the folder cannot be written.
@@ -99,25 +96,14 @@ def occupied(folder: Path, *, named: Path | None = None) -> Iterator[None]:
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``path`` be the file that ``write`` writes, all of it or nothing.
-
-    Raises:
-        InputError: When its folder cannot be written.
-    """
+    """Let ``path`` be the file that ``write`` writes, all of it or nothing."""
     fresh = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    with writing(path.parent):
-        try:
-            write(fresh)
-            fresh.replace(path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
-
-
-def drop_unfinished(folder: Path) -> None:
-    """Remove the files right in ``folder`` that killed processes were about to put there."""
-    for left in folder.glob(".*.partial.*"):
-        left.unlink()
+    try:
+        write(fresh)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
@@ -126,17 +112,15 @@ def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
     Raises:
         InputError: When another process is writing it, or it cannot be written.
     """
-    work = _beside(folder)
+    work = work_folder(folder)
     with occupied(work, named=folder):
-        _put_back(folder)
+        put_back(folder)
         try:
             (work / "new").mkdir()
             write(work / "new")
-            if folder.exists():
-                folder.rename(work / "old")
-            (work / "new").rename(folder)
+            put_in_place(folder)
         finally:
-            _put_back(folder)
+            put_back(folder)
 
 
 def restore(folder: Path) -> None:
@@ -145,69 +129,29 @@ def restore(folder: Path) -> None:
     Raises:
         InputError: When a process is replacing it now.
     """
-    if _beside(folder).exists():
-        with occupied(_beside(folder), named=folder):
-            _put_back(folder)
+    if work_folder(folder).exists():
+        with occupied(work_folder(folder), named=folder):
+            put_back(folder)
 
 
-def _beside(folder: Path) -> Path:
+def work_folder(folder: Path) -> Path:
+    """Return the hidden folder beside ``folder`` in which it is made."""
     return folder.with_name(f".{folder.name}.partial")
 
 
-def _put_back(folder: Path) -> None:
-    work = _beside(folder)
+def put_in_place(folder: Path) -> None:
+    """Let ``folder`` be the ``new`` one in its work folder, which the caller occupies."""
+    work = work_folder(folder)
+    if folder.exists():
+        folder.rename(work / "old")
+    (work / "new").rename(folder)
+    shutil.rmtree(work / "old", ignore_errors=True)
+
+
+def put_back(folder: Path) -> None:
+    """Undo what a kill interrupted in its work folder, which the caller occupies."""
+    work = work_folder(folder)
     if (work / "old").exists() and not folder.exists():
         (work / "old").rename(folder)
     for left in ("old", "new"):
         shutil.rmtree(work / left, ignore_errors=True)
-
-
-@contextmanager
-def workplace(work: Path) -> Iterator[None]:
-    """Occupy ``work``, in which a run that was stopped is taken up; it goes when all is done.
-
-    Raises:
-        InputError: When another process is at work there, or it cannot be written.
-    """
-    with occupied(work):
-        for left in list(work.rglob(".*")):
-            if left.is_file() and left.name != LOCK:
-                left.unlink()
-        yield
-        _remove(work)
-
-
-def require_new(out: Path, work: Path) -> None:
-    """Refuse to make an ``out`` that is there; ``work`` goes if ``out`` was made in it.
-
-    Raises:
-        InputError: When it is there.
-    """
-    if out.exists():
-        clear(work)
-        raise InputError(f"{out}: exists already; remove it or choose another folder")
-
-
-def clear(work: Path) -> None:
-    """Remove a workplace with all that comes of it written and in its place."""
-    known = work.suffix in _WORKPLACES and (work / DONE).is_file()
-    if known and work.with_suffix("").exists():
-        _remove(work)
-
-
-def _remove(work: Path) -> None:
-    """Of what a kill half-way leaves, ``DONE`` is the last."""
-    for each in work.iterdir():
-        if each.is_dir():
-            shutil.rmtree(each)
-        elif each.name != DONE:
-            each.unlink()
-    shutil.rmtree(work)
-
-
-def sweep(folder: Path) -> None:
-    """Clear away what killed processes left below ``folder``, which the caller occupies."""
-    for work in list(folder.rglob(".*.partial")):
-        restore(work.with_name(work.name.removeprefix(".").removesuffix(".partial")))
-    for done in list(folder.rglob(DONE)):
-        clear(done.parent)

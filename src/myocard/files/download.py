@@ -4,97 +4,97 @@ Windows are read at random from a memory map, record by record, which no object 
 So a folder comes to a disk first.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from fsspec import AbstractFileSystem, Callback
 from fsspec.core import has_magic, url_to_fs
 
 from myocard.errors import InputError
-from myocard.files.atomic import DONE, clear, replace_file, require_new, workplace
+from myocard.files.atomic import replace_file, writing
 from myocard.files.manifest import MANIFESTS, Manifest, file_hash
+from myocard.files.progress import Progress, silent
+from myocard.files.step import Inputs, read_inputs, step
 
-Report = Callable[[str, int, int], None]
-"""Told of each file its name, how many bytes are here, and how many there are."""
 
-
-def fetch(url: str, out: Path, report: Report = lambda file, done, size: None) -> list[Path]:
+def fetch(url: str, out: Path, progress: Progress = silent) -> list[Path]:
     """Copy the folder at ``url`` to ``out``, or take up where a stopped copy left off.
 
-    What has a hash is copied, which is all that it takes to use the folder. The model card and the
-    log beside a checkpoint have none and stay.
+    Files that have a hash are copied, which is all that it takes to use the folder. The model card
+    has none and stays.
 
     Args:
         url: As ``fsspec`` takes it: ``s3://``, ``gs://``, ``hf://``, ``https://`` … . A pattern,
             such as ``s3://ecgs/ptbxl-*``, names several folders, which come into ``out`` under
-            their own names; those that are there already are left alone.
-        out: The folder to make.
-        report: Called as bytes arrive.
+            their own names.
+        out: The folder to make, by the rule of ``files/step.py``; its inputs are the hashes.
+        progress: Called as bytes arrive.
 
     Returns:
         The folders that are there now.
 
     Raises:
         InputError: When there is no such folder, it cannot be read, a file is not as it was
-            written, or ``out`` exists.
+            written, or ``out`` holds other files.
     """
     with _reading(url):
         storage, path = url_to_fs(url)
         several = has_magic(path)
         found = sorted(storage.glob(path)) if several else [path.rstrip("/")]
-    if not several:
-        _fetch(storage, found[0], out, report)
-        return [out]
-    folders = {out / PurePosixPath(each).name: each for each in found}
+    folders = (
+        {out / PurePosixPath(each).name: each for each in found} if several else {out: found[0]}
+    )
     if not folders:
         raise InputError(f"{url}: no folder has such a name")
     if len(folders) < len(found):
         raise InputError(f"{url}: names two folders alike; fetch each to a place of its own")
-    for folder, each in folders.items():
-        if folder.exists():
-            clear(_work(folder))
-        else:
-            _fetch(storage, each, folder, report)
+    for folder, source in folders.items():
+        _fetch(storage, source, folder, progress)
     return list(folders)
 
 
-def _work(out: Path) -> Path:
-    return out.with_name(f"{out.name}.partial")
+def _fetch(storage: AbstractFileSystem, source: str, out: Path, progress: Progress) -> None:
+    with TemporaryDirectory() as temporary, writing(Path(temporary)):
+        manifest = _manifest(storage, source, Path(temporary))
+        hashes = manifest.hashes(Path(temporary))
+        content = (Path(temporary) / manifest.file).read_bytes()
 
-
-def _fetch(storage: AbstractFileSystem, source: str, out: Path, report: Report) -> None:
-    work = _work(out)
-    with workplace(work):
-        require_new(out, work)
-        fresh = work / "fetched"
-        fresh.mkdir(exist_ok=True)
-        manifest = _statement(storage, source, fresh)
-        hashes = manifest.hashes(fresh)
-        for left in fresh.iterdir():
-            if left.name not in (manifest.file, *hashes):
-                left.unlink()
+    def make(fresh: Path, work: Path) -> None:
+        copied = work / "fetched"
+        copied.mkdir(exist_ok=True)
         for name, wanted in hashes.items():
-            file = fresh / name
-            if file.exists() and file_hash(file) == wanted:
-                continue
-            _copy(storage, f"{source}/{name}", file, report)
+            file = copied / name
+            if not (file.exists() and file_hash(file) == wanted):
+                _copy(storage, f"{source}/{name}", file, progress)
             if file_hash(file) != wanted:
                 file.unlink()
                 raise InputError(
                     f"{source}/{name}: not the file that was written; the same command fetches it "
                     "again, and if it says so twice, it is altered there"
                 )
-        (work / DONE).touch()
-        fresh.replace(out)
+        for name in hashes:
+            (copied / name).replace(fresh / name)
+        (fresh / manifest.file).write_bytes(content)
+
+    step(out, {"files": hashes}, make, inputs_of=_inputs_of)
 
 
-def _statement(storage: AbstractFileSystem, source: str, fresh: Path) -> Manifest:
-    """Copy what the folder says of itself; the kind that it is."""
+def _inputs_of(folder: Path) -> Inputs:
+    """Read the hashes in a folder, which may be of another kind, or come from elsewhere."""
+    for manifest in MANIFESTS:
+        if (folder / manifest.file).exists():
+            return {"files": manifest.hashes(folder)}
+    return read_inputs(folder)
+
+
+def _manifest(storage: AbstractFileSystem, source: str, folder: Path) -> Manifest:
+    """Copy the manifest of the remote folder; return the kind that it is."""
     for manifest in MANIFESTS:
         try:
-            _copy(storage, f"{source}/{manifest.file}", fresh / manifest.file, lambda *bytes_: None)
+            _copy(storage, f"{source}/{manifest.file}", folder / manifest.file, silent)
         except InputError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
@@ -104,11 +104,11 @@ def _statement(storage: AbstractFileSystem, source: str, fresh: Path) -> Manifes
     raise InputError(f"{source}: is no {kinds}; give the URL of such a folder")
 
 
-def _copy(storage: AbstractFileSystem, place: str, file: Path, report: Report) -> None:
+def _copy(storage: AbstractFileSystem, place: str, file: Path, progress: Progress) -> None:
     class Told(Callback):
         def call(self, *names: object, **values: object) -> None:
             # Some servers do not say how long a file is.
-            report(file.name, self.value, self.size or self.value)
+            progress(f"fetch {file.name}", self.value, self.size or self.value)
 
     def write(fresh: Path) -> None:
         with _reading(place):
@@ -119,7 +119,7 @@ def _copy(storage: AbstractFileSystem, place: str, file: Path, report: Report) -
 
 @contextmanager
 def _reading(place: str) -> Iterator[None]:
-    """Every storage raises errors of its own kinds; a missing package or right is one too."""
+    """Report any error of a storage, each of which has its own kinds, by its URL."""
     try:
         yield
     except Exception as error:

@@ -1,9 +1,9 @@
-"""What folders say of themselves in a JSON file, with hashes of their files and of that one."""
+"""Manifests: a JSON file that describes a folder and holds SHA-256 hashes of its files."""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,20 +21,18 @@ class Manifest:
     """One kind of folder, and how an altered file in it is found.
 
     Attributes:
-        kind: What such a folder is.
-        file: The JSON file that describes it.
-        format: Of the folder, as it is written now.
-        fix: What to do about one that cannot be used.
-        older: Formats that are read as well, and had no hash of ``file``.
+        kind: Name of the kind.
+        file: Name of the manifest.
+        format: Number of the folder's format.
+        fix: Advice on one that cannot be used.
     """
 
     kind: str
     file: str
     format: int
     fix: str
-    older: tuple[int, ...] = ()
 
-    def write(self, folder: Path, content: dict[str, Any], files: Sequence[str]) -> None:
+    def write(self, folder: Path, content: Mapping[str, object], files: Sequence[str]) -> None:
         """Write ``content`` with the hashes of ``files``, which are in ``folder``."""
         hashes = {name: file_hash(folder / name) for name in files}
         text = json.dumps({"format": self.format, **content, _KEY: hashes}, default=str)
@@ -43,7 +41,7 @@ class Manifest:
         (folder / self.file).write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
 
     def read(self, folder: Path, files: Sequence[str]) -> dict[str, Any]:
-        """What ``folder`` says of itself, once that and ``files`` are found as they were written.
+        """Read the description of ``folder``, once it and ``files`` are found as they were written.
 
         Raises:
             InputError: Naming the file that is missing or altered, or the format.
@@ -54,14 +52,12 @@ class Manifest:
         return {key: value for key, value in stated.items() if key not in (_KEY, "format")}
 
     def hashes(self, folder: Path) -> dict[str, str]:
-        """Names and hashes of the other files, as ``file`` states them.
+        """Return names and hashes of the other files, as the manifest states them.
 
         Raises:
             InputError: When it is altered or without them, or names a file outside the folder.
         """
         stated = self._stated(folder)
-        if not isinstance(stated.get(_KEY), dict) or self.file not in stated[_KEY]:
-            raise InputError(f"{folder / self.file}: holds no hash of itself; {self.fix}")
         for name in stated[_KEY]:
             if not re.fullmatch(r"\w[\w.-]*", name):
                 raise InputError(f"{folder / self.file}: names a file {name!r}; {self.fix}")
@@ -69,14 +65,12 @@ class Manifest:
         return {name: value for name, value in stated[_KEY].items() if name != self.file}
 
     def altered(self, folder: Path) -> Iterator[str]:
-        """A sentence for each file of ``folder`` that is missing or not as it was written.
+        """Yield a sentence for each file of ``folder`` that is missing or not as it was written.
 
         Raises:
-            InputError: When it cannot be read, or is of a format without hashes.
+            InputError: When the manifest cannot be read, or holds no hash of itself.
         """
         stated = self._stated(folder)
-        if self.file not in stated.get(_KEY, {}):
-            raise InputError(f"{folder / self.file}: holds no hash of itself; {self.fix}")
         for name in stated[_KEY]:
             try:
                 self._require_unaltered(folder, name, stated)
@@ -96,14 +90,14 @@ class Manifest:
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             what = f"{type(error).__name__}: {error}"
             raise InputError(f"{path}: not a readable {self.kind} ({what}); {self.fix}") from error
-        if found not in (self.format, *self.older):
+        if found != self.format:
             raise InputError(f"{path}: {self.kind} format {found!r}; {self.fix}")
+        if not isinstance(stated.get(_KEY), dict) or self.file not in stated[_KEY]:
+            raise InputError(f"{path}: holds no hash of itself; {self.fix}")
         return stated
 
     def _require_unaltered(self, folder: Path, name: str, stated: dict[str, Any]) -> None:
-        path, hashes = folder / name, stated.get(_KEY, {})
-        if stated["format"] in self.older and name not in hashes:
-            return
+        path, hashes = folder / name, stated[_KEY]
         try:
             found = self._own_hash(stated) if name == self.file else file_hash(path)
             same = found == hashes[name] and Path(name).name == name
@@ -119,26 +113,36 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-STORE = Manifest("store", "store.json", 4, "make one with `myocard prepare`", older=(3,))
-CHECKPOINT = Manifest(
-    "checkpoint", "config.json", 3, "fetch or make the checkpoint again", older=(2,)
-)
-FEATURES = Manifest("cache", "features.json", 2, "make one with `myocard extract`", older=(1,))
+STORE = Manifest("store", "store.json", 5, "make one with `myocard prepare`")
+CHECKPOINT = Manifest("checkpoint", "config.json", 4, "fetch or make the checkpoint again")
+FEATURES = Manifest("cache", "features.json", 3, "make one with `myocard extract`")
 MANIFESTS = (STORE, CHECKPOINT, FEATURES)
 
 
-def parsed(kind: type[Stated], stated: Any) -> Stated:
-    """The dataclass that ``stated`` describes, every value of the type that it should have.
+def altered(folder: Path) -> list[str]:
+    """Return a sentence for each file of a store, checkpoint or cache that was altered.
 
     Raises:
-        ValueError: When one has not, is missing, or is unknown.
+        InputError: When the folder is none of these.
+    """
+    for manifest in MANIFESTS:
+        if (folder / manifest.file).exists():
+            return list(manifest.altered(folder))
+    raise InputError(f"{folder}: no store, checkpoint or features in it; give the folder of one")
+
+
+def parsed(kind: type[Stated], stated: Any) -> Stated:
+    """Parse a dataclass from JSON values.
+
+    Raises:
+        ValueError: When a value is of another type, missing, or unknown.
     """
     found = TypeAdapter(kind).validate_python(stated)
     _refuse_unknown(stated, asdict(found))  # type: ignore[call-overload]
     return found
 
 
-def _refuse_unknown(stated: dict[str, Any], known: dict[str, Any]) -> None:
+def _refuse_unknown(stated: Mapping[str, object], known: Mapping[str, Any]) -> None:
     for key, value in stated.items():
         if key not in known:
             raise ValueError(f"unknown key {key!r}")
@@ -147,6 +151,6 @@ def _refuse_unknown(stated: dict[str, Any], known: dict[str, Any]) -> None:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,12 +9,12 @@ from myocard.errors import InputError
 
 
 def read_parquet(path: Path, columns: Iterable[str], fix: str) -> pd.DataFrame:
-    """The table at ``path``, which has ``columns`` at least.
+    """Read the table at ``path``, which has ``columns`` at least.
 
     Args:
         path: The file.
-        columns: That must be there.
-        fix: What to do about a file that cannot be used, for the message.
+        columns: Columns that must be there.
+        fix: Advice on a file that cannot be used, for the message.
 
     Raises:
         InputError: When it is no such table.

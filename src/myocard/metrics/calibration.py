@@ -1,4 +1,4 @@
-"""Whether scores can be read as probabilities, and what thresholds chosen elsewhere give.
+"""Calibration of scores as probabilities, and the yield of thresholds chosen elsewhere.
 
 Targets and probabilities are ``(records, classes)`` as in ``metrics``; a single-label task is
 judged one class against the rest.
@@ -28,7 +28,7 @@ class Reliability(NamedTuple):
     Attributes:
         pairs: Pairs of record and class in the bin, by the mean of the seeds.
         confidence: Their mean probability.
-        frequency: How many of them are positive, as a share.
+        frequency: Share of them that is positive.
         low: Lower end of the Wilson interval of ``frequency``, pairs taken as independent.
         high: Its upper end.
     """
@@ -41,7 +41,7 @@ class Reliability(NamedTuple):
 
 
 class OperatingPoint(NamedTuple):
-    """What a threshold gives for each class, each ``(classes, 3)``: value, low, high.
+    """Yield of a threshold for each class, each ``(classes, 3)``: value, low, high.
 
     Means over seeds, with Wilson intervals, records taken as independent.
     """

@@ -1,8 +1,8 @@
-"""Tests of one classifier against another, and how small a difference they can see.
+"""Tests of one classifier against another, and the smallest difference that they can find.
 
-DeLong's test takes every record as independent and one class at a time. Where a patient has several
-records, the bootstrap of ``metrics`` is the one that keeps them together; it also serves the macro
-average.
+DeLong's test takes every record as independent and one class at a time. The bootstrap of
+``metrics`` keeps the records of a patient together where there are several; it also serves the
+macro average.
 """
 
 from typing import NamedTuple
@@ -54,8 +54,8 @@ def delong(target: Flags, scores: Reals) -> tuple[Reals, Reals]:
 def delong_test(targets: Flags, scores_a: Reals, scores_b: Reals) -> Comparison:
     """DeLong's paired test of ``scores_a`` against ``scores_b``, class by class.
 
-    Scores are ``(records, classes)`` or ``(seeds, records, classes)``. What is compared is the mean
-    AUROC over seeds, as everywhere else: a contrast of all seeds' areas, whose variance follows
+    Scores are ``(records, classes)`` or ``(seeds, records, classes)``. The mean AUROC over seeds is
+    compared, as everywhere else: a contrast of all seeds' areas, whose variance follows
     from their covariance. It tells the spread of records, not of seeds.
     """
     sides = [scores[None] if scores.ndim == 2 else scores for scores in (scores_a, scores_b)]

@@ -1,113 +1,100 @@
-"""Readout and head on disk: what a probe or a fine-tuned model says of its classifier."""
+"""The classifiers of a run on disk: readout and head of every seed."""
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from myocard.encoders.protocol import ECGEncoder, Layer
 from myocard.errors import InputError
-from myocard.models.checkpoint import Checkpoint
+from myocard.models.checkpoint import load_weights, read_weights
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.pooled import READOUTS, build_readout
+from myocard.nn.readouts.registry import POOLED, TOKENS, build_readout
+from myocard.results.run import RUN, ClassifierShape, Run
 
 WEIGHTS = "classifier.safetensors"
+_FIX = "give the run folder of a probe"
 
 
-def weights_file(place: int) -> str:
-    """The file of a run's classifier, by the place of its seed among the run's seeds."""
-    return WEIGHTS if place == 0 else f"classifier-{place + 1}.safetensors"
+def weights_file(index: int) -> str:
+    """The file of a run's classifier, by the index of its seed among the run's seeds."""
+    return WEIGHTS if index == 0 else f"classifier-{index + 1}.safetensors"
 
 
-def digest(run: Path) -> str:
+def write_classifiers(folder: Path, classifiers: Sequence[nn.Module]) -> None:
+    """Write the classifier of every seed into a run's folder."""
+    for index, classifier in enumerate(classifiers):
+        weights = {k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}
+        save_file(weights, folder / weights_file(index))
+
+
+def classifiers_hash(run: Path) -> str:
     """A hash of the classifiers of all seeds of a run."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in sorted(run.glob("classifier*.safetensors")):
-        found.update(file.read_bytes())
-    return found.hexdigest()
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class ClassifierShape:
-    """What a classifier is made of; it travels with its weights.
-
-    Attributes:
-        task: What it was trained on.
-        classes: Its outputs, in order.
-        readout: One of ``READOUTS``, or ``layer``.
-        layer: The one layer that ``layer`` reads.
-        head: One of ``HEADS``.
-    """
-
-    task: str
-    classes: tuple[str, ...]
-    readout: str
-    layer: int | None
-    head: str
-
-    @classmethod
-    def parse(cls, stated: Mapping[str, Any], where: Path) -> "ClassifierShape":
-        """What the file ``where`` states.
-
-        Raises:
-            InputError: When something is missing, or a readout or head is unknown.
-        """
-        try:
-            readout, layer, head = stated["readout"], stated["layer"], stated["head"]
-            shape = cls(stated["task"], tuple(stated["classes"]), readout, layer, head)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{where}: states no readout and head ({error!r})") from error
-        if head not in HEADS or (layer is None and readout not in READOUTS):
-            raise InputError(f"{where}: readout {readout!r} or head {head!r} is unknown")
-        return shape
-
-    def build(self, norm: nn.LayerNorm, depth: int) -> Classifier:
-        readout = build_readout(self.readout, norm, depth, self.layer)
-        return Classifier(readout, HEADS[self.head](readout.features, len(self.classes)))
+def build_classifier(
+    shape: ClassifierShape, norm: nn.Module, layers: Sequence[Layer]
+) -> Classifier:
+    """Build an untrained classifier on the states of an encoder with these layers."""
+    readout = build_readout(shape.readout, norm, layers[0].width, len(layers) - 1, shape.layer)
+    return Classifier(readout, HEADS[shape.head](readout.features, len(shape.classes)))
 
 
-def read_run(folder: Path) -> tuple[dict[str, Any], ClassifierShape, list[dict[str, Tensor]]]:
-    """What a probe's run says, what its classifiers are made of, and each seed's weights.
+def load_classifier(
+    shape: ClassifierShape,
+    weights: dict[str, Tensor],
+    file: Path,
+    norm: nn.Module,
+    layers: Sequence[Layer],
+) -> Classifier:
+    """Build a classifier of pooled states and load its weights.
 
     Raises:
-        InputError: When it is no probe's run.
+        InputError: When its readout or head is unknown, it reads tokens, or the weights do not fit.
     """
-    path = folder / "run.json"
-    try:
-        run = json.loads(path.read_text())
-        places = range(len(run["seeds"]))
-        weights = [load_file(folder / weights_file(place)) for place in places]
-    except (OSError, LookupError, TypeError, ValueError, RecursionError, SafetensorError) as error:
-        raise _no_probe(folder, error) from error
-    return run, ClassifierShape.parse(run, path), weights
+    if shape.readout in TOKENS:
+        raise InputError(f"{file}: {shape.readout} reads tokens; give a probe of pooled states")
+    name, known = f"readout {shape.readout!r}", shape.readout in POOLED
+    if shape.layer is not None:
+        name, known = f"layer {shape.layer}", shape.layer in range(len(layers))
+    if shape.head not in HEADS or not known:
+        raise InputError(f"{file}: {name} or head {shape.head!r} is unknown")
+    classifier = build_classifier(shape, norm, layers)
+    load_weights(classifier, weights, "", file)
+    return classifier.eval()
 
 
-def read_probe(probe: Path, checkpoint: Checkpoint) -> tuple[ClassifierShape, dict[str, Tensor]]:
-    """What the run in the folder ``probe`` trained on the states of ``checkpoint``, first seed.
+def read_classifiers(folder: Path, norm: nn.Module, layers: Sequence[Layer]) -> list[Classifier]:
+    """Read the classifiers of every seed of the run in ``folder``.
+
+    Raises:
+        InputError: When it is no run with classifiers, or they do not fit these layers.
+    """
+    run = Run.read(folder)
+    files = [folder / weights_file(index) for index in range(len(run.seeds))]
+    return [load_classifier(run, read_weights(f, _FIX), f, norm, layers) for f in files]
+
+
+def read_probe(folder: Path, encoder: ECGEncoder) -> tuple[Run, Classifier]:
+    """Read a probe's run on the states of ``encoder``, and its first seed's classifier.
 
     Raises:
         InputError: When it is no probe's run, or one of another encoder.
     """
-    run, shape, weights = read_run(probe)
-    try:
-        key = run["encoder"]["hash"]
-    except (KeyError, TypeError) as error:
-        raise _no_probe(probe, error) from error
-    if key != checkpoint.key:
+    run, name = Run.read(folder), encoder.info.name
+    if run.hashes.encoder != encoder.info.hash:
         raise InputError(
-            f"{probe}: a probe of another encoder than {checkpoint.name}; give the run of a probe "
-            "of its features"
+            f"{folder}: a probe of another encoder than {name}; give the run of a probe of its "
+            "features"
         )
-    return shape, weights[0]
-
-
-def _no_probe(folder: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{folder}: not the run folder of a probe ({error!r}); give one that `myocard probe` made"
-    )
+    if run.kind != "probe":
+        raise InputError(f"{folder / RUN}: a {run.kind}, not a probe; {_FIX}")
+    weights = read_weights(folder / WEIGHTS, _FIX)
+    return run, load_classifier(run, weights, folder / WEIGHTS, encoder.norm, encoder.layers)

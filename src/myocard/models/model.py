@@ -1,109 +1,188 @@
-"""One record at a time: the states of all layers, how a readout weighs them, and the scores."""
+"""A model that a user holds: ask it about records, one or many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from myocard.data.signal import Preprocessing, conform, crop, resampled_length, standardise
+from myocard.encoders.protocol import ECGEncoder, pooled_states
 from myocard.errors import InputError
 from myocard.leads import parse_leads
-from myocard.models.checkpoint import Checkpoint, load_weights
-from myocard.models.classifier import WEIGHTS, ClassifierShape, read_probe
+from myocard.models.checkpoint import Checkpoint
+from myocard.models.classifier import load_classifier, read_probe
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.record import Record
+from myocard.results.run import ClassifierShape
 from myocard.tasks.task import task
+
+Records = Record | Sequence[Record] | ArrayLike
+_BATCH = 64
+
+
+class ArrayForm(TypedDict, total=False):
+    """The form of an array of signals.
+
+    Attributes:
+        rate: Samples per second (Hz).
+        leads: Names of its rows.
+        unit: mV (if not given), uV, V or NU.
+    """
+
+    rate: float | None
+    leads: Sequence[str] | None
+    unit: str
+
+
+class Form(ArrayForm, total=False):
+    """The form of what a model is asked about: of an array, and for any records the leads to read.
+
+    Attributes:
+        only: Some of the encoder's leads, for records that lack the others.
+    """
+
+    only: Sequence[str] | None
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A checkpoint ready to be asked about records.
+    """An encoder, and a classifier on its layers if there is one.
 
-    Every method takes a ``Record`` in any rate, lead order and unit, and reads its middle window.
-    ``leads`` names some of the leads that the encoder states; without it, a record must have them
-    all.
+    Every method takes one record or many: a ``Record``, a list of them, or an array
+    ``(leads, samples)`` or ``(records, leads, samples)`` with its ``rate`` and ``leads``. A record
+    may have any rate, lead order and unit; its middle window is read. For one record the first axis
+    of what is returned is left out.
 
     Attributes:
-        checkpoint: The encoder and what it expects.
+        encoder: The encoder.
         classifier: Readout and head, if there are any.
-        shape: What they are.
+        shape: Task, classes, readout and head of the classifier.
     """
 
-    checkpoint: Checkpoint
+    encoder: ECGEncoder
     classifier: Classifier | None = None
     shape: ClassifierShape | None = None
 
-    def states(self, record: Record, leads: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """The pooled state of every layer, ``(layers, width)``; layer 0 is the embedding."""
-        return self._states(record, leads)[0].numpy()
+    @property
+    def classes_(self) -> tuple[str, ...]:
+        """The classes, in the order of ``predict_proba``."""
+        return self._with_classifier()[1].classes
 
-    def weights(self, record: Record, leads: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """How much of each layer the readout takes for this record, ``(layers,)``; sums to one."""
-        with torch.inference_mode():
-            return self._classifier().readout.weights(self._states(record, leads))[0].numpy()
+    def hidden_states(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
+        """The pooled state of every layer, ``(records, layers, width)``; layer 0 is the embedding.
 
-    def scores(self, record: Record, leads: Sequence[str] | None = None) -> dict[str, float]:
-        """The probability of each class."""
-        classifier = self._classifier()
-        assert self.shape is not None
-        with torch.inference_mode():
-            logits = classifier(self._states(record, leads))
-            found = probabilities(logits, exclusive=task(self.shape.task).exclusive)
-        return dict(zip(self.shape.classes, found[0].tolist(), strict=True))
+        Args:
+            records: One record or many.
+            form: As ``Form`` has it.
 
-    def _classifier(self) -> Classifier:
-        if self.classifier is None:
-            raise InputError(
-                f"{self.checkpoint.name} is an encoder without a readout: load it with the run "
-                "folder of a probe, or load a fine-tuned model"
-            )
-        return self.classifier
+        Raises:
+            InputError: For a record that is too short, lacks a lead, or has values that are not
+                finite or constant.
+        """
+        states, asked = self._states(records, **form)
+        return states.numpy()[asked]
 
     @torch.inference_mode()
-    def _states(self, record: Record, leads: Sequence[str] | None) -> Tensor:
-        stated = self.checkpoint.preprocessing
-        chosen = self._leads(leads)
-        record = record.select(chosen)
-        _check(record, stated)
-        signal = conform(record.signal, record.rate, stated.rate, stated.band)
-        window = standardise(crop(signal, stated.samples), stated.standardise)
-        return self.checkpoint.encoder.pooled(torch.from_numpy(window)[None], chosen)
+    def layer_weights(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
+        """The share of each layer that the readout takes, ``(records, layers)``."""
+        classifier, _ = self._with_classifier()
+        states, asked = self._states(records, **form)
+        weights: NDArray[np.float32] = classifier.readout.layer_weights(states).numpy()
+        return weights[asked]
 
-    def _leads(self, leads: Sequence[str] | None) -> tuple[str, ...]:
-        stated = self.checkpoint.preprocessing.leads
-        if leads is None:
-            return stated
-        chosen = parse_leads(leads)
-        if not chosen or not set(chosen) <= set(stated):
+    @torch.inference_mode()
+    def predict_proba(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
+        """The probability of each of ``classes_``, ``(records, classes)``."""
+        classifier, shape = self._with_classifier()
+        states, asked = self._states(records, **form)
+        found = probabilities(classifier(states), exclusive=task(shape.task).exclusive)
+        return found.numpy()[asked]
+
+    def _with_classifier(self) -> tuple[Classifier, ClassifierShape]:
+        if self.classifier is None or self.shape is None:
             raise InputError(
-                f"leads {', '.join(chosen) or 'of no name'}: {self.checkpoint.name} reads "
-                f"{', '.join(stated)}; name some of these"
+                f"{self.encoder.info.name} is an encoder without a readout: load it with the run "
+                "folder of a probe, or load a fine-tuned model"
             )
-        return chosen
+        return self.classifier, self.shape
+
+    @torch.inference_mode()
+    def _states(
+        self, records: Records, only: Sequence[str] | None = None, **form: Unpack[ArrayForm]
+    ) -> tuple[Tensor, int | slice]:
+        """The states of all records, and the index of what was asked for."""
+        listed, single = _listed(records, **form)
+        encoder = self.encoder if only is None else _with_only(self.encoder, only)
+        windows = torch.from_numpy(np.stack([_window(each, encoder.input) for each in listed]))
+        parts = [pooled_states(encoder, some) for some in windows.split(_BATCH)]
+        return torch.cat(parts), 0 if single else slice(None)
 
 
-def _check(record: Record, stated: Preprocessing) -> None:
-    length = resampled_length(record.signal.shape[1], record.rate, stated.rate)
-    if length < stated.samples:
+def _listed(
+    records: Records,
+    rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str = "mV",
+) -> tuple[list[Record], bool]:
+    """The records as a list, and whether a single one was given."""
+    if isinstance(records, Record):
+        return [records], True
+    if isinstance(records, Sequence) and all(isinstance(each, Record) for each in records):
+        if not records:
+            raise InputError("no record is given")
+        return list(records), False
+    try:
+        array = np.asarray(records)
+    except ValueError as error:
+        raise InputError("give arrays of one shape, or a list of Records") from error
+    if rate is None or leads is None:
+        raise InputError("an array does not say its rate and leads; give rate=… and leads=…")
+    if array.ndim not in (2, 3) or not len(array):
+        raise InputError(
+            f"an array of shape {array.shape}; give (leads, samples) or (records, leads, samples)"
+        )
+    single = array.ndim == 2
+    signals = array[None] if single else array
+    return [Record.from_array(signal, rate, leads, unit) for signal in signals], single
+
+
+def _with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
+    stated, chosen = encoder.input.leads, parse_leads(only)
+    if not chosen or not set(chosen) <= set(stated):
+        raise InputError(
+            f"leads {', '.join(chosen) or 'of no name'}: {encoder.info.name} reads "
+            f"{', '.join(stated)}; name some of these"
+        )
+    return encoder.with_leads(chosen)
+
+
+def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
+    """The middle window of a record, as an encoder expects it."""
+    record = record.select(expected.leads)
+    length = resampled_length(record.signal.shape[1], record.rate, expected.rate)
+    if length < expected.samples:
         raise InputError(
             f"a record of {record.seconds:g} s is shorter than the encoder's window of "
-            f"{stated.samples / stated.rate:g} s; give a longer one"
+            f"{expected.samples / expected.rate:g} s; give a longer one"
         )
     if record.not_finite:
         raise InputError(
             f"lead {', '.join(record.not_finite)} holds values that are not finite; fix it, or "
-            "name the other leads with `leads`"
+            "name the other leads with `only`"
         )
     if record.flat:
         named = ", ".join(record.flat)
-        raise InputError(f"lead {named} is constant; name the other leads with `leads`")
+        raise InputError(f"lead {named} is constant; name the other leads with `only`")
+    signal = conform(record.signal, record.rate, expected.rate, expected.band)
+    return standardise(crop(signal, expected.samples), expected.standardise)
 
 
-def load(folder: Path | str, probe: Path | str | None = None) -> Model:
+def from_pretrained(folder: Path | str, probe: Path | str | None = None) -> Model:
     """Load a checkpoint's folder, and the readout and head that go with it.
 
     Args:
@@ -114,14 +193,13 @@ def load(folder: Path | str, probe: Path | str | None = None) -> Model:
         InputError: When a folder is not whole, or the probe is of another encoder.
     """
     checkpoint = Checkpoint.load(Path(folder))
+    encoder = checkpoint.encoder
     if probe is not None:
-        shape, weights = read_probe(Path(probe), checkpoint)
-        file = Path(probe) / WEIGHTS
-    elif "classifier" in checkpoint.about:
-        shape = ClassifierShape.parse(checkpoint.about["classifier"], Path(folder) / "config.json")
-        weights, file = checkpoint.rest, Path(folder) / "model.safetensors"
-    else:
-        return Model(checkpoint)
-    classifier = shape.build(checkpoint.encoder.norm, checkpoint.encoder.shape.depth)
-    load_weights(classifier, weights, "", file)
-    return Model(checkpoint, classifier.eval(), shape)
+        run, classifier = read_probe(Path(probe), encoder)
+        return Model(encoder, classifier, run.shape)
+    shape = checkpoint.classifier
+    if shape is None:
+        return Model(encoder)
+    file = Path(folder) / "model.safetensors"
+    rest = dict(checkpoint.rest)
+    return Model(encoder, load_classifier(shape, rest, file, encoder.norm, encoder.layers), shape)

@@ -1,8 +1,8 @@
 """The ECG Transformer encoder (ST-MEM, arXiv 2402.09450), opened at every layer.
 
 Tokens are patches of single leads. A learned separator stands at both ends of each lead, positions
-tell time within a lead, and lead embeddings tell leads apart; attention runs over the tokens of all
-leads together.
+encode time within a lead, and lead embeddings the lead; attention runs over the tokens of all leads
+together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from myocard.leads import LEADS
 from myocard.nn.patches import PatchEmbedding, patchify, sincos_positions
-from myocard.nn.shapes import Layers, LeadStates, LeadTokens, Signals, States, Tokens
+from myocard.nn.shapes import Layers, LeadTokens, Signals, Tokens
+from myocard.nn.sizes import SIZES
 from myocard.nn.transformer import Block, initialise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncoderShape:
-    """The numbers that fix an encoder's parameters; they travel in its checkpoint.
+    """The numbers that fix an encoder's parameters, stored in its checkpoint.
 
     Attributes:
         samples: Samples of one lead in the input window.
@@ -44,6 +45,14 @@ class EncoderShape:
         if self.width % self.heads or self.width % 2:
             raise ValueError(f"{self.heads} heads do not divide an even width ({self.width})")
 
+    @classmethod
+    def of_size(cls, name: str, *, samples: int, patch: int) -> "EncoderShape":
+        """Return the shape of a named size for windows of ``samples`` in patches of ``patch``."""
+        size = SIZES[name]
+        return cls(
+            samples=samples, patch=patch, width=size.width, depth=size.depth, heads=size.heads
+        )
+
 
 class Encoder(nn.Module):
     """Signals in, the residual stream after every block out.
@@ -51,8 +60,6 @@ class Encoder(nn.Module):
     Every method takes ``leads``, the names of the rows of ``signals``: any subset of the twelve, in
     any order. Signals last any whole number of patches, up to the window of the shape.
     """
-
-    positions: Tensor
 
     def __init__(self, shape: EncoderShape) -> None:
         super().__init__()
@@ -66,28 +73,19 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(shape.width)
         # Position 0 and N+1 belong to the separators, which carry none.
         positions = sincos_positions(shape.samples // shape.patch + 1, shape.width)[1:]
-        self.register_buffer("positions", positions, persistent=False)
+        self.positions = nn.Buffer(positions, persistent=False)
         self.apply(initialise)
 
     def forward(self, signals: Signals, leads: Sequence[str] = LEADS) -> Layers:
-        """The states of all tokens after every layer, from the embedding to the last block."""
+        """Return the states of all tokens after every layer, from the embedding to the last."""
         return torch.stack(list(self.layers(self.tokens(signals, leads))))
-
-    def pooled(self, signals: Signals, leads: Sequence[str] = LEADS) -> States:
-        """Each layer's mean over all patches of all leads, h_0 … h_L."""
-        return self.pooled_by_lead(signals, leads).mean(dim=2)
-
-    def pooled_by_lead(self, signals: Signals, leads: Sequence[str] = LEADS) -> LeadStates:
-        """Each layer's mean over the patches of each lead; no layer outlives its pooling."""
-        layers = self.layers(self.tokens(signals, leads))
-        return torch.stack([patch_tokens(x, len(leads)).mean(dim=2) for x in layers], dim=1)
 
     def tokens(self, signals: Signals, leads: Sequence[str]) -> Tokens:
         """Embed every patch of ``signals``: the sequence that enters the first block."""
         return self.assemble(self.embed(signals), leads)
 
     def embed(self, signals: Signals) -> LeadTokens:
-        """Patch embeddings with their positions, before separators and lead embeddings."""
+        """Embed patches and add their positions, before separators and lead embeddings."""
         patches = self.patch_embedding(patchify(signals, self.shape.patch))
         return patches + self.positions[: patches.shape[2]]
 
@@ -100,7 +98,7 @@ class Encoder(nn.Module):
         """Put separators around each lead's patches, add lead embeddings, and join the leads.
 
         Args:
-            shown: Which of ``leads`` the patches of each record are of; None for all, in order.
+            shown: Indices into ``leads`` of the patches' leads; None for all, in order.
         """
         separators = self.separator.expand(*patches.shape[:2], 1, -1)
         tokens = torch.cat([separators, patches, separators], dim=2)
@@ -109,7 +107,7 @@ class Encoder(nn.Module):
         return (tokens + names[..., None, :]).flatten(1, 2)
 
     def layers(self, tokens: Tokens) -> Iterator[Tokens]:
-        """The residual stream X_0 … X_L, one layer at a time, without any norm."""
+        """Yield the residual stream X_0 … X_L, one layer at a time, without any norm."""
         yield tokens
         for block in self.blocks:
             tokens = block(tokens)
@@ -117,10 +115,10 @@ class Encoder(nn.Module):
 
 
 def lead_rows(leads: Sequence[str]) -> list[int]:
-    """The places of ``leads`` among the twelve: the rows of a lead embedding."""
+    """Return the indices of ``leads`` among the twelve: the rows of a lead embedding."""
     return [LEADS.index(lead) for lead in leads]
 
 
 def patch_tokens(tokens: Tokens, leads: int) -> Float[Tensor, "batch {leads} patches width"]:
-    """The tokens of each lead without its separators."""
+    """Return the tokens of each lead without its separators."""
     return tokens.unflatten(1, (leads, -1))[:, :, 1:-1]

@@ -1,4 +1,4 @@
-"""From signals to patch tokens and back."""
+"""Conversion of signals to patch tokens and back."""
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ def unpatchify(patches: Patches) -> Signals:
 
 
 def sincos_positions(count: int, width: int) -> Float[Tensor, "count width"]:
-    """Fixed 1-D sine-cosine positions 0, 1, …, count-1 (Vaswani et al. 2017, section 3.5)."""
+    """Return fixed sine-cosine positions 0, 1, …, count-1 (Vaswani et al. 2017, section 3.5)."""
     frequencies = 10000.0 ** (-torch.arange(width // 2, dtype=torch.float64) / (width // 2))
     angles = torch.arange(count, dtype=torch.float64)[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1).float()

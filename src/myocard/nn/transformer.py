@@ -24,7 +24,7 @@ class Attention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention of some tokens over others."""
+    """Multi-head attention from one set of tokens to another."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -57,28 +57,29 @@ class Block(nn.Module):
 
 
 class CrossBlock(nn.Module):
-    """A block whose tokens look at others, and not at each other."""
+    """A block whose tokens attend to others, and not to each other."""
 
-    def __init__(self, width: int, heads: int, mlp_ratio: int = 4) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.others_norm = nn.LayerNorm(width)
         self.attention = CrossAttention(width, heads)
         self.mlp_norm = nn.LayerNorm(width)
-        self.mlp = perceptron(width, mlp_ratio)
+        self.mlp = perceptron(width)
 
     def forward(self, tokens: Tokens, others: Float[Tensor, "batch others width"]) -> Tokens:
         tokens = tokens + self.attention(self.attention_norm(tokens), self.others_norm(others))
         return tokens + self.mlp(self.mlp_norm(tokens))
 
 
-def perceptron(width: int, ratio: int) -> nn.Sequential:
+def perceptron(width: int, ratio: int = 4) -> nn.Sequential:
+    """Build two linear layers with a GELU between, ``ratio`` times as wide inside."""
     inner = ratio * width
     return nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
 
 
 def initialise(module: nn.Module) -> None:
-    """Xavier-uniform weights and zero biases for linear layers (ST-MEM); for ``Module.apply``."""
+    """Give linear layers Xavier-uniform weights and zero biases (ST-MEM); for ``Module.apply``."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

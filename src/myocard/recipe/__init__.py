@@ -1,25 +1,22 @@
 """Settings of every program: TOML in, validated and frozen models out."""
 
-from myocard.recipe.evaluation import BaselineName as BaselineName
 from myocard.recipe.evaluation import BaselineRecipe as BaselineRecipe
+from myocard.recipe.evaluation import Evaluation as Evaluation
 from myocard.recipe.evaluation import FinetuneRecipe as FinetuneRecipe
-from myocard.recipe.evaluation import HeadName as HeadName
 from myocard.recipe.evaluation import NetworkRecipe as NetworkRecipe
 from myocard.recipe.evaluation import ProbeRecipe as ProbeRecipe
-from myocard.recipe.evaluation import ReadoutName as ReadoutName
 from myocard.recipe.evaluation import RocketRecipe as RocketRecipe
 from myocard.recipe.evaluation import Split as Split
-from myocard.recipe.evaluation import TokenProbeRecipe as TokenProbeRecipe
 from myocard.recipe.evaluation import check_baseline as check_baseline
 from myocard.recipe.evaluation import read_baseline as read_baseline
+from myocard.recipe.inputs import read_input as read_input
 from myocard.recipe.pretraining import PRESETS as PRESETS
 from myocard.recipe.pretraining import CorpusPart as CorpusPart
 from myocard.recipe.pretraining import InputSettings as InputSettings
-from myocard.recipe.pretraining import ObjectiveName as ObjectiveName
 from myocard.recipe.pretraining import Optimisation as Optimisation
-from myocard.recipe.pretraining import PresetName as PresetName
 from myocard.recipe.pretraining import PretrainRecipe as PretrainRecipe
-from myocard.recipe.pretraining import SizeName as SizeName
 from myocard.recipe.settings import Settings as Settings
 from myocard.recipe.settings import check as check
+from myocard.recipe.settings import choose as choose
 from myocard.recipe.settings import read_recipe as read_recipe
+from myocard.recipe.settings import without_pace as without_pace

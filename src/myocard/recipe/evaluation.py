@@ -1,29 +1,13 @@
-"""How labels are learned from and who is scored: probes, baselines, fine-tuning."""
+"""Settings of all that learns from labels and is scored: probes, baselines, fine-tuning."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from myocard.recipe.pretraining import Optimisation, SizeName
-from myocard.recipe.settings import Settings, check, read_content
-
-ReadoutName = Literal[
-    "last",
-    "ppa",
-    "ppa-normed",
-    "pma",
-    "pma-frozen-gate",
-    "pma-last",
-    "pma-mean",
-    "scalar-mix",
-    "scalar-mix-normed",
-    "concat",
-    "alf",
-]
-TokenReadoutName = Literal["attentive-tokens", "efficient-tokens", "alf-leads", "alf-tokens"]
-HeadName = Literal["linear", "mlp"]
-BaselineName = Literal["minirocket", "xresnet1d101", "s4d", "vit"]
+from myocard.recipe.settings import Settings, check, find_recipe, read_content
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -33,14 +17,14 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _penalised_once(optimisation: Optimisation) -> Optimisation:
-    # Parameters of a stack have three more dimensions: decay could not tell bias from matrix.
+    # Parameters of stacked models have more dimensions: decay could not tell bias from matrix.
     if optimisation.weight_decay:
         raise ValueError("weight_decay must be 0; use penalties")
     return optimisation
 
 
-ProbeOptimisation = Annotated[Optimisation, AfterValidator(_penalised_once)]
 Seeds = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_distinct)]
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)]
 Fraction = Annotated[
     float, Field(gt=0, le=1, description="of the training records, drawn by patient and seed")
 ]
@@ -50,7 +34,7 @@ Penalties = Annotated[
 
 
 class Split(Settings):
-    """Which folds are for what. PTB-XL's authors recommend 9 for validation and 10 for testing."""
+    """The purpose of each fold. PTB-XL's authors recommend 9 for validation and 10 for testing."""
 
     train: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
     validation: tuple[int, ...] = (9,)
@@ -64,17 +48,28 @@ class Split(Settings):
         return self
 
 
-class ProbeRecipe(Settings):
-    """Readouts and heads trained on cached states.
-
-    Each is trained once for every seed and penalty; the penalty (of the squared weights of the
-    head's matrices) is chosen on validation, for each seed on its own. ``optimisation`` is of what
-    is learned step by step: mixtures with weights of their own, and the head ``mlp``. The linear
-    head is solved.
-    """
+class Evaluation(Settings):
+    """The settings that two runs must share to be compared in pairs, and their task."""
 
     task: str
-    readouts: Annotated[tuple[Literal[ReadoutName, "layers"], ...], Field(min_length=1)] = (
+    split: Split = Split()
+    seeds: Seeds = (0, 1, 2)
+    min_positives: int = Field(
+        default=1, ge=1, description="in each of train, validation and test, to keep a class"
+    )
+    resamples: int = Field(default=1000, gt=0, description="of the bootstrap")
+
+
+class ProbeRecipe(Evaluation):
+    """Readouts and heads trained on the states of a frozen encoder.
+
+    Each is trained once for every seed and penalty; the penalty (of the squared weights of the
+    head's matrices) is chosen on validation, for each seed on its own. The linear head on fixed
+    features is solved; ``optimisation`` is for all else. Readouts of tokens are trained while the
+    encoder runs, once a batch for all of them, their seeds and penalties.
+    """
+
+    readouts: Names = (
         "last",
         "layers",
         "ppa",
@@ -84,83 +79,42 @@ class ProbeRecipe(Settings):
         "concat",
         "alf",
     )
-    heads: Annotated[tuple[HeadName, ...], Field(min_length=1)] = ("linear", "mlp")
-    split: Split = Split()
-    seeds: Seeds = (0, 1, 2)
+    heads: Names = ("linear", "mlp")
     penalties: Penalties = (1e-3, 1e-2, 1e-1, 1.0)
     fraction: Fraction = 1.0
-    min_positives: int = Field(
-        default=1, ge=1, description="in each of train, validation and test, to keep a class"
-    )
-    resamples: int = Field(default=1000, gt=0)
-    optimisation: ProbeOptimisation = Optimisation(
-        epochs=50, base_learning_rate=8e-3, weight_decay=0.0, precision="fp32"
-    )
-
-
-class TokenProbeRecipe(Settings):
-    """Readouts of tokens, trained while the frozen encoder runs over the records.
-
-    All seeds and penalties learn from the same batches, so that the encoder runs once for all of
-    them: seeds differ in the weights they start from. The penalty, of the squared weights of the
-    head's matrices, is chosen on validation, for each seed on its own.
-    """
-
-    task: str
-    readouts: Annotated[tuple[TokenReadoutName, ...], Field(min_length=1)] = (
-        "attentive-tokens",
-        "efficient-tokens",
-        "alf-leads",
-    )
-    heads: Annotated[tuple[HeadName, ...], Field(min_length=1)] = ("linear",)
-    split: Split = Split()
-    seeds: Seeds = (0, 1, 2)
-    penalties: Penalties = (1e-3, 1e-2, 1e-1)
-    min_positives: int = Field(default=1, ge=1)
-    resamples: int = Field(default=1000, gt=0)
-    optimisation: ProbeOptimisation = Optimisation(
-        epochs=20,
-        base_learning_rate=8e-3,
-        weight_decay=0.0,
-        precision="fp32",
-        checkpoint_every=20,
-    )
     keep: float = Field(
         default=1.0, ge=0, description="GB of memory: tokens that all fit are computed once"
     )
+    optimisation: Annotated[Optimisation, AfterValidator(_penalised_once)] = Optimisation(
+        epochs=50, base_learning_rate=8e-3, weight_decay=0.0, precision="fp32", checkpoint_every=20
+    )
+
+    def alone(self, readout: str, head: str) -> "ProbeRecipe":
+        """The recipe of one readout under one head."""
+        return self.model_copy(update={"readouts": (readout,), "heads": (head,)})
 
 
-class RocketRecipe(Settings):
+class RocketRecipe(Evaluation):
     """Ridge regression on MiniRocket features, its penalty chosen on validation."""
 
-    task: str
-    model: BaselineName = "minirocket"
+    model: Literal["minirocket"] = "minirocket"
     features: int = Field(default=9996, ge=84)
-    split: Split = Split()
-    seeds: Seeds = (0, 1, 2)
     penalties: Penalties = (1e1, 1e2, 1e3, 1e4, 1e5)
     fraction: Fraction = 1.0
-    min_positives: int = Field(default=1, ge=1)
-    resamples: int = Field(default=1000, gt=0)
 
 
-class NetworkRecipe(Settings):
+class NetworkRecipe(Evaluation):
     """A network trained from scratch on random windows, without a look at validation.
 
     A record's scores are the mean over ``crops`` windows spread evenly over it.
     """
 
-    task: str
-    model: BaselineName
+    model: str = Field(description="a network of evaluation/baselines")
     size: SizeName = Field(default="tiny", description="of vit and s4d; there is one xresnet1d101")
     seconds: float | None = Field(default=None, gt=0, description="of a window; all by default")
     patch: int = Field(default=50, gt=0, description="samples in a patch of vit")
     crops: int = Field(default=1, gt=0)
-    split: Split = Split()
-    seeds: Seeds = (0, 1, 2)
     fraction: Fraction = 1.0
-    min_positives: int = Field(default=1, ge=1)
-    resamples: int = Field(default=1000, gt=0)
     optimisation: Optimisation = Optimisation(
         epochs=50, warmup_epochs=5, base_learning_rate=4e-3, weight_decay=0.05
     )
@@ -169,33 +123,31 @@ class NetworkRecipe(Settings):
 BaselineRecipe = RocketRecipe | NetworkRecipe
 
 
-class FinetuneRecipe(Settings):
+class FinetuneRecipe(Evaluation):
     """Encoder, readout and head trained together, on random windows of each record.
 
     A record's scores are the mean over ``crops`` windows spread evenly over it.
     """
 
-    task: str
     start: Literal["checkpoint", "scratch"] = "checkpoint"
-    readout: ReadoutName = "pma"
-    head: HeadName = "mlp"
-    split: Split = Split()
+    readout: str = "pma"
+    head: str = "mlp"
     seeds: Seeds = (0,)
+    fraction: ClassVar[float] = 1.0
     crops: int = Field(default=1, gt=0)
-    min_positives: int = Field(default=1, ge=1)
-    resamples: int = Field(default=1000, gt=0)
     optimisation: Optimisation = Optimisation(
         epochs=100, warmup_epochs=5, batch=16, base_learning_rate=1e-3, weight_decay=0.05
     )
 
 
-def read_baseline(path: Path) -> BaselineRecipe:
-    """Read and check the recipe of the baseline that its ``model`` names, as ``read_recipe``."""
-    return check_baseline(read_content(path), str(path))
+def read_baseline(path: str | Path, changes: Sequence[str] = ()) -> BaselineRecipe:
+    """Read and check a baseline's recipe, as ``read_recipe``."""
+    file = find_recipe(path, "baseline")
+    return check_baseline(read_content(file, changes), str(file))
 
 
 def check_baseline(content: dict[str, Any], where: str) -> BaselineRecipe:
-    """Settings of the baseline that the key ``model`` names, as ``check``."""
-    if content.get("model") in {*get_args(BaselineName)} - {"minirocket"}:
-        return check(NetworkRecipe, content, where)
-    return check(RocketRecipe, content, where)
+    """Check the settings of the baseline that the key ``model`` names, as ``check``."""
+    if content.get("model", "minirocket") == "minirocket":
+        return check(RocketRecipe, content, where)
+    return check(NetworkRecipe, content, where)

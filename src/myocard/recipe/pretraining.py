@@ -1,18 +1,13 @@
-"""What an encoder is fed, and how it is trained without labels."""
+"""The input of an encoder, and how it is trained without labels."""
 
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from myocard.data.signal import Band, Preprocessing
 from myocard.leads import LEADS, parse_leads
-from myocard.recipe.settings import Settings
-
-SizeName = Literal["nano", "tiny", "small", "base"]
-PresetName = Literal["stmem", "ecgsoup"]
-MaskedName = Literal["mae", "mtae", "mlae", "mae-rlm", "mtae-rlm"]
-ObjectiveName = Literal[MaskedName, "simclr", "moco", "cmsc", "cmlc", "cpc", "jepa"]
+from myocard.nn.sizes import SIZES
+from myocard.recipe.settings import Settings, one_of
 
 # ST-MEM (arXiv 2402.09450) and ECG-Soup (arXiv 2509.00102) feed the same encoder differently.
 PRESETS: dict[str, tuple[Preprocessing, int]] = {
@@ -31,9 +26,12 @@ PRESETS: dict[str, tuple[Preprocessing, int]] = {
     ),
 }
 
+PresetName = Annotated[str, AfterValidator(one_of(PRESETS))]
+SizeName = Annotated[str, AfterValidator(one_of(SIZES))]
+
 
 class InputSettings(Settings):
-    """What the encoder is fed: a preset, and what differs from it."""
+    """The input of an encoder: a preset, and what differs from it."""
 
     preset: PresetName = "ecgsoup"
     highpass: float | None = Field(default=None, gt=0, description="Hz")
@@ -57,9 +55,11 @@ class InputSettings(Settings):
 
 
 class CorpusPart(Settings):
-    """Some records of a store: those of ``folds`` (or all) that carry ``code`` (if given)."""
+    """Some records of a store: those in ``folds`` (or all) that carry ``code`` (if given)."""
 
-    store: Path
+    store: str | None = Field(
+        default=None, description="name of a store that is given beside the recipe; any, if not set"
+    )
     folds: tuple[int, ...] | None = None
     code: str | None = None
 
@@ -93,18 +93,18 @@ class PretrainRecipe(Settings):
     """Self-supervised pretraining of an encoder.
 
     ``mixture`` is what the decoder of a masked autoencoder reads: the last layer, or the mean of
-    all or, with ``mixture_layers``, of so many last ones.
+    all layers, or with ``mixture_layers`` the mean of that many last ones.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     corpus: tuple[CorpusPart, ...] = Field(min_length=1)
     watch: CorpusPart | None = Field(
-        default=None, description="records of which the first is drawn as the model completes it"
+        default=None, description="records; the reconstruction of the first of them is drawn"
     )
     input: InputSettings = InputSettings()
     size: SizeName = "tiny"
-    objective: ObjectiveName = "mae"
-    mixture: Literal["last", "mean"] = "last"
+    objective: str = "mae"
+    mixture: str = "last"
     mixture_layers: int | None = Field(
         default=None, ge=1, description="of the mean, counted from the last block (our extension)"
     )
@@ -123,22 +123,3 @@ class PretrainRecipe(Settings):
         weight_decay=0.01,
         betas=(0.9, 0.95),
     )
-
-    @model_validator(mode="after")
-    def _possible(self) -> "PretrainRecipe":
-        if self.mixture_layers is not None and self.mixture != "mean":
-            raise ValueError('mixture_layers is for mixture = "mean"')
-        if self.mixture != "last" and self.objective not in get_args(MaskedName):
-            raise ValueError(f"mixture is for a decoder, which {self.objective!r} has not")
-        if self.decoder != "full" and self.objective not in ("mae", "mtae"):
-            raise ValueError(
-                'decoder = "hidden" is for mae and mtae, which hide as much of every lead'
-            )
-        if self.objective in ("cmlc", "mlae") and len(self.input.preprocessing().leads) < 2:
-            raise ValueError(f"{self.objective} needs two leads or more")
-        if self.optimisation.accumulate > 1 and self.objective not in get_args(MaskedName):
-            raise ValueError(
-                f"optimisation.accumulate must be 1 for {self.objective}: its negatives and its "
-                "slow copy go by the batch of one forward pass; use a larger batch"
-            )
-        return self

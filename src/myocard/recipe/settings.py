@@ -1,6 +1,8 @@
 """TOML in, validated and frozen models out; an unknown key is an error."""
 
 import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -10,7 +12,7 @@ from myocard.errors import InputError
 
 
 class Settings(BaseModel):
-    """Frozen, and closed to keys it does not know.
+    """Settings: frozen, and closed to keys they do not know.
 
     A table within a table names what differs from its default there.
     """
@@ -32,23 +34,71 @@ class Settings(BaseModel):
 
 
 Recipe = TypeVar("Recipe", bound=Settings)
+_PACE = ("checkpoint_every", "workers")
 
 
-def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
-    """Read and check the recipe in a TOML file.
+def read_recipe(path: str | Path, kind: type[Recipe], changes: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: A TOML file, or the name of a recipe that is shipped for this kind.
+        kind: The settings that it holds.
+        changes: ``dotted.key=value`` each, the value as in TOML, put over what the file says.
 
     Raises:
         InputError: For a file that is missing or no TOML, an unknown or missing key, or a wrong
             value.
     """
-    return check(kind, read_content(path), str(path))
+    file = find_recipe(path, kind.__name__.removesuffix("Recipe").lower())
+    return check(kind, read_content(file, changes), str(file))
 
 
-def read_content(path: Path) -> dict[str, Any]:
+def find_recipe(path: str | Path, folder: str) -> Path:
+    """The file of a recipe: a path, or the name of one that is shipped in ``folder``.
+
+    Raises:
+        InputError: When there is none; the message lists those that are shipped.
+    """
+    shipped = {
+        file.name.removesuffix(".toml"): Path(str(file))
+        for file in resources.files("myocard.recipe").joinpath("shipped", folder).iterdir()
+    }
+    if str(path) in shipped:
+        return shipped[str(path)]
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such recipe; shipped are {', '.join(sorted(shipped))}")
+    return Path(path)
+
+
+def read_content(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a TOML file, and put ``changes`` over it.
+
+    Raises:
+        InputError: When the file or a change is no TOML.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
+    for change in changes:
+        try:
+            content = merged(content, tomllib.loads(change))
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{change!r}: not of the form key = value in TOML ({error})"
+            ) from error
+    return content
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` put over ``base``, table by table."""
+    both = {
+        key: merged(base[key], value)
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        else value
+        for key, value in over.items()
+    }
+    return {**base, **both}
 
 
 def check(kind: type[Recipe], content: dict[str, Any], where: str) -> Recipe:
@@ -61,6 +111,35 @@ def check(kind: type[Recipe], content: dict[str, Any], where: str) -> Recipe:
         return kind.model_validate(content)
     except ValidationError as error:
         raise InputError(f"{where}: {_explain(error, kind)}") from error
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """A pydantic validator that takes these names alone."""
+
+    def validate(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"no {name!r}; there are {', '.join(names)}")
+        return name
+
+    return validate
+
+
+def choose(names: Iterable[str], name: str, what: str) -> None:
+    """Refuse a name that is not registered, where it is used.
+
+    Raises:
+        InputError: Listing the choices.
+    """
+    if name not in names:
+        raise InputError(f"no {what} {name!r}; there are {', '.join(names)}")
+
+
+def without_pace(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those of ``[optimisation]`` that change no number, for inputs of a step."""
+    if "optimisation" not in settings:
+        return settings
+    kept = {k: v for k, v in settings["optimisation"].items() if k not in _PACE}
+    return settings | {"optimisation": kept}
 
 
 def _explain(error: ValidationError, kind: type[Settings]) -> str:

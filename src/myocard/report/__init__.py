@@ -1,3 +1,3 @@
-"""From result files to one page: figures, tables, and what they say."""
+"""The report: tables, figures and a page, from result files alone."""
 
-from myocard.report.report import write_report as write_report
+from myocard.report.page import write_report as write_report

@@ -1,4 +1,4 @@
-"""What all figures share: colours, type, and SVG that is the same for the same numbers."""
+"""Colours, and figures as SVG that is the same for the same numbers."""
 
 import io
 import re
@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
+from matplotlib import style
 from matplotlib.figure import Figure as Canvas
 
 from myocard.files.atomic import replace_file
@@ -19,32 +18,7 @@ from myocard.files.atomic import replace_file
 BLUE, VERMILION, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#B5579A", "#56B4E9"
 INK, GREY, HAIRLINE = "#22262b", "#8b9097", "#d9dce0"
 
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "myocard",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.7,
-    "text.color": INK,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "grid.color": HAIRLINE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-}
+_STYLE = "myocard.report.figures"
 
 
 @dataclass(frozen=True)
@@ -53,9 +27,9 @@ class Figure:
 
     Attributes:
         name: Stem of its files.
-        caption: What it shows and how to read it.
+        caption: Its content, and how to read it.
         svg: An ``<svg>`` element.
-        numbers: What is drawn.
+        numbers: The values that are drawn.
     """
 
     name: str
@@ -77,10 +51,13 @@ def write_numbers(table: pd.DataFrame, path: Path) -> None:
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """The report's style, within a ``with`` block; no window system is asked for."""
-    with mpl.rc_context(_STYLE):
-        yield
+def canvas_of(width: float, height: float) -> Iterator[Canvas]:
+    """A canvas of this size in inches, in the report's style within a ``with`` block.
+
+    No window system is asked for.
+    """
+    with style.context(_STYLE):
+        yield Canvas(figsize=(width, height), layout="constrained")
 
 
 def to_svg(canvas: Canvas, name: str, description: str) -> str:
@@ -90,7 +67,8 @@ def to_svg(canvas: Canvas, name: str, description: str) -> str:
     """
     file = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    canvas.savefig(file, format="svg", metadata=nothing, transparent=True)
+    with style.context(_STYLE):
+        canvas.savefig(file, format="svg", metadata=nothing, transparent=True)
     svg = file.getvalue()
     prefix = re.sub(r"[^\w-]+", "-", name)
     svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg[svg.index("<svg") :])

@@ -1,182 +1,240 @@
-"""A run on disk: ``run.json`` (what was done and how good it is) and ``predictions.parquet``."""
+"""One run on disk: ``run.json``, the one schema that every program writes and reads."""
 
-import json
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal, TypeVar
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
 
-from myocard.metrics import scores as metrics
-from myocard.tasks.cohort import Cohort
+from myocard.errors import InputError
+from myocard.metrics.summary import Frozen, Metrics
+from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, RocketRecipe
 
-SCHEMA = 1
+RUN = "run.json"
 
-Scores = Mapping[str, NDArray[np.floating]]
-"""By split (validation, and test once it may be touched): ``(seeds, records, classes)``."""
-
-
-def score(cohort: Cohort, scores: Scores, resamples: int) -> dict[str, Any]:
-    """The metrics of each split that has scores; F1 at thresholds chosen on validation."""
-    targets = {split: cohort.targets[cohort.rows[split]] for split in scores}
-    thresholds = np.stack(
-        [metrics.best_thresholds(targets["validation"], s) for s in scores["validation"]]
-    )
-    return {
-        split: metrics.summarise(
-            targets[split],
-            values,
-            cohort.classes,
-            thresholds=thresholds,
-            groups=cohort.groups(split),
-            resamples=resamples,
-        )
-        for split, values in scores.items()
-    }
+SplitName = Literal["validation", "test"]
+LeakCheck = Literal["records", "names", "none"]
+"""Knowledge of an encoder's pretraining: hashes of its records, names of data sets, nothing."""
 
 
-def validation_auroc(cohort: Cohort, scores: NDArray[np.floating]) -> float:
-    """What settings are chosen by."""
-    return macro_auroc(cohort, "validation", scores)
+class EncoderInfo(Frozen):
+    """A model as tables name it.
 
-
-def macro_auroc(cohort: Cohort, split: str, scores: NDArray[np.floating]) -> float:
-    """That of the scores ``(records, classes)`` of a split's records."""
-    targets = cohort.targets[cohort.rows[split]]
-    once = np.ones((1, len(targets)), dtype=np.int64)
-    return float(metrics.macro(metrics.auroc(targets, scores, once))[0])
-
-
-def choose_penalties(
-    cohort: Cohort,
-    scores: NDArray[np.floating],
-    seeds: Sequence[int],
-    penalties: Sequence[float],
-) -> tuple[list[int], list[dict[str, float]]]:
-    """For each seed the penalty of best macro AUROC on validation, the strongest of equals.
-
-    Args:
-        cohort: Whose validation records were scored.
-        scores: ``(seeds, penalties, records, classes)``.
-        seeds: In their order.
-        penalties: In theirs.
-
-    Returns:
-        Each seed's place among the penalties, and what ``run.json`` says of the choice.
+    Attributes:
+        hash: Hash of its weights and stated input; None for a model without an encoder.
+        random: True if its weights are random.
+        mixture: Input of its pretraining's decoder: ``last`` (ST-MEM) or ``mean`` (IPASTMEM).
+        layers: Number of its hidden states, the embedding among them.
+        width: Width of its states.
+        preset: Name of its input.
+        pretraining: Hash of all of its pretraining but the mixture.
+        sources: Records of each data set that it was pretrained on.
+        leak_check: Way in which held-out records were compared with those it was pretrained on.
     """
-    places, chosen = [], []
-    for seed, mine in zip(seeds, scores, strict=True):
-        areas = [validation_auroc(cohort, each) for each in mine]
-        best = max(range(len(areas)), key=lambda k: (areas[k], penalties[k]))
-        places.append(best)
-        chosen.append({"seed": seed, "penalty": penalties[best], "validation_auroc": areas[best]})
-    return places, chosen
+
+    name: str
+    hash: str | None = None
+    random: bool = False
+    mixture: str | None = None
+    layers: int | None = None
+    width: int | None = None
+    preset: str | None = None
+    pretraining: str | None = None
+    sources: dict[str, int] | None = None
+    leak_check: LeakCheck | None = None
 
 
-def average_weights(weights: NDArray[np.floating], cohort: Cohort, split: str) -> dict[str, Any]:
-    """How much of each layer was read in a split, on average and for each class's positives.
+class ClassifierShape(Frozen):
+    """The parts of a classifier on an encoder's states; they travel with its weights.
 
-    Args:
-        weights: ``(records, layers)`` of the split's records.
-        cohort: Whose they are.
-        split: Its name.
+    Attributes:
+        task: Name of the task that it predicts.
+        classes: Its outputs, in order.
+        readout: A name from ``READOUTS``, or ``layer``.
+        layer: The one layer that ``layer`` reads.
+        head: A name from ``HEADS``; for baselines what stands in its place.
     """
-    targets = cohort.targets[cohort.rows[split]]
-    by_class = {name: weights[targets[:, k]] for k, name in enumerate(cohort.classes)}
-    return {
-        "split": split,
-        "mean": weights.mean(axis=0).tolist(),
-        "by_class": {name: found.mean(axis=0).tolist() for name, found in by_class.items()},
-    }
+
+    task: str
+    classes: tuple[str, ...]
+    readout: str
+    layer: int | None = None
+    head: str
+
+    @model_validator(mode="after")
+    def _names_its_layer(self) -> "ClassifierShape":
+        if (self.readout == "layer") != (self.layer is not None):
+            raise ValueError('"layer" holds a number for the readout "layer" and null for others')
+        return self
 
 
-def encoder_statement(
-    name: str, key: str, origin: Mapping[str, Any], *, layers: int, width: int
-) -> dict[str, Any]:
-    """What a run says of the encoder that it read.
+class SplitInfo(Frozen):
+    """The size of a split."""
 
-    Args:
-        name: As in tables.
-        key: A hash of its weights and stated input.
-        origin: Its checkpoint's ``about``; ``random`` where it was not pretrained.
-        layers: Of its states, the embedding among them.
-        width: Of its states.
+    folds: tuple[int, ...]
+    records: int
+    patients: int
+
+
+class Choice(Frozen):
+    """The penalty that was chosen for a seed, and its macro AUROC on validation."""
+
+    seed: int
+    penalty: float
+    validation_auroc: float
+
+
+class CodeWeights(Frozen):
+    """The mean layer weights of the records that carry a code."""
+
+    records: int
+    mean: tuple[float, ...]
+
+
+class Entropy(Frozen):
+    """Entropy of a record's layer weights in nats: mean, share of equal weights', quantiles."""
+
+    mean: float
+    share: float
+    quantiles: dict[str, float] = {}
+
+
+class LayerWeights(Frozen):
+    """Share of each layer in a readout, the embedding first.
+
+    Attributes:
+        split: The records that are averaged over.
+        mean: Mean over all of them.
+        by_class: Mean over the positives of each class; None where there is none.
+        by_code: Mean over the records of each code that several have.
+        entropy: Entropy of single records' weights.
+        divergence: Mean KL divergence in nats of a record's weights from their mean.
+        between_records: Share of the squared distance from equal weights that lies between records.
     """
-    told = {kind: origin.get(kind) for kind in ("mixture", "input", "sources", "pretraining")}
-    random = bool(origin.get("random", False))
-    return {"name": name, "hash": key, "random": random, "layers": layers, "width": width} | told
+
+    split: SplitName
+    mean: tuple[float, ...]
+    by_class: dict[str, tuple[float, ...] | None] = {}
+    by_code: dict[str, CodeWeights] = {}
+    entropy: Entropy | None = None
+    divergence: float | None = None
+    between_records: float | None = None
 
 
-def write_run(
-    folder: Path,
-    cohort: Cohort,
-    scores: Scores,
-    seeds: Sequence[int],
-    *,
-    resamples: int,
-    about: Mapping[str, Any],
-) -> None:
-    """Score a run and write its two files.
+class Hashes(Frozen):
+    """Hashes of what a run was made from.
 
-    Args:
-        folder: Where; it exists.
-        cohort: What was predicted.
-        scores: As ``Scores``.
-        seeds: Of the trainings, in the order of ``scores``.
-        resamples: Of the bootstrap.
-        about: Further entries of ``run.json``: kind, name, encoder, readout, head, recipe …
+    Attributes:
+        store: The records that were scored on test.
+        encoder: Weights and stated input.
+        trained_on: The store of training and validation, where that is another one.
+        probe: The classifiers that were scored, or that a fine-tuning started from.
     """
-    measured = score(cohort, scores, resamples)
-    run = {
-        "schema": SCHEMA,
-        **about,
-        "task": cohort.task,
-        "source": cohort.source,
-        "classes": list(cohort.classes),
-        "classes_left_out": cohort.left_out,
-        "splits": cohort.sizes(),
-        "seeds": list(seeds),
-        "validation": measured["validation"],
-        "test": measured.get("test"),
-        "versions": versions(),
-        "command": shlex.join(["myocard", *sys.argv[1:]]),
-    }
-    table = prediction_table(cohort, scores, seeds)
-    table.to_parquet(folder / "predictions.parquet", index=False)
-    (folder / "run.json").write_text(json.dumps(run, indent=2, default=str) + "\n")
+
+    store: str
+    encoder: str | None = None
+    trained_on: str | None = None
+    probe: str | None = None
 
 
-def prediction_table(cohort: Cohort, scores: Scores, seeds: Sequence[int]) -> pd.DataFrame:
-    """Who was scored how and what is true of them: a row a split, seed and record."""
-    tables = [
-        _table(cohort, split, seed, values)
-        for split, by_seed in scores.items()
-        for seed, values in zip(seeds, by_seed, strict=True)
-    ]
-    return pd.concat(tables, ignore_index=True)
+class TransferInfo(Frozen):
+    """Settings of a transfer: the folds of the other store, and the names of the two."""
+
+    folds: tuple[int, ...] | None = None
+    stores: tuple[str, str] | None = None
 
 
-def _table(cohort: Cohort, split: str, seed: int, scores: NDArray[np.floating]) -> pd.DataFrame:
-    rows = cohort.rows[split]
-    columns: dict[str, Any] = {
-        "id": cohort.ids[rows],
-        "patient": cohort.patients[rows],
-        "split": split,
-        "seed": seed,
-    }
-    columns |= {name: values[rows] for name, values in cohort.traits.items()}
-    columns |= {f"score:{name}": scores[:, k] for k, name in enumerate(cohort.classes)}
-    columns |= {f"target:{name}": cohort.targets[rows, k] for k, name in enumerate(cohort.classes)}
-    return pd.DataFrame(columns)
+_Document = TypeVar("_Document", bound="Document")
+
+
+class Document(Frozen):
+    """A JSON file of results, of one schema."""
+
+    FILE: ClassVar[str]
+    FIX: ClassVar[str]
+    """Advice where the file cannot be read."""
+
+    def write(self, folder: Path) -> None:
+        text = self.model_dump_json(indent=2, by_alias=True)
+        (folder / self.FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls: type[_Document], folder: Path) -> _Document:
+        """Read the file in ``folder``.
+
+        Raises:
+            InputError: When it is not there, or not of this schema.
+        """
+        path = folder / cls.FILE
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            why = first_problem(error) if isinstance(error, ValidationError) else error
+            raise InputError(f"{path}: {why}; {cls.FIX}") from error
+
+
+class Run(Document, ClassifierShape):
+    """All that ``run.json`` says.
+
+    Attributes:
+        source: The data set of the test records.
+        trained_on: The data set of training and validation, where that is another one.
+        static_mixtures: Macro AUROC by split of a gated readout whose records all get the mean
+            weights: ``substituted`` under its own head, ``refitted`` under one trained for them.
+    """
+
+    FILE = RUN
+    FIX = "give the folder of a run, or run its program again"
+
+    version: Literal[2] = Field(default=2, alias="schema")
+    kind: Literal["probe", "finetune", "baseline"]
+    name: str
+    encoder: EncoderInfo
+    source: str
+    trained_on: str | None = None
+    leads: tuple[str, ...]
+    fraction: float = 1.0
+    classes_left_out: dict[str, str] = {}
+    splits: dict[str, SplitInfo]
+    seeds: tuple[int, ...]
+    chosen: tuple[Choice, ...] = ()
+    validation: Metrics
+    test: Metrics | None = None
+    layer_weights: LayerWeights | None = None
+    static_mixtures: dict[str, dict[SplitName, float]] = {}
+    hashes: Hashes
+    recipe: ProbeRecipe | FinetuneRecipe | RocketRecipe | NetworkRecipe
+    transfer: TransferInfo | None = None
+    seconds: float | None = None
+    versions: dict[str, str] = Field(default_factory=lambda: versions())
+    command: str = Field(default_factory=lambda: command())
+
+    @property
+    def shape(self) -> ClassifierShape:
+        return ClassifierShape(**{name: getattr(self, name) for name in SHAPE})
+
+    def metrics(self, split: SplitName) -> Metrics | None:
+        return self.test if split == "test" else self.validation
+
+
+def first_problem(error: ValidationError) -> str:
+    """The place of the first value that was refused, and why."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+
+
+SHAPE = tuple(ClassifierShape.model_fields)
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of what the numbers depend on."""
+    """Versions of Python and of the packages that numbers depend on."""
     packages = ("myocard", "torch", "numpy", "scipy", "scikit-learn")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def command() -> str:
+    """The command line of this process."""
+    return shlex.join(["myocard", *sys.argv[1:]])

@@ -1,17 +1,16 @@
-"""Atrial activity that has no beats: the waves of fibrillation and flutter."""
+"""Atrial activity without beats: the waves of fibrillation and flutter."""
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from myocard.simulation.dipole import Array
 
 
 def fibrillation(time: Array, rng: Generator) -> Array:
-    """``(3, samples)`` dipole (mV) of f waves, 4 to 9 a second, that wax, wane and wander.
+    """Draw the ``(3, samples)`` dipole (mV) of f waves, 4 to 9 a second, of changing amplitude.
 
-    Largest in V1 and the inferior leads, as in Stridh and Sörnmo 2001 (IEEE Trans Biomed Eng
-    48(1):105), whose model of a modulated wave with its harmonics this follows.
+    They are largest in V1 and the inferior leads. The model, a modulated wave with its harmonics,
+    is that of Stridh and Sörnmo 2001 (IEEE Trans Biomed Eng 48(1):105).
     """
     amplitude = np.exp(rng.normal(np.log(0.03), 0.6))
     directions = [[-0.1, 0.55, -0.8], [0.3, 0.8, -0.3]]
@@ -28,12 +27,12 @@ def fibrillation(time: Array, rng: Generator) -> Array:
 
 
 def flutter(time: Array, frequency: float, rng: Generator) -> Array:
-    """``(3, samples)`` dipole (mV) of flutter waves: a sawtooth, negative in the inferior leads.
+    """Draw the ``(3, samples)`` dipole (mV) of flutter waves, a sawtooth, negative in II, III, aVF.
 
     Args:
-        time: In seconds.
+        time: Times of the samples (s).
         frequency: Flutter waves per second (Hz).
-        rng: Where chance comes from.
+        rng: Random numbers to draw from.
     """
     amplitude = np.exp(rng.normal(np.log(0.085), 0.45))
     phase = rng.uniform(0, 2 * np.pi)

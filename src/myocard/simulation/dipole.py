@@ -1,4 +1,4 @@
-"""The heart as one moving dipole, and what twelve leads see of it.
+"""The heart as one moving dipole, and its projection on twelve leads.
 
 Each wave of a beat is a Gaussian in time along a fixed direction in space (McSharry et al. 2003,
 IEEE Trans Biomed Eng 50(3):289; in three dimensions Sameni et al. 2007, EURASIP J Adv Signal
@@ -49,24 +49,24 @@ class Waves(NamedTuple):
 
     @classmethod
     def of(cls, *rows: tuple[int, int, tuple[float, float, float]]) -> "Waves":
-        """Waves from rows of (peak in ms, width in ms, dipole in mV)."""
+        """Build waves from rows of (peak in ms, width in ms, dipole in mV)."""
         at, width, vector = zip(*rows, strict=True)
         return cls(np.array(at) / 1000, np.array(width) / 1000, np.array(vector))
 
     def repeated(self, times: Array, sizes: Array) -> "Waves":
-        """These waves once for every one of ``times`` (s), each time with its own size."""
+        """Repeat these waves at each of ``times`` (s), each time with its own size."""
         at = np.add.outer(times, self.at).ravel()
         vector = np.multiply.outer(sizes, self.vector).reshape(-1, 3)
         return Waves(at, np.tile(self.width, len(times)), vector)
 
 
 def joined(parts: Sequence[Waves]) -> Waves:
-    """All waves of ``parts``."""
+    """Join the waves of ``parts``."""
     return Waves(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
 def low_passed(waves: Waves, cut: float) -> Waves:
-    """The waves behind a Gaussian low-pass filter that is -3 dB at ``cut`` (Hz).
+    """Pass waves through a Gaussian low-pass filter that is -3 dB at ``cut`` (Hz).
 
     A Gaussian through a Gaussian is a wider, lower Gaussian: exact at any sampling rate.
     """
@@ -76,7 +76,7 @@ def low_passed(waves: Waves, cut: float) -> Waves:
 
 
 def vectorcardiogram(waves: Waves, samples: int, rate: float) -> Array:
-    """``(3, samples)`` dipole (mV) at ``rate`` (Hz), from time 0."""
+    """Return the ``(3, samples)`` dipole (mV) at ``rate`` (Hz), from time 0."""
     # Six standard deviations from its peak a wave of 1 mV is below 0.00002 µV: look no further.
     reach = int(6 * waves.width.max() * rate) + 1
     place = np.rint(waves.at * rate).astype(int)[:, None] + np.arange(-reach, reach + 1)
@@ -89,12 +89,12 @@ def vectorcardiogram(waves: Waves, samples: int, rate: float) -> Array:
 
 
 def rotation(frontal: float, transverse: float) -> Array:
-    """``(3, 3)`` turn of the heart in its chest.
+    """Return the ``(3, 3)`` rotation of the heart in its chest.
 
     Args:
-        frontal: Clockwise as the observer sees it, as axes are counted: towards the feet and then
-            the patient's right (degrees).
-        transverse: Seen from the feet, from the left to the back (degrees).
+        frontal: Angle clockwise as the observer sees it, as axes are counted: towards the feet and
+            then the patient's right (degrees).
+        transverse: Angle seen from the feet, from the left to the back (degrees).
     """
     a, b = np.deg2rad([frontal, transverse])
     in_front = [[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]
@@ -103,7 +103,7 @@ def rotation(frontal: float, transverse: float) -> Array:
 
 
 def twelve_leads(independent: Array) -> NDArray[np.float32]:
-    """``(12, samples)`` in canonical order from ``(8, samples)`` of the independent leads (mV)."""
+    """Derive all leads, ``(12, samples)``, from the independent ones, ``(8, samples)`` (mV)."""
     rows = dict(zip(INDEPENDENT_LEADS, independent, strict=True))
     rows |= limb_leads(rows["I"], rows["II"])
     return np.stack([rows[lead] for lead in LEADS]).astype(np.float32)

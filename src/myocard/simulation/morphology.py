@@ -1,4 +1,4 @@
-"""What a beat looks like: the waves of the normal heart and how each condition changes them.
+"""The shape of a beat: the waves of the normal heart and the change that each condition makes.
 
 Directions are in Frank's axes (x left, y feet, z back). They were chosen so that the projected
 leads meet the textbook's criteria (Surawicz and Knilans, Chou's Electrocardiography in Clinical
@@ -16,34 +16,28 @@ from myocard.simulation.findings import possible
 
 # Times from the main deflection of the QRS complex: septum, free wall, base.
 _NORMAL_QRS = Waves.of(
-    (-22, 8, (-0.14, 0.02, -0.24)),
-    (0, 11, (1.0, 0.82, 0.15)),
-    (22, 11, (-0.14, -0.12, 0.62)),
+    (-22, 8, (-0.14, 0.02, -0.24)), (0, 11, (1.0, 0.82, 0.15)), (22, 11, (-0.14, -0.12, 0.62))
 )
 _LEFT_BUNDLE_BRANCH_BLOCK = Waves.of(
-    (-46, 15, (0.22, 0.12, -0.06)),
-    (-12, 23, (0.75, 0.5, 0.55)),
-    (32, 22, (0.8, 0.3, 0.75)),
+    (-46, 15, (0.22, 0.12, -0.06)), (-12, 23, (0.75, 0.5, 0.55)), (32, 22, (0.8, 0.3, 0.75))
 )
 # Times from the onset of the P wave: right atrium, left atrium.
 _NORMAL_P = Waves.of((38, 16, (0.035, 0.075, -0.045)), (68, 17, (0.05, 0.05, 0.03)))
 # Times from the peak of the T wave, along a unit vector that the shape fills in.
 _T_TIMES = Waves.of((-45, 50, (0.5, 0.0, 0.0)), (0, 34, (0.66, 0.0, 0.0)))
-
-
-# Chance of a condition that nobody has called yet.
+# Chance that a condition which is not among the findings is there to a small degree.
 _BORDERLINE = 0.15
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A beat in the making.
+    """QRS complex, ST segment and T wave of a beat.
 
     Attributes:
         qrs: Waves of the QRS complex, in time from its main deflection.
         st: ``(3,)`` dipole of the ST segment (mV).
         t: ``(3,)`` dipole at the peak of the T wave (mV).
-        pr: From the onset of P to the onset of QRS (s).
+        pr: Time from the onset of P to the onset of QRS (s).
         qt_corrected: QT interval at 60 beats a minute (s), after Fridericia.
     """
 
@@ -66,7 +60,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Heart:
-    """Every wave a heart can make.
+    """All waves of a heart.
 
     Attributes:
         shape: Its normal beat.
@@ -81,15 +75,12 @@ class Heart:
     ectopic: Waves
 
     def ventricles(self, qt: float) -> Waves:
-        """QRS complex, ST segment and T wave, in time from the main deflection, for a QT (s)."""
+        """Return QRS, ST segment and T wave, in time from the main deflection, for a QT (s)."""
         shape = self.shape
         stretch = float(np.sqrt(qt / 0.39))
         peak = shape.onset + qt - 2.2 * stretch * _T_TIMES.width[-1]
-        t = Waves(
-            peak + stretch * _T_TIMES.at,
-            stretch * _T_TIMES.width,
-            np.outer(_T_TIMES.vector[:, 0], shape.t),
-        )
+        vector = np.outer(_T_TIMES.vector[:, 0], shape.t)
+        t = Waves(peak + stretch * _T_TIMES.at, stretch * _T_TIMES.width, vector)
         st = Waves(np.array([shape.offset + 0.045]), np.array([0.036]), shape.st[None])
         return joined([shape.qrs, st, t])
 
@@ -103,12 +94,8 @@ def heart(findings: tuple[str, ...], sex: str, rng: Generator) -> Heart:
             shape = change(shape, severity)
     turn = rotation(rng.normal(0, 18), rng.normal(0, 9))
     turn_t = rotation(rng.normal(0, 10), rng.normal(0, 10)) @ turn
-    shape = replace(
-        shape,
-        qrs=shape.qrs._replace(vector=shape.qrs.vector @ turn.T),
-        st=turn @ shape.st,
-        t=turn_t @ shape.t,
-    )
+    qrs = shape.qrs._replace(vector=shape.qrs.vector @ turn.T)
+    shape = replace(shape, qrs=qrs, st=turn @ shape.st, t=turn_t @ shape.t)
     size = np.exp(rng.normal(0, 0.22)) * (0.75 if "LVOLT" in findings else 1.0)
     p = _NORMAL_P._replace(vector=size * _NORMAL_P.vector @ turn.T)
     ectopic_p = p._replace(vector=p.vector @ rotation(rng.uniform(-140, -50), 20.0).T)
@@ -116,10 +103,10 @@ def heart(findings: tuple[str, ...], sex: str, rng: Generator) -> Heart:
 
 
 def _severity(code: str, findings: tuple[str, ...], rng: Generator) -> float:
-    """How far a condition has gone; 0 for most who are not said to have it.
+    """Draw the severity of a condition; 0 for most hearts without it among their findings.
 
-    Some of them are on their way, and some who have it are barely there: readers draw a line
-    through a continuum, and nobody can tell the two sides apart without fail.
+    Some of these have it to a small degree, and some with the finding barely more: readers divide
+    a continuum, and its two sides cannot be distinguished without error.
     """
     present, borderline, chance = rng.uniform(0.25, 1.2), rng.uniform(0.05, 0.55), rng.random()
     if code in findings:
@@ -128,11 +115,12 @@ def _severity(code: str, findings: tuple[str, ...], rng: Generator) -> float:
 
 
 def lead_vectors(rng: Generator) -> Array:
-    """``(8, 3)`` Dower's matrix for electrodes put on by hand."""
+    """Draw the ``(8, 3)`` matrix of Dower for electrodes placed by hand."""
     return DOWER * np.exp(rng.normal(0, 0.07, (8, 1))) + rng.normal(0, 0.05, (8, 3))
 
 
 def _normal(sex: str, rng: Generator) -> Shape:
+    """Draw a normal beat."""
     size = np.exp(rng.normal(0, 0.2)) * (1.05 if sex == "M" else 0.93)
     stretch = np.clip(rng.normal(1, 0.07), 0.85, 1.18)
     uneven = np.exp(rng.normal(0, 0.18, (3, 1)))
@@ -151,7 +139,7 @@ def _normal(sex: str, rng: Generator) -> Shape:
 
 
 def _left_bundle_branch_block(shape: Shape, severity: float) -> Shape:
-    """Slow activation from the septum to the left and back; repolarisation opposes it."""
+    """Make activation slow, from the septum to the left and back; repolarisation opposes it."""
     size = np.linalg.norm(shape.qrs.vector[1]) / np.linalg.norm(_NORMAL_QRS.vector[1])
     stretch = 0.8 + 0.2 * severity
     # Below a half the left bundle still conducts some of the beat.
@@ -159,78 +147,60 @@ def _left_bundle_branch_block(shape: Shape, severity: float) -> Shape:
     block = _LEFT_BUNDLE_BRANCH_BLOCK
     slow = Waves(stretch * block.at, stretch * block.width, share * size * block.vector)
     fast = shape.qrs._replace(vector=(1 - share) * shape.qrs.vector)
-    return replace(
-        shape,
-        qrs=joined([fast, slow]) if share < 1 else slow,
-        st=shape.st + severity * size * np.array([-0.09, -0.02, -0.12]),
-        t=(1 - 0.6 * share) * shape.t + share * size * np.array([-0.22, -0.05, -0.26]),
-        qt_corrected=shape.qt_corrected + 0.035 * share,
-    )
+    qrs = joined([fast, slow]) if share < 1 else slow
+    st = shape.st + severity * size * np.array([-0.09, -0.02, -0.12])
+    t = (1 - 0.6 * share) * shape.t + share * size * np.array([-0.22, -0.05, -0.26])
+    return replace(shape, qrs=qrs, st=st, t=t, qt_corrected=shape.qt_corrected + 0.035 * share)
 
 
 def _right_bundle_branch_block(shape: Shape, severity: float) -> Shape:
-    """A late wave to the right and front; T in V1 opposes it."""
+    """Add a late wave to the right and front; T in V1 opposes it."""
     late = Waves.of((46, 15, (-0.5, -0.03, -0.62)))
     size = 0.2 + 0.75 * severity
     late = late._replace(at=late.at + 0.012 * severity, vector=size * late.vector)
-    return replace(
-        shape,
-        qrs=joined([shape.qrs, late]),
-        t=shape.t + severity * np.array([0.06, 0.0, 0.2]),
-        qt_corrected=shape.qt_corrected + 0.02,
-    )
+    t = shape.t + severity * np.array([0.06, 0.0, 0.2])
+    qt_corrected = shape.qt_corrected + 0.02
+    return replace(shape, qrs=joined([shape.qrs, late]), t=t, qt_corrected=qt_corrected)
 
 
 def _anterior_infarction(shape: Shape, severity: float) -> Shape:
-    """The front wall is silent: forces point back; current of injury points to the front."""
+    """Silence the front wall: forces point back; current of injury points to the front."""
     vector = shape.qrs.vector.copy()
     vector[0] += severity * np.array([0.04, 0.0, 0.5])
     vector[1] += severity * np.array([-0.15, 0.0, 0.22])
-    return replace(
-        shape,
-        qrs=shape.qrs._replace(vector=vector),
-        st=shape.st + severity * np.array([0.03, -0.03, -0.17]),
-        t=shape.t + severity * np.array([-0.03, 0.0, 0.1]),
-    )
+    st = shape.st + severity * np.array([0.03, -0.03, -0.17])
+    t = shape.t + severity * np.array([-0.03, 0.0, 0.1])
+    return replace(shape, qrs=shape.qrs._replace(vector=vector), st=st, t=t)
 
 
 def _inferior_infarction(shape: Shape, severity: float) -> Shape:
-    """The lower wall is silent: early forces point up; current of injury points down."""
+    """Silence the lower wall: early forces point up; current of injury points down."""
     vector, width = shape.qrs.vector.copy(), shape.qrs.width.copy()
     vector[0] += severity * np.array([0.05, -0.5, 0.0])
     vector[1] += severity * np.array([0.0, -0.22, 0.0])
     width[0] *= 1 + 0.35 * severity
-    return replace(
-        shape,
-        qrs=shape.qrs._replace(vector=vector, width=width),
-        st=shape.st + severity * np.array([-0.05, 0.15, 0.03]),
-        t=shape.t + severity * np.array([0.0, -0.12, 0.0]),
-    )
+    st = shape.st + severity * np.array([-0.05, 0.15, 0.03])
+    t = shape.t + severity * np.array([0.0, -0.12, 0.0])
+    return replace(shape, qrs=shape.qrs._replace(vector=vector, width=width), st=st, t=t)
 
 
 def _left_ventricular_hypertrophy(shape: Shape, severity: float) -> Shape:
-    """More force to the left and back; with severity the strain pattern."""
+    """Add force to the left and back; with severity the strain pattern."""
     vector = shape.qrs.vector.copy()
     vector[1] = (1.25 + 0.45 * severity) * vector[1] + severity * np.array([0.2, -0.15, 0.1])
     vector[2] = (1.25 + 0.45 * severity) * vector[2]
     strain = max(0.0, severity - 0.4)
-    return replace(
-        shape,
-        qrs=shape.qrs._replace(vector=vector, width=1.06 * shape.qrs.width),
-        st=shape.st + strain * np.array([-0.09, -0.03, -0.06]),
-        t=shape.t + strain * np.array([-0.5, -0.2, -0.08]),
-    )
+    qrs = shape.qrs._replace(vector=vector, width=1.06 * shape.qrs.width)
+    st = shape.st + strain * np.array([-0.09, -0.03, -0.06])
+    t = shape.t + strain * np.array([-0.5, -0.2, -0.08])
+    return replace(shape, qrs=qrs, st=st, t=t)
 
 
 def _low_voltage(shape: Shape, severity: float) -> Shape:
-    """Less of everything, as behind fluid or fat."""
+    """Reduce all amplitudes, as behind fluid or fat."""
     size = 0.66 - 0.26 * severity
-    return replace(
-        shape,
-        qrs=shape.qrs._replace(vector=size * shape.qrs.vector),
-        st=size * shape.st,
-        t=1.2 * size * shape.t,
-    )
+    qrs = shape.qrs._replace(vector=size * shape.qrs.vector)
+    return replace(shape, qrs=qrs, st=size * shape.st, t=1.2 * size * shape.t)
 
 
 def _first_degree_block(shape: Shape, severity: float) -> Shape:
@@ -254,7 +224,7 @@ _CHANGES: dict[str, Callable[[Shape, float], Shape]] = {
 
 
 def _ectopic(rng: Generator) -> Waves:
-    """A broad beat from one ventricle to the other, and a T wave against it."""
+    """Draw a broad beat from one ventricle to the other, and a T wave opposed to it."""
     from_left = np.array([[-0.45, 0.5, -0.9], [-0.55, 0.2, -0.75]])
     from_right = np.array([[0.7, 0.75, 0.35], [0.6, 0.55, 0.8]])
     first, second = from_left if rng.random() < 0.4 else from_right

@@ -1,4 +1,4 @@
-"""What the leads pick up besides the heart."""
+"""Noise of the leads: baseline wander, muscle noise and hum."""
 
 import numpy as np
 from numpy.random import Generator
@@ -11,10 +11,10 @@ _USABLE = 0.45
 
 
 def noise(shape: tuple[int, int], rate: float, site: Site, rng: Generator) -> Array:
-    """Baseline wander, muscle noise and hum (mV) of ``shape`` (leads, samples).
+    """Draw baseline wander, muscle noise and hum (mV) of ``shape`` (leads, samples).
 
-    Made of frequencies, each with the same random share at every rate, so that a higher rate adds
-    detail and changes nothing else.
+    It is a sum of frequencies, each with the same random share at every rate, so that a higher
+    rate adds detail and changes nothing else.
     """
     leads, samples = shape
     levels, mains, chance = rng.spawn(3)
@@ -34,7 +34,7 @@ def noise(shape: tuple[int, int], rate: float, site: Site, rng: Generator) -> Ar
 
 
 def _density(frequency: Array, leads: int, site: Site, rng: Generator) -> Array:
-    """``(leads, frequencies)`` power of wander and muscle noise behind the device (mV² per Hz)."""
+    """Draw the ``(leads, frequencies)`` power of wander and muscle noise (mV² per Hz), filtered."""
     wander, muscle = np.exp(rng.normal(np.log([site.wander, site.muscle]), 0.65))
     each = np.exp(rng.normal(0, 0.35, (2, leads, 1)))
     breath = rng.uniform(0.15, 0.35)
@@ -49,7 +49,7 @@ def _density(frequency: Array, leads: int, site: Site, rng: Generator) -> Array:
 
 
 def _hum(leads: int, time: Array, site: Site, rng: Generator) -> Array:
-    """The mains, never quite at their nominal frequency, behind the device's filter (mV)."""
+    """Draw the hum of the mains near their nominal frequency behind the device's filter (mV)."""
     passed = 0.5 ** ((site.mains / site.band[1]) ** 2 / 2)
     amplitude = site.hum * np.exp(rng.normal(0, 0.7)) * np.exp(rng.normal(0, 0.5, (leads, 1)))
     phase = rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.5, (leads, 1))

@@ -1,4 +1,4 @@
-"""When the heart beats."""
+"""The times of the beats."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from myocard.simulation.dipole import Array
 
 # Beats per minute between which a rhythm's mean rate is drawn.
 _RANGES = {
@@ -44,11 +44,11 @@ class Beats:
     atrial_rate: float
 
     def within(self, seconds: float) -> Array:
-        """Those of the record itself."""
+        """Return the times from 0 to the end of the record (s)."""
         return self.at[(self.at >= 0) & (self.at < seconds)]
 
     def cycle(self, seconds: float) -> float:
-        """Mean time between beats of the record (s)."""
+        """Return the mean time between beats of the record (s)."""
         return float(np.diff(self.within(seconds)).mean())
 
 
@@ -60,9 +60,9 @@ def beats(
     Args:
         rhythm: SCP code of the rhythm.
         ectopy: ``"PVC"`` or ``"PAC"`` for premature beats, or None.
-        seconds: Length of the record.
-        pace: Shape of the beta law that places the heart rate in its range.
-        rng: Where chance comes from.
+        seconds: Length of the record (s).
+        pace: Shape of the beta distribution of the heart rate over its range.
+        rng: Random numbers to draw from.
     """
     if rhythm == "AFLT":
         regular, atrial_rate = _flutter(seconds, rng)
@@ -70,8 +70,9 @@ def beats(
         low, high = _RANGES[rhythm]
         cycle = 60 / (low + (high - low) * rng.beta(*pace))
         count = int((seconds + 2 * _MARGIN) / (0.7 * cycle)) + 2
-        fractions = _fibrillating(count, rng) if rhythm == "AFIB" else None
-        if fractions is None:
+        if rhythm == "AFIB":
+            fractions = _fibrillating(count, rng)
+        else:
             fractions = _breathing(count, cycle, _BREATHING[rhythm], rng)
         regular = _from(cycle, np.maximum(cycle * fractions, _REFRACTORY), rng)
         atrial_rate = 1 / cycle
@@ -87,7 +88,7 @@ def _from(cycle: float, intervals: Array, rng: Generator) -> Array:
 
 
 def _breathing(count: int, cycle: float, depths: tuple[float, float], rng: Generator) -> Array:
-    """Cycles of the sinus node, as fractions of the mean one: they follow respiration."""
+    """Draw cycles of the sinus node, as fractions of the mean one: they follow respiration."""
     breath, phase = rng.uniform(0.17, 0.32), rng.uniform(0, 2 * np.pi)
     time = cycle * np.arange(count)
     wave = np.sin(2 * np.pi * breath * time + phase)
@@ -95,13 +96,13 @@ def _breathing(count: int, cycle: float, depths: tuple[float, float], rng: Gener
 
 
 def _fibrillating(count: int, rng: Generator) -> Array:
-    """Cycles of fibrillation, as fractions of the mean one: independent of each other."""
+    """Draw cycles of fibrillation, as fractions of the mean one: independent of each other."""
     spread = rng.uniform(0.1, 0.28)
     return np.exp(spread * rng.standard_normal(count) - spread**2 / 2)
 
 
 def _flutter(seconds: float, rng: Generator) -> tuple[Array, float]:
-    """Every second, third or fourth flutter wave is conducted."""
+    """Draw beats and the rate of flutter waves, of which each second, third or fourth conducts."""
     atrial_rate = rng.uniform(4.2, 5.4)
     cycle = rng.choice([2, 3, 4], p=[0.45, 0.2, 0.35]) / atrial_rate
     count = int((seconds + 2 * _MARGIN) / cycle) + 2
@@ -109,7 +110,7 @@ def _flutter(seconds: float, rng: Generator) -> tuple[Array, float]:
 
 
 def _some(at: Array, seconds: float, rng: Generator) -> NDArray[np.int64]:
-    """Indices of one to three beats, none next to another, in the record as are those before."""
+    """Draw the indices of one to three beats in the record, none next to another."""
     before = np.roll(at, 1)
     inside = np.flatnonzero((before > 0.1) & (before < at) & (at < seconds - 0.3))
     order = rng.permutation(inside if len(inside) else [int(np.abs(at - seconds / 2).argmin())])
@@ -122,7 +123,7 @@ def _some(at: Array, seconds: float, rng: Generator) -> NDArray[np.int64]:
 
 
 def _ventricular(at: Array, chosen: NDArray[np.int64], rng: Generator) -> Array:
-    """Beats come early and the next is on time: the sinus node goes on (compensatory pause)."""
+    """Move beats forward; the next stays, as the sinus node goes on (compensatory pause)."""
     early = at.copy()
     gap = at[chosen] - at[chosen - 1]
     coupling = np.maximum(rng.uniform(0.52, 0.76, len(chosen)) * gap, np.minimum(0.34, 0.9 * gap))
@@ -131,7 +132,7 @@ def _ventricular(at: Array, chosen: NDArray[np.int64], rng: Generator) -> Array:
 
 
 def _atrial(at: Array, chosen: NDArray[np.int64], rng: Generator) -> Array:
-    """Beats come early and reset the sinus node: those behind follow almost a cycle later."""
+    """Move beats forward and those behind with them, as the sinus node is reset."""
     intervals = np.diff(at, prepend=at[0])
     lost = (1 - rng.uniform(0.6, 0.85, len(chosen))) * intervals[chosen]
     intervals[chosen] -= lost

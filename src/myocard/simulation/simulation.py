@@ -1,4 +1,4 @@
-"""From a seed and a number to a twelve-lead ECG."""
+"""Simulation of a twelve-lead ECG from a seed and a number."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,8 @@ from numpy.random import Generator
 from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.record import Record
-from myocard.simulation import atria
-from myocard.simulation.dipole import (
-    Array,
-    Waves,
-    joined,
-    low_passed,
-    twelve_leads,
-    vectorcardiogram,
-)
+from myocard.simulation import atria, dipole
+from myocard.simulation.dipole import Array, Waves
 from myocard.simulation.findings import SINUS
 from myocard.simulation.morphology import Heart, heart, lead_vectors
 from myocard.simulation.noise import noise
@@ -26,25 +19,25 @@ from myocard.simulation.sites import Site, site_named
 from myocard.simulation.streams import stream
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Simulated:
     """A simulated ECG and the truth about it.
 
     Attributes:
         record: Twelve leads in canonical order, mV.
-        findings: SCP codes of what it shows, the rhythm first; NORM where nothing is abnormal.
-        age: In years.
+        findings: SCP codes of everything it shows, the rhythm first; NORM if nothing is abnormal.
+        age: Age in years.
         sex: ``"F"`` or ``"M"``.
-        patient: Shared by the records of one patient; unique within a seed and site.
+        patient: Name of the patient, unique within a seed and site.
         site: Name of the hospital.
-        device: What recorded it.
+        device: Name of the electrocardiograph.
         heart_rate: Beats per minute, from the mean time between beats.
         atrial_rate: Atrial beats per minute; flutter waves in flutter.
         beats: Times of the QRS complexes (s).
-        qrs: Width of the QRS complex (s), of premature ventricular beats not.
+        qrs: Width of the QRS complex (s), premature ventricular beats aside.
         qt: QT interval (s).
-        qrs_axis: Of the QRS complex in the frontal plane (degrees, 0 to the left, 90 to the feet).
-        t_axis: Of the T wave.
+        qrs_axis: Axis of the QRS complex in the frontal plane (degrees; 0 left, 90 to the feet).
+        t_axis: Axis of the T wave.
     """
 
     record: Record
@@ -72,10 +65,10 @@ def simulate(
     rate samples the same heart more often.
 
     Args:
-        seed: Number of the world.
+        seed: Seed of patients, visits and signals.
         index: Number of the record, from 0.
         rate: Samples per second (Hz), at least 50.
-        seconds: Length, at least 2.5.
+        seconds: Length (s), at least 2.5.
         site: ``"A"`` or ``"B"``, see ``SITES``.
 
     Raises:
@@ -84,25 +77,24 @@ def simulate(
     if rate < 50 or seconds < 2.5:
         raise InputError(f"{seconds:g} s at {rate:g} Hz; simulate at least 2.5 s at 50 Hz")
     hospital = site_named(site)
-    who = visit(seed, index, site=site)
+    drawn = visit(seed, index, site=site)
     timing = stream(seed, site, "rhythm", index)
-    ectopy = next((code for code in ("PVC", "PAC") if code in who.findings), None)
-    pulse = beats(who.rhythm, ectopy, seconds, hospital.pace, timing)
-    body = heart(who.findings, who.sex, stream(seed, site, "anatomy", who.patient))
+    ectopy = next((code for code in ("PVC", "PAC") if code in drawn.findings), None)
+    pulse = beats(drawn.rhythm, ectopy, seconds, hospital.pace, timing)
+    body = heart(drawn.findings, drawn.sex, stream(seed, site, "anatomy", drawn.patient))
     qt = body.shape.qt_corrected * pulse.cycle(seconds) ** (1 / 3)
-    waves = low_passed(_waves(body, pulse, who, qt, timing), hospital.band[1])
+    waves = dipole.low_passed(_waves(body, pulse, drawn, qt, timing), hospital.band[1])
     time = np.arange(round(seconds * rate)) / rate
-    dipole = vectorcardiogram(waves, len(time), rate) + _atrial_waves(
-        who.rhythm, pulse, time, timing
-    )
-    signal = _recorded(dipole, rate, hospital, stream(seed, site, "noise", index))
+    vector = dipole.vectorcardiogram(waves, len(time), rate)
+    vector += _atrial_waves(drawn.rhythm, pulse, time, timing)
+    signal = _recorded(vector, rate, hospital, stream(seed, site, "noise", index))
     shape = body.shape
     return Simulated(
         record=Record(signal, float(rate), LEADS),
-        findings=who.findings,
-        age=who.age,
-        sex=who.sex,
-        patient=str(who.patient),
+        findings=drawn.findings,
+        age=drawn.age,
+        sex=drawn.sex,
+        patient=str(drawn.patient),
         site=site,
         device=hospital.device,
         heart_rate=60 / pulse.cycle(seconds),
@@ -115,25 +107,25 @@ def simulate(
     )
 
 
-def _waves(body: Heart, pulse: Beats, who: Visit, qt: float, rng: Generator) -> Waves:
-    """Every wave of the record, at its time."""
+def _waves(body: Heart, pulse: Beats, drawn: Visit, qt: float, rng: Generator) -> Waves:
+    """Draw all waves of the record, at their times, but for atrial fibrillation and flutter."""
     breath, phase = rng.uniform(0.15, 0.35), rng.uniform(0, 2 * np.pi)
     sizes = 1 + rng.uniform(0.0, 0.06) * np.sin(2 * np.pi * breath * pulse.at + phase)
-    early, ventricular = pulse.premature, "PVC" in who.findings
+    early, ventricular = pulse.premature, "PVC" in drawn.findings
     own = ~early if ventricular else np.ones_like(early)
     parts = [body.ventricles(qt).repeated(pulse.at[own], sizes[own])]
     if ventricular:
         parts.append(body.ectopic.repeated(pulse.at[early], sizes[early]))
-    if who.rhythm in SINUS:
+    if drawn.rhythm in SINUS:
         p_onset = pulse.at + body.shape.onset - body.shape.pr
         parts.append(body.p.repeated(p_onset[~early], sizes[~early]))
         if not ventricular:
             parts.append(body.ectopic_p.repeated(p_onset[early] + 0.02, sizes[early]))
-    return joined(parts)
+    return dipole.joined(parts)
 
 
 def _atrial_waves(rhythm: str, pulse: Beats, time: Array, rng: Generator) -> Array:
-    """``(3, samples)`` of fibrillation or flutter (mV), zero in other rhythms."""
+    """Draw ``(3, samples)`` of fibrillation or flutter (mV), zero in other rhythms."""
     if rhythm == "AFIB":
         return atria.fibrillation(time, rng)
     if rhythm == "AFLT":
@@ -141,12 +133,17 @@ def _atrial_waves(rhythm: str, pulse: Beats, time: Array, rng: Generator) -> Arr
     return np.zeros((3, len(time)))
 
 
-def _recorded(dipole: Array, rate: float, site: Site, rng: Generator) -> np.ndarray:
-    """``(12, samples)`` in mV. Noise enters the electrodes, so the limb leads' laws survive it."""
+def _recorded(vector: Array, rate: float, site: Site, rng: Generator) -> np.ndarray:
+    """Record a dipole: ``(12, samples)`` in mV.
+
+    Noise enters at the independent leads, so that the limb leads' laws hold.
+    """
     vectors = lead_vectors(rng)
     gain = site.gain * np.exp(rng.normal(0, 0.05))
-    clean = vectors @ dipole
-    return twelve_leads(gain * (clean + noise((len(clean), clean.shape[1]), rate, site, rng)))
+    clean = vectors @ vector
+    return dipole.twelve_leads(
+        gain * (clean + noise((len(clean), clean.shape[1]), rate, site, rng))
+    )
 
 
 def _axis(vector: Array) -> float:

@@ -9,19 +9,16 @@ from myocard.simulation.people import visit
 from myocard.simulation.simulation import simulate
 from myocard.simulation.sites import site_named
 
-FOLDS = 10
+_FOLDS = 10
 
 
-def entries(
-    count: int, seed: int, *, rate: float = 500.0, seconds: float = 10.0, site: str = "A"
-) -> list[Entry]:
-    """The first ``count`` records of a seed and site; signals are made when they are read.
+def entries(count: int, seed: int, *, rate: float = 500.0, site: str = "A") -> list[Entry]:
+    """List the first ``count`` records of a seed and site, 10 s each; reading one simulates it.
 
     Args:
         count: Number of records.
-        seed: Number of the world.
+        seed: Seed of patients, visits and signals.
         rate: Samples per second (Hz).
-        seconds: Length of a record.
         site: ``"A"`` or ``"B"``.
 
     Raises:
@@ -30,28 +27,27 @@ def entries(
     device = site_named(site).device
     found = []
     for index in range(count):
-        who = visit(seed, index, site=site)
-        found.append(
-            Entry(
-                id=f"{site}{index:06d}",
-                path=Path("simulator"),
-                read=partial(_read, seed, index, rate=rate, seconds=seconds, site=site),
-                patient=f"{site}{who.patient}",
-                fold=fold_of(who.patient),
-                codes=tuple(f"scp:{code}" for code in who.findings),
-                age=who.age,
-                sex=who.sex,
-                site=site,
-                device=device,
-            )
+        drawn = visit(seed, index, site=site)
+        entry = Entry(
+            id=f"{site}{index:06d}",
+            path=Path("simulator"),
+            read=partial(_read, seed, index, rate=rate, site=site),
+            patient=f"{site}{drawn.patient}",
+            fold=fold_of(drawn.patient),
+            codes=tuple(f"scp:{code}" for code in drawn.findings),
+            age=drawn.age,
+            sex=drawn.sex,
+            site=site,
+            device=device,
         )
+        found.append(entry)
     return found
 
 
 def fold_of(patient: int) -> int:
-    """Fold of a patient, 1 to 10: all records of one patient share it."""
-    return 1 + patient % FOLDS
+    """Return the fold of a patient, 1 to 10: all records of one patient share it."""
+    return 1 + patient % _FOLDS
 
 
-def _read(seed: int, index: int, *, rate: float, seconds: float, site: str) -> Record:
-    return simulate(seed, index, rate=rate, seconds=seconds, site=site).record
+def _read(seed: int, index: int, *, rate: float, site: str) -> Record:
+    return simulate(seed, index, rate=rate, site=site).record

@@ -1,4 +1,4 @@
-"""Streams of random numbers, one for each thing that is drawn."""
+"""Streams of random numbers, one for each purpose."""
 
 from numpy.random import Generator, SeedSequence, default_rng
 
@@ -9,10 +9,10 @@ _NAMES = ("patient", "anatomy", "return", "visit", "rhythm", "noise")
 
 
 def stream(seed: int, site: str, name: str, number: int) -> Generator:
-    """The random numbers of one purpose for one patient or record.
+    """Return the random numbers of one purpose for one patient or record.
 
-    Streams are independent of each other, so what is drawn from one (more beats, a higher rate,
-    more records) never changes what another gives.
+    Streams are independent of each other, so that more draws from one (more beats, a higher rate,
+    more records) never change another.
 
     Raises:
         InputError: For a negative seed or number.

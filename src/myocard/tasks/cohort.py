@@ -1,4 +1,4 @@
-"""Which records a task is trained, chosen and tested on, and what is true of them."""
+"""Cohorts: the records that a task is trained, chosen and tested on, and their targets."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from myocard.data.leaks import recognise, refuse
 from myocard.errors import InputError
-from myocard.recipe import Split
+from myocard.recipe import Evaluation, Split
 from myocard.tasks.task import Task
+from myocard.tasks.task import task as task_named
 
 SPLITS = ("train", "validation", "test")
 _PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 TRAITS = ("sex", "age", "site", "device")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Cohort:
     """The records of a task, split.
 
@@ -26,13 +27,13 @@ class Cohort:
         source: The data set of its records.
         classes: The classes that are kept.
         left_out: The others, each with the reason.
-        exclusive: Whether a record has exactly one class.
+        exclusive: True if a record has exactly one class.
         targets: ``(records, classes)``, for all records of the table.
         rows: Positions in the table of each split's records.
-        ids: Of all records of the table.
-        patients: Of all records of the table.
-        folds: Of each split.
-        traits: Those of ``TRAITS`` that the table has, of all its records.
+        ids: Ids of all records of the table.
+        patients: Patients of all records of the table.
+        folds: Folds of each split.
+        traits: The ``TRAITS`` that the table has, of all its records.
     """
 
     task: str
@@ -55,8 +56,8 @@ class Cohort:
     def training_rows(self, fraction: float, seed: int) -> NDArray[np.int64]:
         """A share of the training records, drawn patient by patient.
 
-        Of one seed, a smaller share lies within a larger one; the last patient may be cut short, so
-        that every seed trains on as many records.
+        A smaller share lies within a larger one of the same seed; the last patient may be cut
+        short, so that every seed trains on as many records.
         """
         rows = self.rows["train"]
         count = max(2, round(fraction * len(rows)))  # batch norm needs two
@@ -68,26 +69,24 @@ class Cohort:
         places = [place[patient] for patient in patients]
         return np.sort(rows[np.argsort(places, kind="stable")[:count]])
 
-    def sizes(self) -> dict[str, dict[str, object]]:
-        return {
-            split: {
-                "folds": list(self.folds[split]),
-                "records": len(rows),
-                "patients": len(set(self.patients[rows])),
-            }
-            for split, rows in self.rows.items()
-        }
 
-
-def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int = 1) -> Cohort:
-    """The cohort of ``task`` among ``records``.
-
-    They have columns source, id, patient, sha256, fingerprint, fold, codes and, if an encoder is
-    read, seen; and those of ``TRAITS`` that are known.
+def assemble(
+    records: pd.DataFrame, task: Task, split: Split, *, known: pd.Series, min_positives: int = 1
+) -> Cohort:
+    """Assemble the cohort of ``task`` among ``records``, and refuse leaks.
 
     A class with fewer than ``min_positives`` positives, or without a negative, in any of the splits
-    is left out: it could not be trained, chosen or scored. That looks at labels of the test folds,
-    never at scores.
+    is left out: it could not be trained, chosen or scored. This looks at labels of the test
+    folds, never at scores.
+
+    Args:
+        records: With the columns source, id, patient, sha256, fingerprint, fold and codes, and
+            those of ``TRAITS`` that are known.
+        task: The task.
+        split: The purpose of each fold.
+        known: Words that say how each record is known to the encoder; empty where it is not
+            (``PretrainedOn.known``, or ``nothing_known`` for a model without an encoder).
+        min_positives: Fewest positives in each split that keep a class.
 
     Raises:
         InputError: When a patient or a waveform is in two splits, no class is left (or one, where
@@ -95,14 +94,15 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
             test folds.
     """
     targets, keep = task.targets(records["codes"].map(list))
-    fold = records["fold"].to_numpy()
+    fold, ids = records["fold"].to_numpy(), records["id"].to_numpy(dtype=object)
     folds = {name: getattr(split, name) for name in SPLITS}
     rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
     patients = patients_of(records)
     _refuse_shared_patients(patients, rows)
-    for name in ("validation", "test") if "seen" in records else ():
+    words = known.to_numpy(dtype=object)
+    for name in ("validation", "test"):
         fix = "pretrain without them; `myocard audit leak` lists them all"
-        refuse(records.iloc[rows[name]], "encoder", name, fix)
+        refuse(ids[rows[name]], words[rows[name]], model="encoder", split=name, fix=fix)
     _refuse_copies(records, rows)
     left_out = _too_rare(targets, rows, task.classes, min_positives)
     kept = [name not in left_out for name in task.classes]
@@ -115,20 +115,26 @@ def assemble(records: pd.DataFrame, task: Task, split: Split, min_positives: int
     targets = targets[:, kept]
     if task.exclusive:
         rows = {name: which[targets[which].any(axis=1)] for name, which in rows.items()}
-    classes = tuple(np.array(task.classes)[kept].tolist())
-    ids = records["id"].to_numpy(dtype=object)
     return Cohort(
-        task.name,
-        " and ".join(sorted(set(records["source"]))),
-        classes,
-        left_out,
-        task.exclusive,
-        targets,
-        rows,
-        ids,
-        patients,
-        folds,
-        {name: records[name].to_numpy() for name in TRAITS if name in records},
+        task=task.name,
+        source=" and ".join(sorted(set(records["source"]))),
+        classes=tuple(np.array(task.classes)[kept].tolist()),
+        left_out=left_out,
+        exclusive=task.exclusive,
+        targets=targets,
+        rows=rows,
+        ids=ids,
+        patients=patients,
+        folds=folds,
+        traits={name: records[name].to_numpy() for name in TRAITS if name in records},
+    )
+
+
+def assemble_for(recipe: Evaluation, records: pd.DataFrame, known: pd.Series) -> Cohort:
+    """Assemble the cohort of a recipe's task and folds, as ``assemble``."""
+    fewest = recipe.min_positives
+    return assemble(
+        records, task_named(recipe.task), recipe.split, known=known, min_positives=fewest
     )
 
 
@@ -153,13 +159,13 @@ def _refuse_shared_patients(
 def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:
     for one, other in _PAIRS:
         here = records.iloc[rows[other]]
-        met = recognise(records.iloc[rows[one]], here)
-        if len(met):
-            row = int(met["row"].iloc[0])
-            source, known, how = met.loc[0, ["source", "id", "how"]]
+        copies = recognise(records.iloc[rows[one]], here)
+        if len(copies):
+            row = int(copies["row"].iloc[0])
+            source, known, how = copies.loc[0, ["source", "id", "how"]]
             raise InputError(
                 f"{here['source'].iloc[row]} {here['id'].iloc[row]} is in {other}, and has the "
-                f"{how} {source} {known} in {one} ({len(met)} such records); drop the copy, "
+                f"{how} {source} {known} in {one} ({len(copies)} such records); drop the copy, "
                 "or put both into one fold"
             )
 

@@ -1,4 +1,4 @@
-"""What is predicted: the classes of a task and which codes count for each."""
+"""Tasks: their classes, and the codes that count for each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Task:
     """Classes, and the codes that belong to each.
 
     Attributes:
-        name: As in recipes and on the command line.
-        classes: In the order of a model's outputs.
+        name: Name in recipes and on the command line.
+        classes: Classes in the order of a model's outputs.
         class_of: The classes of each code (``scheme:code``); codes that are not in it do not count.
-        exclusive: Whether a record has exactly one class (softmax and cross-entropy) or any number
-            (sigmoids and binary cross-entropy).
+        exclusive: True if a record has exactly one class (softmax and cross-entropy), False for any
+            number (sigmoids and binary cross-entropy).
         alone: Codes that count only where a record has no others, such as a sinus rhythm that
             stands for a normal ECG.
     """
@@ -33,7 +33,7 @@ class Task:
     def targets(
         self, codes: Iterable[Sequence[str]]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """What is true of each record, and which records the task keeps.
+        """Targets of each record, and a mask of the records that the task keeps.
 
         A record without any of the classes is dropped, as the PTB-XL benchmark does (Strodthoff et
         al. 2021): no class says nothing, rather than "none of these". An exclusive task also drops
@@ -133,9 +133,7 @@ TASKS: Mapping[str, Task] = {
         # The groups of Zheng et al. 2020. AF is flutter here, and goes with fibrillation.
         _task("chapman-rhythm", _column("chapman_rhythm.csv", "chapman", "group"), exclusive=True),
         _task(
-            "chapman-rhythm-11",
-            _column("chapman_rhythm.csv", "chapman", "rhythm"),
-            exclusive=True,
+            "chapman-rhythm-11", _column("chapman_rhythm.csv", "chapman", "rhythm"), exclusive=True
         ),
         _task("chapman-condition", _column("chapman_condition.csv", "chapman-beat", "condition")),
         # The Challenge of 2021 scores four pairs of codes as one class each.
@@ -149,7 +147,7 @@ TASKS: Mapping[str, Task] = {
             exclusive=True,
         ),
         _task("ludb-superdiagnostic", _LUDB),
-        # PTB-XL's superclasses in whatever words. Who names no normal ECG has sinus rhythm alone.
+        # PTB-XL's superclasses in whatever words. Sources without normal ECGs have sinus alone.
         _task(
             "superdiagnostic",
             _column("snomed.csv", "snomed", "superclass")

@@ -1,4 +1,4 @@
-"""The processes of a job: this one alone, or one a device, on one machine or many.
+"""The processes and devices of a job: this process alone, or one a device on many machines.
 
 ``torchrun`` starts them and ends all of them when one fails; Lightning Fabric joins them. Every
 process runs the same program, and the first one writes.
@@ -6,9 +6,12 @@ process runs the same program, and the first one writes.
 
 import os
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from myocard.errors import InputError
+from myocard.files.atomic import work_folder, writing
+from myocard.files.step import Inputs, Make, is_kept, step
 
 # The command line counts processes, and should not wait for torch.
 if TYPE_CHECKING:
@@ -18,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def count() -> int:
-    """Of processes that ``torchrun`` started for this job, on all machines."""
+    """Number of processes in this job, on all machines (``WORLD_SIZE``)."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first() -> bool:
-    """Whether this process is the one of its job that writes."""
+    """Tell if this process is the one of its job that writes."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -33,9 +36,9 @@ def fabric(
     """Fabric on this process's device, joined with the other processes of the job.
 
     Args:
-        precision: Of forward passes.
-        sharded: Whether each process keeps a part of every module that is set up (FSDP) or all of
-            it (DDP).
+        precision: Precision of forward passes.
+        sharded: True if each process keeps a part of every module that is set up (FSDP), False if
+            all of it (DDP).
     """
     import torch
     from lightning_fabric import Fabric
@@ -62,7 +65,7 @@ def _shard(module: "nn.Module", mesh: "DeviceMesh") -> "nn.Module":
     from torch import nn
     from torch.distributed.fsdp import fully_shard
 
-    # Of outputs that are views, which only what is done to them in place would break.
+    # The warning is of outputs that are views, which only changes in place would break.
     warnings.filterwarnings("ignore", "FSDP2-wrapped module")
     among = mesh["data_parallel"]
     for each in module.modules():
@@ -79,12 +82,30 @@ def whole(tensor: "Tensor") -> "Tensor":
 
 
 def part(tensor: "Tensor", like: "Tensor") -> "Tensor":
-    """What this process keeps of ``tensor``, if it keeps a part of ``like``."""
+    """The part of ``tensor`` that this process keeps, if it keeps a part of ``like``."""
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     if not isinstance(like, DTensor) or tensor.shape != like.shape:
         return tensor
     return distribute_tensor(tensor, like.device_mesh, like.placements)
+
+
+def shared_step(out: Path, inputs: Inputs, make: Make) -> bool:
+    """Make ``out`` by the rule of ``files/step.py`` with all processes of the job.
+
+    The first process holds the lock and puts the folder in place; all of them run ``make``,
+    which joins them by ``fabric``, and in which only the first may write into the fresh folder.
+    """
+    if is_first():
+        made = step(out, inputs, make)
+    elif made := not is_kept(out, inputs):
+        with writing(out):
+            make(work_folder(out) / "new", work_folder(out))
+    if made and count() > 1:
+        from torch import distributed
+
+        distributed.barrier()  # Only now is the folder in place for all.
+    return made
 
 
 def require_alone(what: str) -> None:

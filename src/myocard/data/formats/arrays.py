@@ -3,7 +3,7 @@
 They say little about themselves; ``formats`` joins what they say with what the caller knows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ _MATLAB_5 = 1
 
 @dataclass(frozen=True)
 class Found:
-    """What a file holds and what it says of it.
+    """Content of a file and its own statements about it.
 
     Attributes:
         signal: Two-dimensional numbers, either axis for the leads.
@@ -42,7 +42,7 @@ class Found:
 
 
 def read_csv(path: Path) -> Found:
-    """Comma-separated columns, one for each lead, with or without a first row of their names."""
+    """Read comma-separated columns, one a lead, with or without a first row of their names."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             first = file.readline(100_000).strip().split(",")
@@ -56,7 +56,7 @@ def read_csv(path: Path) -> Found:
 
 
 def read_npy(path: Path) -> Found:
-    """A NumPy array. Pickled objects, which could run code, are refused."""
+    """Read a NumPy array. Pickled objects, which could run code, are refused."""
     try:
         # Mapped, a header that promises more than the file holds is an error, not an allocation.
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -67,7 +67,7 @@ def read_npy(path: Path) -> Found:
 
 
 def read_mat(path: Path) -> Found:
-    """The one matrix of numbers in a MATLAB file, on its own or as a field of a structure."""
+    """Read the one matrix of numbers in a MATLAB file, on its own or as a field of a structure."""
     if h5py.is_hdf5(path):
         return read_hdf5(path)  # MATLAB 7.3
     try:
@@ -84,7 +84,7 @@ def read_mat(path: Path) -> Found:
 
 
 def read_hdf5(path: Path) -> Found:
-    """The data set ``signal``, or the only one; its attributes may be rate, leads and unit."""
+    """Read the data set ``signal``, or the only one; its attributes may be rate, leads and unit."""
     try:
         with h5py.File(path, "r") as file:
             data = _data_set(file, path)
@@ -118,7 +118,7 @@ def _data_set(file: h5py.File, path: Path) -> h5py.Dataset:
     return data
 
 
-def _matrices(content: dict[str, Any]) -> Iterator[NDArray[Any]]:
+def _matrices(content: Mapping[str, object]) -> Iterator[NDArray[Any]]:
     for name, value in content.items():
         if name.startswith("__") or not isinstance(value, np.ndarray):
             continue

@@ -44,7 +44,7 @@ def _inflated(data: memoryview) -> bytes:
 
 
 def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Type and data of one element after the other."""
+    """Yield type and data of one element after the other."""
     place = 0
     while place < len(content):
         if place + 8 > len(content):
@@ -85,7 +85,7 @@ def _check_matrix(kind: int, data: memoryview, order: str, depth: int) -> None:
 def _check_members(
     dimensions: memoryview, parts: list[tuple[int, memoryview]], order: str, depth: int
 ) -> None:
-    """Of a cell array, or of a structure, which has a length and names before them."""
+    """Check the members of a cell array, or of a structure, which has names before them."""
     sizes = unpack_from(f"{order}{len(dimensions) // 4}i", dimensions)
     if min(sizes, default=0) < 0 or math.prod(sizes) > len(parts):
         raise ValueError(f"{sizes} members, which are not there")

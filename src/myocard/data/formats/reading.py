@@ -1,22 +1,16 @@
 """One record from one file, whatever its format."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from myocard.data.formats.arrays import Found, read_csv, read_hdf5, read_mat, read_npy
-from myocard.data.formats.wfdb import WrongLength as WrongLength
-from myocard.data.formats.wfdb import read_wfdb as read_wfdb
+from myocard.data.formats.wfdb import read_wfdb
 from myocard.errors import InputError
 from myocard.leads import canonical, parse_leads
 from myocard.record import Record
 
-_READERS: Mapping[str, Callable[[Path], Found]] = {
-    ".csv": read_csv,
-    ".mat": read_mat,
-    ".npy": read_npy,
-    ".h5": read_hdf5,
-    ".hdf5": read_hdf5,
-}
+_READERS = {".csv": read_csv, ".mat": read_mat, ".npy": read_npy}
+_READERS |= dict.fromkeys((".h5", ".hdf5"), read_hdf5)
 SUFFIXES = (".hea", ".dat", *_READERS)
 
 
@@ -27,7 +21,7 @@ def read(
     leads: Sequence[str] | None = None,
     unit: str | None = None,
 ) -> Record:
-    """The record in a WFDB, CSV, MATLAB, NumPy or HDF5 file.
+    """Read the record in a WFDB, CSV, MATLAB, NumPy or HDF5 file.
 
     Args:
         path: The file. A ``.mat`` beside a header of its name is WFDB.
@@ -49,7 +43,7 @@ def read(
         found = _READERS[path.suffix.lower()](path)
     else:
         raise InputError(f"{path}: unknown format; readable are {', '.join(SUFFIXES)}")
-    return joined(found, path, rate=rate, leads=leads, unit=unit)
+    return joined(found, path, rate, leads, unit)
 
 
 def _is_wfdb(path: Path) -> bool:
@@ -58,14 +52,9 @@ def _is_wfdb(path: Path) -> bool:
 
 
 def joined(
-    found: Found,
-    path: Path,
-    *,
-    rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
+    found: Found, path: Path, rate: float | None, leads: Sequence[str] | None, unit: str | None
 ) -> Record:
-    """A record of what a file says and what the caller knows."""
+    """Make a record of what a file says and what the caller knows."""
     try:
         _check_agreement(found, rate, leads, unit)
         rate = rate if found.rate is None else found.rate
@@ -94,7 +83,7 @@ def _check_agreement(
 
 
 def _record(found: Found, rate: float, leads: Sequence[str], unit: str) -> Record:
-    """A record with the twelve leads among ``leads``; a file may hold other signals beside them."""
+    """Make a record of the twelve leads among ``leads``; a file may hold other signals too."""
     signal = found.signal
     if signal.shape[0] != len(leads):
         signal = signal.T

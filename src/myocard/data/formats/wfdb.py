@@ -24,7 +24,10 @@ _SUFFIXES = (_HEADER, ".dat", ".mat")
 # Bytes per sample of the formats that do not compress (signal-5).
 _BYTES = {8: 1.0, 16: 2.0, 24: 3.0, 32: 4.0, 61: 2.0, 80: 1.0, 160: 2.0, 212: 1.5}
 _BYTES |= {310: 4 / 3, 311: 4 / 3}
-_DECODED_HERE = (16, 212)
+# Bytes by which writers fill up the last group of a packed format.
+_PADDING = {212: 1, 310: 3, 311: 3}
+# The value that marks a sample as invalid in the formats that are decoded here.
+_INVALID = {16: -32768, 212: -2048}
 
 # ADC units per millivolt are the header's ADC units per unit times this.
 _UNITS_PER_MILLIVOLT = {"mv": 1.0, "uv": 1e3, "µv": 1e3, "μv": 1e3, "v": 1e-3, "nu": 1.0}
@@ -33,11 +36,11 @@ _SEPARATORS = frozenset("/\\\0")
 
 
 class WrongLength(InputError):
-    """A header and its signal file disagree about the number of samples."""
+    """Error for a header and a signal file that disagree about the number of samples."""
 
 
 def read_wfdb(path: str | Path) -> Record:
-    """The record at ``path``, its header's suffix given or not, in millivolts.
+    """Read the record at ``path``, its header's suffix given or not, in millivolts.
 
     Signals that are none of the twelve leads, such as Frank's vx, vy and vz, are left out. Leads
     keep their order in the file. Samples that WFDB marks as invalid (-32768 in format 16, -2048 in
@@ -53,13 +56,13 @@ def read_wfdb(path: str | Path) -> Record:
     header = read_header(header_path)
     try:
         return _read(header, stem)
-    except WrongLength as error:
-        raise WrongLength(f"{header_path}: {error}") from error
     except InputError as error:
-        raise InputError(f"{header_path}: {error}") from error
+        raise type(error)(f"{header_path}: {error}") from error
 
 
 def _read(header: Header, stem: Path) -> Record:
+    if not 0 < header.rate < float("inf"):
+        raise InputError(f"a rate of {header.rate} Hz")
     if header.segments:
         _check_segments(header, stem.parent)
         return _read_with_package(stem)
@@ -67,15 +70,18 @@ def _read(header: Header, stem: Path) -> Record:
     if not _is_plain(header.signals):
         return _read_with_package(stem)
     first = header.signals[0]
-    content = _content(stem.parent / first.file)[first.offset :]
+    try:
+        content = (stem.parent / first.file).read_bytes()[first.offset :]
+    except OSError as error:
+        raise InputError(f"cannot read {first.file}: {error.strerror}") from error
     frames = _decode(content, first.format, samples * len(header.signals))
-    return _scaled(frames.reshape(samples, len(header.signals)), header, invalid=_invalid(first))
+    return _scaled(frames.reshape(samples, -1), header, _INVALID[first.format])
 
 
 def _is_plain(signals: Sequence[SignalLine]) -> bool:
-    """Whether all signals lie in one file, sample by sample, in a format that we decode."""
+    """Tell if all signals lie in one file, sample by sample, in a format that is decoded here."""
     first = signals[0]
-    return first.format in _DECODED_HERE and all(
+    return first.format in _INVALID and all(
         (signal.file, signal.format, signal.offset) == (first.file, first.format, first.offset)
         and signal.samples_per_frame == 1
         and signal.skew == 0
@@ -84,7 +90,7 @@ def _is_plain(signals: Sequence[SignalLine]) -> bool:
 
 
 def _check_files(header: Header, folder: Path) -> int:
-    """Samples per signal, after the size of every file has been held against the header.
+    """Return the samples per signal, after comparing the size of every file with the header.
 
     Raises:
         WrongLength: When a file's size and the header disagree.
@@ -96,7 +102,8 @@ def _check_files(header: Header, folder: Path) -> int:
         size = max(_size(folder, file) - signals[0].offset, 0)
         width = sum(signal.samples_per_frame for signal in signals) * _bytes_per_sample(signals)
         samples = header.samples if header.samples is not None else int(size / width)
-        if not samples * width <= size <= ceil(samples * width) + _padding(signals[0]):
+        most = ceil(samples * width) + _PADDING.get(signals[0].format, 0)
+        if not samples * width <= size <= most:
             raise WrongLength(
                 f"wrong length: the header promises {samples} samples of {len(signals)} signals, "
                 f"{file} holds {size / width:g}; fetch both files again"
@@ -136,11 +143,6 @@ def _bytes_per_sample(signals: Sequence[SignalLine]) -> float:
     return _BYTES[formats.pop()]
 
 
-def _padding(signal: SignalLine) -> int:
-    """Bytes by which writers fill up the last group of a packed format."""
-    return {212: 1, 310: 3, 311: 3}.get(signal.format, 0)
-
-
 def _size(folder: Path, file: str) -> int:
     try:
         status = _inside(folder, file).stat()
@@ -151,13 +153,6 @@ def _size(folder: Path, file: str) -> int:
     return status.st_size
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path.name}: {error.strerror}") from error
-
-
 def _inside(folder: Path, file: str) -> Path:
     elsewhere = file in {"", ".", ".."} or not _SEPARATORS.isdisjoint(file)
     if elsewhere or len(file.encode()) > 255:
@@ -165,12 +160,8 @@ def _inside(folder: Path, file: str) -> Path:
     return folder / file
 
 
-def _invalid(signal: SignalLine) -> int:
-    return -32768 if signal.format == 16 else -2048
-
-
 def _decode(content: bytes, storage: int, count: int) -> NDArray[np.int16]:
-    """``count`` samples of WFDB format 16 or 212, in the file's order."""
+    """Decode ``count`` samples of WFDB format 16 or 212, in the file's order."""
     if storage == 16:
         return np.frombuffer(content, dtype="<i2", count=count)
     padded = content + bytes(-len(content) % 3)
@@ -180,8 +171,8 @@ def _decode(content: bytes, storage: int, count: int) -> NDArray[np.int16]:
     return (pairs.ravel()[:count] << 4) >> 4
 
 
-def _scaled(frames: NDArray[np.int16], header: Header, *, invalid: int) -> Record:
-    """A record from ``(samples, signals)`` ADC units."""
+def _scaled(frames: NDArray[np.int16], header: Header, invalid: int) -> Record:
+    """Make a record from ``(samples, signals)`` ADC units."""
     rows = [row for row, signal in enumerate(header.signals) if canonical(signal.name)]
     chosen = [header.signals[row] for row in rows]
     leads, unit = _leads_and_unit([s.name for s in chosen], [s.unit for s in chosen])
@@ -189,13 +180,12 @@ def _scaled(frames: NDArray[np.int16], header: Header, *, invalid: int) -> Recor
     signal = units.astype(np.float32)
     if any(s.baseline for s in chosen):
         signal -= np.array([[s.baseline] for s in chosen], np.float32)
-    signal /= np.array(
-        [[s.gain * _UNITS_PER_MILLIVOLT[s.unit.lower()]] for s in chosen], np.float32
-    )
+    gains = [[s.gain * _UNITS_PER_MILLIVOLT[s.unit.lower()]] for s in chosen]
+    signal /= np.array(gains, np.float32)
     # The mark is the least value of its format, and one look for it is faster than a comparison.
     if units.min() == invalid:
         signal[units == invalid] = np.nan
-    return _record(signal, header.rate, leads, unit)
+    return Record(signal, header.rate, leads, unit)
 
 
 def _read_with_package(stem: Path) -> Record:
@@ -214,7 +204,7 @@ def _read_with_package(stem: Path) -> Record:
     leads, unit = _leads_and_unit([record.sig_name[row] for row in rows], units)
     factors = np.array([[_UNITS_PER_MILLIVOLT[each.lower()]] for each in units])
     signal = (record.p_signal.T[rows] / factors).astype(np.float32)
-    return _record(signal, float(record.fs), leads, unit)
+    return Record(signal, float(record.fs), leads, unit)
 
 
 def _leads_and_unit(names: Sequence[str], units: Sequence[str]) -> tuple[tuple[str, ...], str]:
@@ -227,9 +217,3 @@ def _leads_and_unit(names: Sequence[str], units: Sequence[str]) -> tuple[tuple[s
     if len(without_voltage) > 1:
         raise InputError("some leads in millivolts and some without a unit (NU)")
     return parse_leads(names), "NU" if without_voltage.pop() else "mV"
-
-
-def _record(signal: NDArray[np.float32], rate: float, leads: tuple[str, ...], unit: str) -> Record:
-    if not 0 < rate < float("inf"):
-        raise InputError(f"a rate of {rate} Hz")
-    return Record(signal, rate, leads, unit)

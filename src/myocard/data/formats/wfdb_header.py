@@ -1,4 +1,4 @@
-"""WFDB header files (``.hea``): what a record claims about itself.
+"""WFDB header files (``.hea``): statements of a record about itself.
 
 Format: https://physionet.org/physiotools/wag/header-5.htm. A header is a claim by a stranger, so
 nothing here opens another file or reserves memory for what it promises.
@@ -88,7 +88,7 @@ class Header:
     comments: tuple[str, ...]
 
     def comment(self, key: str) -> str | None:
-        """The value of the first comment ``key: value``, in any case, or None."""
+        """Return the value of the first comment ``key: value``, in any case, or None."""
         for line in self.comments:
             name, colon, value = line.partition(":")
             if colon and name.strip(" <>").lower() == key.lower():
@@ -97,7 +97,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header at ``path``.
+    """Read the header at ``path``.
 
     Raises:
         InputError: When it is missing or broken; the message names the file.
@@ -116,7 +116,7 @@ def read_header(path: Path) -> Header:
 
 
 def parse_header(text: str) -> Header:
-    """The header that ``text`` holds.
+    """Parse the header that ``text`` holds.
 
     Raises:
         InputError: When a line is missing or broken. Lines that lost their newline, as in
@@ -141,7 +141,7 @@ def parse_header(text: str) -> Header:
 
 
 def _record_line(line: str) -> tuple[int, int, float, int | None]:
-    """Segments (0 for a plain record), signals, rate (Hz) and samples per signal.
+    """Read segments (0 for a plain record), signals, rate (Hz) and samples per signal.
 
     Base time and date, which the Challenge writes in forms of its own, are not used.
     """
@@ -159,20 +159,11 @@ def _segment_line(line: str) -> tuple[str, int]:
 
 
 def _signal_line(line: str) -> SignalLine:
-    file, storage, per_frame, skew, offset, gain, baseline, unit, zero, name = _fields(
-        _SIGNAL_LINE, line
-    )
-    return SignalLine(
-        file,
-        int(storage),
-        int(per_frame or 1),
-        int(skew or 0),
-        int(offset or 0),
-        _gain(gain, line),
-        int(baseline or zero or 0),
-        unit or "mV",
-        (name or "").strip(),
-    )
+    fields = _fields(_SIGNAL_LINE, line)
+    file, storage, per_frame, skew, offset, gain, baseline, unit, zero, name = fields
+    place = file, int(storage), int(per_frame or 1), int(skew or 0), int(offset or 0)
+    scale = _gain(gain, line), int(baseline or zero or 0), unit or "mV"
+    return SignalLine(*place, *scale, (name or "").strip())
 
 
 def _fields(pattern: re.Pattern[str], line: str) -> tuple[Any, ...]:

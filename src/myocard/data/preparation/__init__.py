@@ -5,24 +5,28 @@ folder that appears under its name in one step.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from myocard.data.preparation.examination import ALLOWABLE as ALLOWABLE
-from myocard.data.preparation.examination import REASONS as REASONS
-from myocard.data.preparation.examination import Fault as Fault
-from myocard.data.preparation.examination import Wanted as Wanted
-from myocard.data.preparation.examination import examine as examine
+from myocard.data.preparation.examination import Wanted
 from myocard.data.preparation.joining import join
-from myocard.data.preparation.parts import claim, prepare_parts
+from myocard.data.preparation.parts import prepare_parts
+from myocard.data.signal import Preprocessing
+from myocard.data.sources import dataset as dataset_of
+from myocard.data.sources import entries as entries_of
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
 from myocard.errors import InputError
-from myocard.files.atomic import DONE, require_new, workplace
+from myocard.files.manifest import file_hash
+from myocard.files.progress import Progress, silent
+from myocard.files.step import Inputs, step
 
-_IDENTITY = ("id", "patient", "fold")
+_SAMPLED = 16
+"""Records whose files tell one folder from another with the same listing."""
 
 
 def prepare(
@@ -34,35 +38,96 @@ def prepare(
     split_seed: int = 0,
     shard: tuple[int, int] = (1, 1),
     jobs: int = -1,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = silent,
 ) -> Store:
-    """Prepare ``entries`` into a store at ``out``, or take up where a stopped run left off.
+    """Prepare ``entries`` into a store, or take up where a stopped run left off.
 
     Records that cannot be used are listed in ``quarantine.csv`` with a reason each. Sources without
     published folds get ten stratified ones by patient, drawn with ``split_seed``. Shard ``(3, 16)``
     holds the records of every sixteenth patient, by a hash; all sixteen can be opened as one store.
 
+    Args:
+        entries: The records.
+        out: The folder to make, by the rule of ``files/step.py``.
+        wanted: Requirements on every record.
+        source: The data set within which ids and patients are unique.
+        split_seed: Seed of folds, where the source publishes none.
+        shard: Number and count.
+        jobs: Processes; -1 for one a core.
+        progress: Called after every part.
+
     Raises:
-        InputError: When there is no such shard, ``out`` exists or cannot be written, ids repeat,
-            folds are incomplete or divide a patient, units are mixed, or no record can be used.
+        InputError: When there is no such shard, ids repeat, folds are incomplete or divide a
+            patient, units are mixed, no record can be used, or ``out`` holds another store.
     """
     _check_entries(entries, source)
     entries = of_shard(entries, *shard)
-    work = out.with_name(f"{out.name}.partial")
-    with workplace(work):
-        require_new(out, work)
-        claim(work, entries, wanted)
-        parts = prepare_parts(entries, work, wanted, jobs, progress)
-        joined = work / "store"
-        joined.mkdir(exist_ok=True)
-        join(parts, joined, wanted, entries, source=source, split_seed=split_seed, shard=shard)
-        (work / DONE).touch()
-        joined.replace(out)
+
+    def make(folder: Path, work: Path) -> None:
+        parts = prepare_parts(entries, work, wanted, jobs, told)
+        join(parts, folder, wanted, entries, inputs, out.with_name(f"{out.name}-quarantine.csv"))
+
+    def told(done: int) -> None:
+        progress(f"prepare {out.name}", done, len(entries))
+
+    settings = settings_of(wanted, source=source, split_seed=split_seed, shard=shard)
+    inputs = {**settings, "records": len(entries), "listing": _listing(entries)}
+    step(out, inputs, make)
     return Store.open(out)
 
 
+def _listing(entries: Sequence[Entry]) -> str:
+    """Hash what the source says of each record, and the files of some."""
+    digest = hashlib.sha256()
+    for entry in entries:
+        line = f"{entry.id}\t{entry.path.name}\t{entry.patient}\t{entry.fold}\t{entry.codes}\n"
+        digest.update(line.encode())
+    for entry in entries[:: -(-len(entries) // _SAMPLED)]:
+        digest.update(file_hash(entry.path).encode() if entry.path.is_file() else b"")
+    return digest.hexdigest()
+
+
+def settings_of(
+    wanted: Wanted, *, source: str, split_seed: int = 0, shard: tuple[int, int] = (1, 1)
+) -> Inputs:
+    """Return the part of a store's inputs that is known without its records."""
+    settings = asdict(wanted) | {"leads": list(wanted.leads), "allow": list(wanted.allow)}
+    return {"source": source, **settings, "split_seed": split_seed, "shard": list(shard)}
+
+
+def prepare_folder(
+    source: str,
+    folder: Path | str,
+    out: Path | str,
+    expected: Preprocessing,
+    *,
+    seconds: float = 10.0,
+    allow: Sequence[str] = (),
+    dataset: str | None = None,
+    progress: Progress = silent,
+    **how: Any,
+) -> Store:
+    """Read a vendor's folder into a store, as ``prepare`` does with its entries.
+
+    Args:
+        source: Layout of the folder: ``ptbxl-500``, ``chapman``, ``folder`` and so on.
+        folder: As downloaded.
+        out: The store's folder.
+        expected: The signals that an encoder expects: its ``input``.
+        seconds: Length of a record; longer ones are cropped to their middle.
+        allow: Faults with which a record is kept, flagged.
+        dataset: The data set within which ids and patients are unique; the source's by default.
+        progress: Called after every part.
+        how: ``split_seed``, ``shard`` and ``jobs``, as in ``prepare``.
+    """
+    entries, name = entries_of(source, folder), dataset or dataset_of(source, Path(folder))
+    wanted = Wanted(expected.rate, seconds, expected.leads, expected.band, tuple(allow))
+    return prepare(entries, Path(out), wanted, source=name, progress=progress, **how)
+
+
 def _check_entries(entries: Sequence[Entry], source: str) -> None:
-    listed = pd.DataFrame([(e.id, e.patient, e.fold) for e in entries], columns=_IDENTITY)
+    rows = [(entry.id, entry.patient, entry.fold) for entry in entries]
+    listed = pd.DataFrame(rows, columns=["id", "patient", "fold"])
     if listed.empty:
         raise InputError(f"{source}: the source lists no record")
     again = listed.loc[listed["id"].duplicated(), "id"]
@@ -70,20 +135,16 @@ def _check_entries(entries: Sequence[Entry], source: str) -> None:
         raise InputError(f"{source}: the source lists id {again.iloc[0]!r} twice")
     without = listed.loc[listed["fold"].isna(), "id"]
     if 0 < len(without) < len(listed):
-        raise InputError(
-            f"{source}: record {without.iloc[0]!r} has no fold, while others have one; "
-            "give every record its fold, or none"
-        )
+        lacking = f"record {without.iloc[0]!r} has no fold, while others have one"
+        raise InputError(f"{source}: {lacking}; give every record its fold, or none")
     folds = listed.groupby("patient")["fold"].nunique()
     if (folds > 1).any():
-        raise InputError(
-            f"{source}: patient {folds.idxmax()!r} has records in {folds.max()} folds; "
-            "keep a patient's records in one fold"
-        )
+        divided = f"patient {folds.idxmax()!r} has records in {folds.max()} folds"
+        raise InputError(f"{source}: {divided}; keep a patient's records in one fold")
 
 
 def of_shard(entries: Sequence[Entry], number: int, count: int) -> list[Entry]:
-    """Those of some patients: a patient's records stay together, and so does any split of them."""
+    """Select the entries of one shard; all records of a patient are in the same one."""
     if not 1 <= number <= count:
         raise InputError(f"shard {number} of {count}: give one from 1 to {count}")
     chosen = [

@@ -1,31 +1,21 @@
-"""What a store asks of a record, and all that can be wrong with one."""
+"""Requirements of a store on its records, and all faults that a record can have."""
 
 from dataclasses import dataclass
 
 from myocard.data import labels
-from myocard.data.formats.reading import WrongLength
+from myocard.data.formats.wfdb import WrongLength
 from myocard.data.signal import Band, resampled_length
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
 from myocard.record import Record
 
-REASONS = {
-    "unreadable": "the file cannot be read",
-    "wrong_length": "file and header disagree about the number of samples",
-    "missing_lead": "a lead of the store is not in the record",
-    "not_finite": "a lead holds values that are not finite",
-    "flat_lead": "a lead is constant",
-    "too_short": "the record is shorter than the store's",
-    "unknown_code": "a label is in no table of its scheme",
-    "duplicate": "the waveform is that of an earlier record",
-}
 # Faults that a record may be kept with, when asked to, because its signal stays usable.
 ALLOWABLE = ("flat_lead", "unknown_code", "duplicate")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to make of every record.
+    """Requirements on every record of a store.
 
     Attributes:
         rate: Samples per second (Hz).
@@ -46,11 +36,9 @@ class Wanted:
         if self.samples < 1:
             raise InputError(f"{self.seconds:g} s at {self.rate} Hz hold no sample; ask for more")
         self.band.check(self.rate)
-        wrong = sorted(set(self.allow) - set(ALLOWABLE))
+        wrong = ", ".join(sorted(set(self.allow) - set(ALLOWABLE)))
         if wrong:
-            raise InputError(
-                f"cannot allow {', '.join(wrong)}; what can be kept is {', '.join(ALLOWABLE)}"
-            )
+            raise InputError(f"cannot allow {wrong}; what can be kept is {', '.join(ALLOWABLE)}")
 
     @property
     def samples(self) -> int:
@@ -59,14 +47,24 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a record cannot be used as it is: one of ``REASONS`` and what was seen."""
+    """Fault for which a record cannot be used as it is.
+
+    Attributes:
+        reason: ``unreadable``: the file cannot be read; ``wrong_length``: file and header disagree
+            about the number of samples; ``missing_lead``: a lead of the store is not in the record;
+            ``not_finite``: a lead holds values that are not finite; ``flat_lead``: a lead is
+            constant; ``too_short``: the record is shorter than the store's; ``unknown_code``: a
+            label is in no table of its scheme; ``duplicate``: the waveform is that of an earlier
+            record.
+        detail: Lead, length, code or message.
+    """
 
     reason: str
     detail: str
 
 
 def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
-    """The record, and what is wrong with it; None where its signal cannot be used at all."""
+    """Read a record and find its faults; None where its signal cannot be used at all."""
     faults = [
         Fault("unknown_code", f"{code}; add it to the table or allow unknown_code")
         for code in entry.codes

@@ -1,11 +1,10 @@
-"""From finished parts to one store: duplicates, folds, the table and the array."""
+"""Finished parts joined to one store: duplicates, folds, the table and the array."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from myocard.data.sources.entry import Entry
 from myocard.data.store import FILES, StoreInput
 from myocard.errors import InputError
 from myocard.files.manifest import STORE
+from myocard.files.step import INPUTS, Inputs
 
 
 def join(
@@ -24,17 +24,26 @@ def join(
     folder: Path,
     wanted: Wanted,
     entries: Sequence[Entry],
-    *,
-    source: str,
-    split_seed: int,
-    shard: tuple[int, int],
+    inputs: Inputs,
+    unusable: Path,
 ) -> None:
-    """Write the store's four files into ``folder``.
+    """Write the store's files into ``folder``.
+
+    Args:
+        parts: Files that ``prepare_parts`` made.
+        folder: Empty.
+        wanted: Requirements on every record.
+        entries: The records.
+        inputs: Inputs of the store, of which source, split_seed and shard are used.
+        unusable: File that the quarantine goes to if no record can be used.
 
     Raises:
-        InputError: When no record can be used, or units are mixed.
+        InputError: When no record can be used (``unusable`` then lists why), or units are mixed.
     """
-    found = pd.concat(map(_table, parts), ignore_index=True)
+    source = inputs["source"]
+    tables = [json.loads(str(np.load(part)["rows"])) for part in parts]
+    found = pd.DataFrame([row for table in tables for row in table])
+    found["part"] = np.repeat([str(part) for part in parts], [len(table) for table in tables])
     found["path"] = [str(entry.path) for entry in entries]
     _mark_duplicates(found, allowed="duplicate" in wanted.allow)
     barred, kept = found[found["reason"] != ""], found[found["reason"] == ""]
@@ -42,26 +51,27 @@ def join(
     if kept.empty:
         counts = barred["reason"].value_counts().items()
         listed = ", ".join(f"{count} {reason}" for reason, count in counts)
-        raise InputError(f"{folder / 'quarantine.csv'}: no record can be used ({listed})")
+        (folder / "quarantine.csv").replace(unusable)
+        raise InputError(f"{unusable}: no record can be used ({listed})")
     units = sorted(set(kept["unit"]))
     if len(units) > 1:
         raise InputError(f"{source}: records in {' and '.join(units)}; prepare them apart")
     records = _describe([entries[i] for i in kept.index], kept, source)
-    split = _split(records, split_seed)
+    split = _split(records, inputs["split_seed"])
     shape = (len(kept), len(wanted.leads), wanted.samples)
     _copy_signals(folder / "signals.npy", found, shape)
     records.to_parquet(folder / "records.parquet", index=False)
     made = StoreInput(wanted.rate, wanted.samples, wanted.leads, wanted.band, units[0])
     info = {
         "source": source,
-        "shard": shard,
+        "shard": inputs["shard"],
         "made": asdict(made),
         "split": split,
         "quarantined": len(barred),
         "allowed": list(wanted.allow),
         "myocard": version("myocard"),
     }
-    STORE.write(folder, info, FILES)
+    STORE.write(folder, info, (*FILES, INPUTS))
 
 
 def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
@@ -86,9 +96,9 @@ def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.
     return table
 
 
-def _split(records: pd.DataFrame, seed: int) -> dict[str, Any]:
+def _split(records: pd.DataFrame, seed: int) -> dict[str, object]:
     """Give ``records`` folds where the source publishes none, and say which these are."""
-    split: dict[str, Any] = {"kind": "published"}
+    split: dict[str, object] = {"kind": "published"}
     if records["fold"].isna().any():
         patients, codes = records["patient"].tolist(), records["codes"].tolist()
         records["fold"] = assign_folds(patients, codes, seed=seed)
@@ -104,7 +114,3 @@ def _copy_signals(path: Path, found: pd.DataFrame, shape: tuple[int, ...]) -> No
         for part, rows in found[found["sha256"] != ""].groupby("part", sort=False):
             kept = (rows["reason"] == "").to_numpy()
             file.write(np.load(str(part))["signals"][kept].tobytes())
-
-
-def _table(part: Path) -> pd.DataFrame:
-    return pd.DataFrame(json.loads(str(np.load(part)["rows"]))).assign(part=str(part))

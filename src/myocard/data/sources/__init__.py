@@ -23,9 +23,20 @@ SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "folder": own_folder.entries,
 }
 
+_SIGNS = {
+    "ptbxl_database.csv": "ptbxl-100 and ptbxl-500",
+    "Diagnostics.xlsx": "chapman",
+    "WFDBRecords": "ecg-arrhythmia",
+    "RECORDS-acceptable": "cinc2011",
+    "ludb.csv": "ludb",
+    "meta.csv": "code15",
+    "labels.csv": "folder, cinc2011 and cpsc2018",
+}
+"""The file or folder by which each layout is known."""
+
 
 def dataset(source: str, folder: Path) -> str:
-    """The data set behind a source: a record has one id in it, whatever form it is read in.
+    """Return the data set behind a source: a record has one id in it, whatever form it is read in.
 
     One's own folders are a data set each, named as they are.
     """
@@ -35,21 +46,41 @@ def dataset(source: str, folder: Path) -> str:
 
 
 def entries(source: str, folder: str | Path) -> list[Entry]:
-    """The records of ``folder``, read as ``source`` lays them out.
+    """List the records of ``folder``, read as ``source`` lays them out.
 
     Raises:
-        InputError: For an unknown source, a missing folder, an index that is missing or broken, a
-            folder without records, or an id that comes twice.
+        InputError: For an unknown source, a missing folder, or a folder that does not fit the
+            source: an index that is missing or broken, no records, none of the files that the index
+            names, or an id that comes twice.
     """
     if source not in SOURCES:
         raise InputError(f"unknown source {source!r}; the sources are {', '.join(SOURCES)}")
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    found = SOURCES[source](folder)
+    try:
+        found = SOURCES[source](folder)
+    except InputError as error:
+        raise InputError(f"{error}; {_content(folder, source)}") from error
     if not found:
-        raise InputError(f"{folder}: no record of source {source}")
+        raise InputError(f"{folder}: no record of source {source}; {_content(folder, source)}")
     name, count = Counter(entry.id for entry in found).most_common(1)[0]
     if count > 1:
         raise InputError(f"{folder}: {count} records are called {name}")
+    if not any(entry.path.exists() for entry in found):
+        missing = found[0].path.relative_to(folder)
+        raise InputError(
+            f"{folder}: none of the {len(found)} files of source {source} is there, such as "
+            f"{missing}; {_content(folder, source)}"
+        )
     return found
+
+
+def _content(folder: Path, source: str) -> str:
+    """Say what ``folder`` holds, and which other sources it may be."""
+    names = sorted(path.name for path in folder.iterdir())
+    others = {sign: sources for sign, sources in _SIGNS.items() if source not in sources}
+    fits = [f"{sign} is a sign of {others[sign]}" for sign in others if sign in names]
+    more = ", …" if len(names) > 6 else ""
+    held = f"{folder} holds {', '.join(names[:6])}{more}" if names else f"{folder} is empty"
+    return "; ".join([held, *fits])

@@ -1,9 +1,9 @@
 """Chapman-Shaoxing in its figshare layout (Zheng et al. 2020): microvolts at 500 Hz."""
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from myocard.data.formats.arrays import read_csv, read_mat
 from myocard.data.formats.reading import joined
@@ -16,13 +16,12 @@ from myocard.record import Record
 _LOG = logging.getLogger(__name__)
 
 _INDEX = "Diagnostics.xlsx"
-_COLUMNS = ("FileName", "Rhythm", "Beat", "PatientAge", "Gender")
 # Raw before denoised: the encoder states its own filter.
 _FOLDERS = {"ECGData": ".csv", "ECGDataDenoised": ".csv", "ECGDataDenoisedMat": ".mat"}
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The records of ``Diagnostics.xlsx`` that have a file in ``folder``.
+    """List the records of ``Diagnostics.xlsx`` that have a file in ``folder``.
 
     The table covers all 10,646 records, a folder often only some of them: rows without a file are
     left out, and their number is logged as a warning. Codes are ``chapman:`` with the rhythm and
@@ -34,7 +33,8 @@ def entries(folder: Path) -> list[Entry]:
     name = next((name for name in _FOLDERS if (folder / name).is_dir()), None)
     if name is None:
         raise InputError(f"{folder}: none of {', '.join(_FOLDERS)} in it; unpack one of them there")
-    rows = read_table(folder / _INDEX, _COLUMNS)[list(_COLUMNS)].to_dict("records")
+    columns, optional = ["FileName", "Rhythm", "Beat"], ["PatientAge", "Gender"]
+    rows = read_table(folder / _INDEX, columns, optional)
     files = {path.stem: path for path in (folder / name).glob(f"*{_FOLDERS[name]}")}
     found = [_entry(files[row["FileName"]], row) for row in rows if row["FileName"] in files]
     if len(found) < len(rows):
@@ -45,26 +45,23 @@ def entries(folder: Path) -> list[Entry]:
     return found
 
 
-def _entry(path: Path, row: dict[Any, str]) -> Entry:
-    conditions = [code for code in row["Beat"].split() if code != "NONE"]
-    rhythm = row["Rhythm"].strip()
+def _entry(path: Path, row: Mapping[str, str]) -> Entry:
+    codes = [f"chapman:{row['Rhythm'].strip()}"] if row["Rhythm"].strip() else []
+    codes += [f"chapman-beat:{code}" for code in row["Beat"].split() if code != "NONE"]
     return Entry(
         id=path.stem,
         path=path,
         read=partial(read, path),
         patient=path.stem,
-        codes=(
-            *([f"chapman:{rhythm}"] if rhythm else []),
-            *(f"chapman-beat:{code}" for code in dict.fromkeys(conditions)),
-        ),
+        codes=tuple(dict.fromkeys(codes)),
         age=age(row["PatientAge"]),
         sex=sex(row["Gender"]),
     )
 
 
 def read(path: Path) -> Record:
-    """One record: the raw files name their leads, the denoised ones keep the canonical order."""
+    """Read one record; raw files name their leads, denoised ones keep the canonical order."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     found = read_csv(path) if path.suffix == ".csv" else read_mat(path)
-    return joined(found, path, rate=500.0, leads=found.leads or LEADS, unit="uV")
+    return joined(found, path, 500.0, found.leads or LEADS, "uV")

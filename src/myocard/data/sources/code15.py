@@ -1,8 +1,8 @@
 """CODE-15 % (Ribeiro et al. 2021) as single MATLAB files with a table of six labels."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,18 +18,17 @@ _INDEX = "meta.csv"
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The records of ``meta.csv``, whose columns ``1dAVb`` … ``AF`` hold True or False.
+    """List the records of ``meta.csv``, whose columns ``1dAVb`` … ``AF`` hold True or False.
 
     Raises:
         InputError: When the table or a column is missing, or a row has no rate.
     """
-    classes = list(scheme("code15"))
-    columns = ["exam_id", "patient_id", "age", "is_male", "save_file", "sample_rate", *classes]
-    table = read_table(folder / _INDEX, columns)
-    return [_entry(folder, row, classes) for row in table.to_dict("records")]
+    columns = ["exam_id", "patient_id", "save_file", "sample_rate", *scheme("code15")]
+    rows = read_table(folder / _INDEX, columns, optional=["age", "is_male"])
+    return [_entry(folder, row) for row in rows]
 
 
-def _entry(folder: Path, row: dict[Any, str], classes: list[str]) -> Entry:
+def _entry(folder: Path, row: Mapping[str, str]) -> Entry:
     rate = number(row["sample_rate"])
     if rate is None:
         raise InputError(f"{folder / _INDEX}: exam {row['exam_id']} has no sample_rate")
@@ -39,14 +38,14 @@ def _entry(folder: Path, row: dict[Any, str], classes: list[str]) -> Entry:
         path=path,
         read=partial(read_without_padding, path, rate),
         patient=row["patient_id"],
-        codes=tuple(f"code15:{name}" for name in classes if row[name] == "True"),
+        codes=tuple(f"code15:{name}" for name in scheme("code15") if row[name] == "True"),
         age=age(row["age"]),
         sex={"False": "F", "True": "M"}.get(row["is_male"]),
     )
 
 
 def read_without_padding(path: Path, rate: float) -> Record:
-    """One record of 7 or 10 s, without a unit.
+    """Read one record of 7 or 10 s, without a unit.
 
     The authors' code gives the scale as 1e-4 V, which makes the beats 0.2 mV high; read as
     millivolts they are twice those of PTB-XL, CPSC and Georgia. So no voltage is claimed.

@@ -1,4 +1,4 @@
-"""What a source says of one record before its signal is read."""
+"""Statement of a source about one record before its signal is read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from pathlib import Path
 from myocard.record import Record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One record of a source: who it is, what it is labelled, and how to read it.
+    """One record of a source: its id, patient, labels, and reader.
 
     Attributes:
         id: Unique within the source, stable between runs.
@@ -22,8 +22,8 @@ class Entry:
             ``snomed:426783006``.
         age: In years, or None. Ages above 89 may be coded by the source (300 in PTB-XL).
         sex: ``"F"``, ``"M"`` or None.
-        site: Where it was recorded, or None.
-        device: What recorded it, or None.
+        site: Place of its recording, or None.
+        device: Device that recorded it, or None.
     """
 
     id: str

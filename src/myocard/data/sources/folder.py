@@ -1,9 +1,9 @@
 """A folder of your own records, in any readable format, with a table of their labels."""
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from myocard.data.formats.reading import read
 from myocard.data.sources.entry import Entry
@@ -11,12 +11,11 @@ from myocard.data.sources.index import age, member, number, read_table, sex
 from myocard.errors import InputError
 
 _INDEX = "labels.csv"
-_COLUMNS = ("file", "patient", "codes")
 _OPTIONAL = ("fold", "age", "sex", "site", "device", "rate", "leads", "unit")
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The records of ``labels.csv``.
+    """List the records of ``labels.csv``.
 
     Its columns are ``file``, ``patient`` (empty where unknown) and ``codes`` (``scheme:code``,
     several divided by ``;``), and where known ``fold``, ``age``, ``sex``, ``site`` and ``device``.
@@ -27,17 +26,16 @@ def entries(folder: Path) -> list[Entry]:
         InputError: When the table or a column is missing, or a cell is broken.
     """
     path = folder / _INDEX
-    rows = read_table(path, _COLUMNS).to_dict("records")
     found = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in enumerate(read_table(path, ["file", "patient", "codes"]), start=2):
         try:
-            found.append(_entry(folder, dict.fromkeys(_OPTIONAL, "") | row))
+            found.append(_entry(folder, {**dict.fromkeys(_OPTIONAL, ""), **row}))
         except InputError as error:
             raise InputError(f"{path}: line {line}: {error}") from error
     return found
 
 
-def _entry(folder: Path, row: dict[Any, str]) -> Entry:
+def _entry(folder: Path, row: Mapping[str, str]) -> Entry:
     path = member(folder, row["file"])
     leads = tuple(re.split(r"[;,\s]+", row["leads"].strip())) if row["leads"].strip() else None
     rate = _number(row, "rate")
@@ -64,7 +62,7 @@ def _codes(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-def _number(row: dict[Any, str], column: str) -> float | None:
+def _number(row: Mapping[str, str], column: str) -> float | None:
     value = number(row[column])
     if value is None and row[column].strip():
         raise InputError(f"{column} {row[column]!r} is no number")

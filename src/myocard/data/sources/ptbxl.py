@@ -1,9 +1,9 @@
 """PTB-XL (Wagner et al. 2020, physionet.org/content/ptb-xl), in its published layout."""
 
 import ast
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from myocard.data.formats.wfdb import read_wfdb
 from myocard.data.sources.entry import Entry
@@ -11,26 +11,29 @@ from myocard.data.sources.index import age, member, number, read_table
 from myocard.errors import InputError
 
 _INDEX = "ptbxl_database.csv"
-_COLUMNS = ("ecg_id", "patient_id", "age", "sex", "site", "device", "scp_codes", "strat_fold")
+_COLUMNS = ("ecg_id", "patient_id", "scp_codes", "strat_fold")
+_OPTIONAL = ("age", "sex", "site", "device")
 _FILE_OF_RATE = {100: "filename_lr", 500: "filename_hr"}
+_BROKEN = (ValueError, OverflowError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
 def entries(folder: Path, *, rate: int) -> list[Entry]:
-    """All records of the table, at 100 or 500 Hz.
+    """List all records of the table, at 100 or 500 Hz.
 
     Codes are all keys of ``scp_codes``, whatever their likelihood: form and rhythm statements have
     none and carry 0, so that a threshold would delete every rhythm.
 
+    Age, sex, site and device may be missing from the table.
+
     Raises:
-        InputError: When the table or a column is missing, or a row is broken.
+        InputError: When the table or another column is missing, or a row is broken.
     """
     file = _FILE_OF_RATE[rate]
-    table = read_table(folder / _INDEX, [*_COLUMNS, file])
-    rows = table[[*_COLUMNS, file]].to_dict("records")
+    rows = read_table(folder / _INDEX, [*_COLUMNS, file], _OPTIONAL)
     return [_entry(folder, row, row[file]) for row in rows]
 
 
-def _entry(folder: Path, row: dict[Any, str], file: str) -> Entry:
+def _entry(folder: Path, row: Mapping[str, str], file: str) -> Entry:
     try:
         path = member(folder, f"{file}.hea")
         return Entry(
@@ -45,14 +48,6 @@ def _entry(folder: Path, row: dict[Any, str], file: str) -> Entry:
             site=None if number(row["site"]) is None else str(int(float(row["site"]))),
             device=row["device"] or None,
         )
-    except (
-        ValueError,
-        OverflowError,
-        SyntaxError,
-        TypeError,
-        MemoryError,
-        RecursionError,
-    ) as error:
-        raise InputError(
-            f"{folder / _INDEX}: row of ecg_id {row['ecg_id']} is broken: {error}"
-        ) from error
+    except _BROKEN as error:
+        where = f"{folder / _INDEX}: row of ecg_id {row['ecg_id']}"
+        raise InputError(f"{where} is broken: {error}") from error

@@ -1,79 +1,79 @@
-"""Baselines from outside: what labels alone teach other models on the same records."""
+"""Baselines: other models trained on the same records from labels alone."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from myocard.data.leaks import nothing_known
 from myocard.data.store import Store
 from myocard.evaluation.baselines import networks, rocket
-from myocard.files.atomic import DONE, replace_folder, workplace
-from myocard.recipe import BaselineRecipe, NetworkRecipe
-from myocard.results.run import write_run
-from myocard.tasks.cohort import assemble
-from myocard.tasks.task import task
+from myocard.evaluation.probing import has_test
+from myocard.evaluation.writing import write_run
+from myocard.files.progress import Progress, silent
+from myocard.files.step import Inputs, step
+from myocard.recipe import BaselineRecipe, NetworkRecipe, without_pace
+from myocard.results.run import Choice, EncoderInfo, Hashes
+from myocard.results.scoring import splits_to_score
+from myocard.tasks.cohort import assemble_for
 
-__all__ = ["measure"]
+__all__ = ["inputs_of", "train_baseline"]
 
 
-def measure(
+def train_baseline(
     store: Store,
     recipe: BaselineRecipe,
     out: Path,
     *,
     test: bool = False,
-    report: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> None:
-    """Train and score a baseline into run folder ``out``, or take up one that was stopped.
-
-    A run that is there is replaced.
+    progress: Progress = silent,
+) -> Path:
+    """Train and score a baseline into the run folder ``out``, or take up one that was stopped.
 
     Args:
-        store: Windows are of its records, z-scored lead by lead.
+        store: The records; windows of them are z-scored lead by lead.
+        recipe: Settings of the baseline.
+        out: The folder to make, by the rule of ``files/step.py``.
         test: Score the test folds too; until then they are not touched.
-        report: Told what is being done, how much of it is done, and how much there is.
+        progress: Called after every step.
 
     Raises:
-        InputError: When the recipe's windows do not fit the store.
+        InputError: When the recipe names no baseline, its windows do not fit the store, or ``out``
+            holds another run.
     """
-    work = out.with_name(f"{out.name}.run")
-    with workplace(work):
-        _measure(store, recipe, out, work, test=test, report=report)
-
-
-def _measure(
-    store: Store,
-    recipe: BaselineRecipe,
-    out: Path,
-    work: Path,
-    *,
-    test: bool,
-    report: Callable[[str, int, int], None],
-) -> None:
-    began = time.perf_counter()
-    cohort = assemble(store.records, task(recipe.task), recipe.split, recipe.min_positives)
-    splits = ("validation", "test") if test else ("validation",)
     if isinstance(recipe, NetworkRecipe):
-        scores = networks.score(store, cohort, recipe, splits, work, report)
-        about = networks.describe(recipe)
-    else:
-        scores, chosen = rocket.score(store, cohort, recipe, splits, report)
-        about = {"encoder": {"name": "MiniRocket"}, "head": "ridge", "chosen": chosen}
-    common: dict[str, Any] = {
-        "kind": "baseline",
-        "name": f"{recipe.model}/{recipe.task}",
-        "readout": recipe.model,
-        "layer": None,
-        "leads": list(store.made.leads),
-        "fraction": recipe.fraction,
-        "hashes": {"store": store.key},
-        "recipe": recipe.model_dump(mode="json"),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+        networks.window(store.made, recipe)
 
-    def write(folder: Path) -> None:
-        said = common | about
-        write_run(folder, cohort, scores, recipe.seeds, resamples=recipe.resamples, about=said)
-        (work / DONE).touch()
+    def make(folder: Path, work: Path) -> None:
+        began = time.perf_counter()
+        cohort = assemble_for(recipe, store.records, nothing_known(store.records))
+        splits = splits_to_score(test=test)
+        chosen: tuple[Choice, ...] = ()
+        if isinstance(recipe, NetworkRecipe):
+            scores = networks.score(store, cohort, recipe, splits, work, progress)
+            name, head = networks.name(recipe), networks.NETWORKS[recipe.model].head
+        else:
+            scores, chosen = rocket.score(store, cohort, recipe, splits, progress)
+            name, head = "MiniRocket", "ridge"
+        write_run(
+            folder,
+            cohort,
+            scores,
+            recipe,
+            kind="baseline",
+            name=f"{recipe.model}/{recipe.task}",
+            encoder=EncoderInfo(name=name),
+            readout=recipe.model,
+            head=head,
+            leads=store.made.leads,
+            fraction=recipe.fraction,
+            chosen=chosen,
+            hashes=Hashes(store=store.key),
+            seconds=round(time.perf_counter() - began, 1),
+        )
 
-    replace_folder(out, write)
+    step(out, inputs_of(store, recipe), make, is_enough=lambda run: not test or has_test(run))
+    return out
+
+
+def inputs_of(store: Store, recipe: BaselineRecipe) -> Inputs:
+    """All that a baseline's run depends on."""
+    return {"store": store.key, "recipe": without_pace(recipe.model_dump(mode="json"))}

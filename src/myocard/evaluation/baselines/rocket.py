@@ -1,7 +1,6 @@
 """Ridge regression on MiniRocket features of whole records."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,9 +12,11 @@ from sklearn.preprocessing import StandardScaler
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
+from myocard.files.progress import Progress
 from myocard.nn.baselines.minirocket import MiniRocket
 from myocard.recipe import RocketRecipe
-from myocard.results.run import validation_auroc
+from myocard.results.run import Choice, SplitName
+from myocard.results.scoring import choose_penalties
 from myocard.tasks.cohort import Cohort
 
 Reals = NDArray[np.floating]
@@ -25,30 +26,25 @@ def score(
     store: Store,
     cohort: Cohort,
     recipe: RocketRecipe,
-    splits: Sequence[str],
-    report: Callable[[str, int, int], None],
-) -> tuple[dict[str, Reals], list[dict[str, Any]]]:
-    """Scores of each split, ``(seeds, records, classes)``, and what each seed chose."""
-    scores: dict[str, list[Reals]] = {split: [] for split in splits}
-    chosen = []
-    for place, seed in enumerate(recipe.seeds):
-        report("minirocket", place, len(recipe.seeds))
-        rows = {
-            "train": cohort.training_rows(recipe.fraction, seed),
-            **{split: cohort.rows[split] for split in splits},
-        }
+    splits: Sequence[SplitName],
+    progress: Progress,
+) -> tuple[dict[SplitName, Reals], tuple[Choice, ...]]:
+    """Scores of each split, ``(seeds, records, classes)``, and the penalty of each seed."""
+    fitted: dict[SplitName, list[Reals]] = {split: [] for split in splits}
+    for done, seed in enumerate(recipe.seeds):
+        progress("baseline minirocket", done, len(recipe.seeds))
+        train = cohort.training_rows(recipe.fraction, seed)
+        rows = {"train": train} | {split: cohort.rows[split] for split in splits}
         features = _features(store, rows, recipe, seed)
-        targets = cohort.targets[rows["train"]].astype(np.float32)
-        fitted = {penalty: _ridge(features, targets, penalty) for penalty in recipe.penalties}
-        areas = {
-            penalty: validation_auroc(cohort, each["validation"])
-            for penalty, each in fitted.items()
-        }
-        best = max(areas, key=lambda penalty: (areas[penalty], penalty))
-        chosen.append({"seed": seed, "penalty": best, "validation_auroc": areas[best]})
+        targets = cohort.targets[train].astype(np.float32)
+        by_penalty = [_ridge(features, targets, penalty) for penalty in recipe.penalties]
         for split in splits:
-            scores[split].append(fitted[best][split])
-    return {split: np.stack(values) for split, values in scores.items()}, chosen
+            fitted[split].append(np.stack([each[split] for each in by_penalty]))
+    progress("baseline minirocket", len(recipe.seeds), len(recipe.seeds))
+    scores = {split: np.stack(values) for split, values in fitted.items()}
+    best, chosen = choose_penalties(cohort, scores["validation"], recipe.seeds, recipe.penalties)
+    seeds = np.arange(len(best))
+    return {split: values[seeds, best] for split, values in scores.items()}, chosen
 
 
 @torch.inference_mode()
@@ -70,7 +66,7 @@ def _ridge(features: dict[str, Reals], targets: Reals, penalty: float) -> dict[s
     model = make_pipeline(StandardScaler(), Ridge(alpha=penalty))
     model.fit(features["train"], targets)
     return {
-        # Of a single class scikit-learn gives no second axis.
+        # For a single class scikit-learn gives no second axis.
         split: model.predict(some).reshape(len(some), targets.shape[1])
         for split, some in features.items()
         if split != "train"

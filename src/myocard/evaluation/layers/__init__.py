@@ -1,118 +1,123 @@
-"""Why the middle: what every layer of a frozen encoder is like, under the curve of its probes.
+"""Measures of every layer of a frozen encoder, under the curve of its probes.
 
 Only the probes look at labels. The training records are described, as in the papers that the
 measures are from, and maps from tokens to patches are fitted on them; the records of the other
 split say how good those maps, and the probes, are.
 """
 
-import json
-import shlex
-import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from myocard.data.store import Store
+from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
-from myocard.evaluation.layers.estimates import (
-    BLOCKS,
-    Estimates,
-    averages,
-    explained,
-    jackknifed,
-    resampled,
-)
-from myocard.evaluation.layers.observation import (
-    MASK_RATIO,
-    Description,
-    Specimen,
-    describe,
-    reconstruct,
-)
-from myocard.files.atomic import replace_folder
-from myocard.models.checkpoint import Checkpoint
+from myocard.evaluation.layers import observation
+from myocard.evaluation.layers.estimates import BLOCKS, averages, explained, jackknifed, resampled
+from myocard.evaluation.layers.observation import MASK_RATIO, Description, Observer
+from myocard.files.progress import Progress, silent
+from myocard.files.step import Inputs, step
 from myocard.nn.analysis.representation import effective_rank, lidar, linear_cka, matrix_entropy
-from myocard.recipe import ProbeRecipe
-from myocard.results.run import versions
-from myocard.tasks.cohort import Cohort, assemble
-from myocard.tasks.task import task
+from myocard.recipe import Settings, without_pace
+from myocard.results.layers import LayerMeasures, Point
+from myocard.results.run import Run, SplitName
+from myocard.tasks.cohort import Cohort, assemble_for
+from myocard.training.loop import seeded
 
-SCHEMA = 1
 SEED = 0
-FILE = "layers.json"
 
 Rows = NDArray[np.int64]
+Measures = dict[str, tuple[Point, ...]]
 
 
-def dissect(
-    checkpoint: Checkpoint,
+def measure_layers(
+    encoder: ECGEncoder,
     store: Store,
     runs: Sequence[Path],
     out: Path,
     *,
     records: int = 512,
     test: bool = False,
-    report: Callable[[int], None] = lambda done: None,
-) -> None:
+    progress: Progress = silent,
+) -> Path:
     """Measure every layer, and write ``layers.json`` and ``layers.csv`` into the folder ``out``.
 
-    Measures that are there already, of the same encoder, store and settings, are left alone.
+    Any encoder has the measures of states and tokens; attention and reconstruction are of encoders
+    whose blocks and patches are known (``MyocardEncoder``).
 
     Args:
+        encoder: Any encoder.
+        store: The records.
         runs: The probes of every single layer of this encoder on this store.
-        records: Of each split, to use at most.
+        out: The folder to make, by the rule of ``files/step.py``.
+        records: Most records of each split to use.
         test: Score the test folds, not the validation folds.
-        report: Is told of every batch how many records it had.
+        progress: Called after every batch.
 
     Raises:
-        InputError: When ``out`` holds measures of something else, or records are too few.
+        InputError: For a leak, too few records, a run that is no probe of a single layer of this
+            encoder on this store or has not scored the split, or an ``out`` that holds measures of
+            something else.
     """
-    probes = [json.loads((folder / "run.json").read_text()) for folder in runs]
-    settings = {key: probes[0][key] for key in ("hashes", "recipe")} | {"at_most": records}
-    if _finished(out, settings, test=test):
-        return
-    began = time.perf_counter()
-    recipe = ProbeRecipe.model_validate(settings["recipe"])
-    cohort = assemble(store.records, task(recipe.task), recipe.split, recipe.min_positives)
-    split = "test" if test else "validation"
-    rows = {"train": _some(cohort, "train", records), split: _some(cohort, split, records)}
-    if len(set(cohort.patients[rows["train"]])) < BLOCKS:
-        raise InputError(f"{store.folder}: fewer than {BLOCKS} patients in train of {recipe.task}")
-    measures, alignment = _measure(checkpoint, store, cohort, rows, recipe.resamples, report)
-    found = {
-        "schema": SCHEMA,
-        **{key: probes[0][key] for key in ("encoder", "task", "source", "head", "leads")},
-        "split": split,
-        "records": {name: len(which) for name, which in rows.items()},
-        "best_layer": max(_curve(probes, "validation"), key=lambda point: point["value"])["layer"],
-        "measures": {"auroc": _curve(probes, split)} | measures,
-        "alignment": alignment,
-        "mask_ratio": MASK_RATIO,
-        "seed": SEED,
-        **settings,
-        "versions": versions(),
-        "command": shlex.join(["myocard", *sys.argv[1:]]),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
-    replace_folder(out, partial(_write, found))
+    probes = [Run.read(folder) for folder in runs]
+    first = probes[0]
+    for folder, run in zip(runs, probes, strict=True):
+        if (run.hashes.encoder, run.hashes.store) != (encoder.info.hash, store.key):
+            raise InputError(
+                f"{folder}: a probe of another encoder or store than {encoder.info.name} on "
+                f"{store.folder}; probe these first"
+            )
+    split: SplitName = "test" if test else "validation"
+
+    known = encoder.pretrained_on.known(store.records)
+    cohort = assemble_for(first.recipe, store.records, known)
+
+    def make(folder: Path, work: Path) -> None:
+        began = time.perf_counter()
+        auroc, curve = _curve(probes, split), _curve(probes, "validation")
+        rows = {"train": _some(cohort, "train", records), split: _some(cohort, split, records)}
+        if len(set(cohort.patients[rows["train"]])) < BLOCKS:
+            raise InputError(
+                f"{store.folder}: fewer than {BLOCKS} patients in train of {first.task}"
+            )
+        total, what = sum(map(len, rows.values())), f"layers of {encoder.info.name}"
+        observer = Observer.of(encoder, store, lambda done: progress(what, done, total))
+        description, measures = _observe(observer, cohort, rows, first.recipe.resamples)
+        LayerMeasures(
+            encoder=first.encoder,
+            task=first.task,
+            source=first.source,
+            head=first.head,
+            leads=first.leads,
+            split=split,
+            records={name: len(which) for name, which in rows.items()},
+            best_layer=max(curve, key=lambda point: point.value).layer,
+            measures={"auroc": auroc} | measures,
+            alignment=tuple(map(tuple, linear_cka(description.states.transpose(0, 1)).tolist())),
+            mask_ratio=MASK_RATIO,
+            seed=SEED,
+            hashes=first.hashes,
+            seconds=round(time.perf_counter() - began, 1),
+        ).write(folder)
+
+    inputs = inputs_of(encoder.info.hash, store.key, first.recipe, records)
+    step(out, inputs, make, is_enough=lambda folder: not test or has_test(folder))
+    return out
 
 
-def _finished(out: Path, settings: dict[str, Any], *, test: bool) -> bool:
-    path = out / FILE
-    if not path.exists():
-        return False
-    found = json.loads(path.read_text())
-    if any(found[key] != value for key, value in settings.items()):
-        raise InputError(f"{out}: measures of another encoder, store or recipe; remove the folder")
-    return not test or found["split"] == "test"
+def inputs_of(encoder: str | None, store: str, recipe: Settings, records: int) -> Inputs:
+    """All that the measures depend on; ``recipe`` is that of the probes."""
+    probes = without_pace(recipe.model_dump(mode="json", exclude={"keep"}))
+    return {"encoder": encoder, "store": store, "probes": probes, "records": records}
+
+
+def has_test(folder: Path) -> bool:
+    """Tell whether the measures in ``folder`` are of the test folds."""
+    return LayerMeasures.read(folder).split == "test"
 
 
 def _some(cohort: Cohort, split: str, records: int) -> Rows:
@@ -120,54 +125,48 @@ def _some(cohort: Cohort, split: str, records: int) -> Rows:
     return np.sort(np.random.default_rng(SEED).permutation(rows)[:records])
 
 
-def _measure(
-    checkpoint: Checkpoint,
-    store: Store,
-    cohort: Cohort,
-    rows: dict[str, Rows],
-    resamples: int,
-    report: Callable[[int], None],
-) -> tuple[dict[str, Estimates], list[list[float]]]:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    specimen = Specimen(checkpoint.encoder.to(device), checkpoint.preprocessing)
+def _observe(
+    observer: Observer, cohort: Cohort, rows: dict[str, Rows], resamples: int
+) -> tuple[Description, Measures]:
     described, scored = rows.values()
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        found = describe(specimen, specimen.batches(store, described), report)
-        misses = reconstruct(specimen, found.maps, specimen.batches(store, scored), report)
+    with seeded(SEED):
+        found = observation.describe(observer, described)
+        misses = observation.reconstruct(observer, found.maps, scored, len(described))
     patients = cohort.patients[described]
     counts = resampled(patients, resamples)
     measures = _of_states(found, patients)
     measures |= {name: averages(values, counts) for name, values in found.measures.items()}
     counts = resampled(cohort.patients[scored], resamples)
     measures |= {f"r2_{name}": explained(each, counts) for name, each in misses.items()}
-    return measures, linear_cka(found.states.transpose(0, 1)).tolist()
+    return found, measures
 
 
-def _of_states(found: Description, patients: NDArray[np.object_]) -> dict[str, Estimates]:
-    """Of pooled states less their mean, which tells no record from another."""
+def _of_states(found: Description, patients: NDArray[np.object_]) -> Measures:
+    """Measures of the centred pooled states."""
 
     def centred(states: Tensor) -> Tensor:
         return states - states.mean(dim=0)
 
     layers = found.states.unbind(dim=1)
-    return {
+    measures = {
         "effective_rank": jackknifed(lambda x: effective_rank(centred(x)), layers, patients),
         "state_entropy": jackknifed(lambda x: matrix_entropy(centred(x)).item(), layers, patients),
-        "lidar": jackknifed(lidar, found.halves.unbind(dim=2), patients),
     }
+    if found.halves is not None:
+        measures["lidar"] = jackknifed(lidar, found.halves.unbind(dim=2), patients)
+    return measures
 
 
-def _curve(probes: Sequence[dict[str, Any]], split: str) -> Estimates:
+def _curve(probes: Sequence[Run], split: SplitName) -> tuple[Point, ...]:
     """The probes' macro AUROC by layer."""
-    points = [{"layer": run["layer"]} | run[split]["auroc"]["macro"] for run in probes]
-    kept = ("layer", "value", "low", "high")
-    return [{key: point[key] for key in kept} for point in sorted(points, key=lambda p: p["layer"])]
-
-
-def _write(found: dict[str, Any], folder: Path) -> None:
-    (folder / FILE).write_text(json.dumps(found, indent=2) + "\n")
-    points = [
-        {"measure": name} | point for name, each in found["measures"].items() for point in each
-    ]
-    pd.DataFrame(points).to_csv(folder / "layers.csv", index=False, lineterminator="\n")
+    points = []
+    for run in probes:
+        metrics = run.metrics(split)
+        if metrics is None or run.layer is None:
+            raise InputError(
+                f"{run.name}: no probe of a single layer that has scored {split}; probe with "
+                f"`layers` among the readouts{' and --test' if split == 'test' else ''}"
+            )
+        scores = metrics.auroc.macro.model_dump(include={"value", "low", "high"})
+        points.append(Point(layer=run.layer, **scores))
+    return tuple(sorted(points, key=lambda point: point.layer))

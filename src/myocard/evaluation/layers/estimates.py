@@ -1,7 +1,6 @@
 """Measures of layers with 95 % intervals over records, or over patients where they repeat."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +9,11 @@ from torch import Tensor
 
 from myocard.evaluation.layers.observation import Misses
 from myocard.metrics.scores import LEVEL, Counts, bootstrap_counts
+from myocard.results.layers import Point
 
 Reals = NDArray[np.floating]
-Estimates = list[dict[str, Any]]
-"""Layer, value, low and high of each layer that has one."""
+Estimates = tuple[Point, ...]
+"""A point for each layer that has a value."""
 
 BLOCKS = 10
 
@@ -46,24 +46,24 @@ def jackknifed(
     """
     block = np.unique(groups, return_inverse=True)[1] % BLOCKS
     width = t.ppf((1 + LEVEL) / 2, BLOCKS - 1)
-    found = []
+    points = []
     for layer, states in enumerate(layers):
         value = statistic(states)
         without = np.array([statistic(states[block != k]) for k in range(BLOCKS)])
         error = width * np.sqrt((BLOCKS - 1) * without.var())
-        found.append(_estimate(layer, value, value - error, value + error))
-    return found
+        points.append(_point(layer, value, value - error, value + error))
+    return tuple(points)
 
 
 def _bootstrapped(values: Reals) -> Estimates:
     """From ``(1 + resamples, layers)``, the original first; layers of NaN are left out."""
     tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
-    return [
-        _estimate(layer, column[0], *np.quantile(column[1:], tails))
+    return tuple(
+        _point(layer, column[0], *np.quantile(column[1:], tails))
         for layer, column in enumerate(values.T)
         if not np.isnan(column[0])
-    ]
+    )
 
 
-def _estimate(layer: int, value: float, low: float, high: float) -> dict[str, Any]:
-    return {"layer": layer, "value": float(value), "low": float(low), "high": float(high)}
+def _point(layer: int, value: float, low: float, high: float) -> Point:
+    return Point(layer=layer, value=float(value), low=float(low), high=float(high))

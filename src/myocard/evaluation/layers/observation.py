@@ -1,8 +1,8 @@
-"""What one pass of a frozen encoder over some windows tells of each of its layers."""
+"""One pass of a frozen encoder over some windows: what it tells of each layer."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,69 +12,182 @@ from torch import Tensor
 from torch.nn.functional import layer_norm
 
 from myocard.data.batches import Part, Windows, in_order
-from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
+from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import ECGEncoder, pooled_states
 from myocard.nn.analysis.attention import attention_statistics, attention_weights
 from myocard.nn.analysis.regression import normal_equations, solve_ridge, squared_errors
 from myocard.nn.analysis.representation import matrix_entropy, token_similarity
-from myocard.nn.encoder import Encoder, patch_tokens
+from myocard.nn.encoder import patch_tokens
 from myocard.nn.objectives.masked import standardise_patches
 from myocard.nn.objectives.masks import each_lead
 from myocard.nn.patches import patchify
-from myocard.nn.shapes import Layers, Patches, Signals, States
+from myocard.nn.shapes import Patches, Signals, States, Tokens
 from myocard.nn.transformer import Block
 
 BATCH = 16
 MASK_RATIO = 0.75
 PENALTY = 1.0
 
-Report = Callable[[int], None]
+Rows = NDArray[np.int64]
+AllTokens = Float[Tensor, "batch sequence width"]
+"""The tokens of a layer, with those that stand for no part of the signal."""
 Maps = dict[str, Float[Tensor, "layers columns patch"]]
-"""From a layer's tokens to the patch that each stands for (``own``) and to a hidden one beside it
-(``hidden``)."""
+"""Maps of a layer's tokens to the patch that each stands for (``own``) and to a hidden one beside
+it (``hidden``)."""
 
 
 @dataclass(frozen=True, eq=False)
-class Specimen:
-    """An encoder in evaluation mode, on the device where it is to run, and what it is fed."""
+class Observer:
+    """An encoder on the device where it is to run, its records, and who is told of progress.
 
-    encoder: Encoder
-    preprocessing: Preprocessing
+    Attributes:
+        encoder: In evaluation mode.
+        store: The records.
+        progress: Called with the number of records that are done.
+    """
 
-    @property
-    def leads(self) -> tuple[str, ...]:
-        return self.preprocessing.leads
+    encoder: ECGEncoder
+    store: Store
+    progress: Callable[[int], object]
 
-    def batches(self, store: Store, rows: NDArray[np.int64]) -> Iterator[Signals]:
-        windows = Windows([Part(store, rows)], self.preprocessing)
-        device = self.encoder.positions.device
-        return (signals.to(device) for signals in in_order(windows, BATCH))
+    @classmethod
+    def of(cls, encoder: ECGEncoder, store: Store, progress: Callable[[int], object]) -> "Observer":
+        """Observe any encoder; one whose blocks are known tells of its attention too."""
+        encoder.network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        if isinstance(encoder, MyocardEncoder):
+            return PatchObserver(encoder, store, progress)
+        return cls(encoder, store, progress)
+
+    def batches(self, rows: Rows, before: int = 0) -> Iterator[Signals]:
+        """The windows of ``rows``; ``before`` records were done earlier."""
+        device, done = next(self.encoder.network.parameters()).device, before
+        for signals in in_order(Windows([Part(self.store, rows)], self.encoder.input), BATCH):
+            yield signals.to(device)
+            done += len(signals)
+            self.progress(done)
+
+    def layers(self, signals: Signals) -> list[Tokens]:
+        """Every layer, as the other methods take it."""
+        return list(self.encoder.hidden_states(signals))
+
+    def tokens(self, layers: list[AllTokens]) -> list[Tokens]:
+        """The tokens of every layer that stand for a part of the signal."""
+        return layers
+
+    def halves(self, signals: Signals) -> Tensor | None:
+        """Pooled states of the two halves of every window, where they can be read."""
+        return None
+
+    def measures(self, layers: list[Tokens]) -> dict[str, Tensor]:
+        """Measures of each record in every layer, ``(records, layers)``."""
+        tokens = self.tokens(layers)
+        return {
+            "token_entropy": torch.stack([matrix_entropy(x) for x in tokens], dim=1),
+            "token_similarity": torch.stack([token_similarity(x) for x in tokens], dim=1),
+        }
+
+    def pairs(self, signals: Signals, layers: list[Tokens]) -> "Iterator[tuple[str, Pairs]]":
+        """Tokens and the patches that they should tell, where tokens stand for patches."""
+        return iter(())
+
+
+class PatchObserver(Observer):
+    """Observation of a Transformer over patches, whose blocks and patches are known."""
+
+    encoder: MyocardEncoder
+
+    def layers(self, signals: Signals) -> list[Tokens]:
+        network = self.encoder.network
+        return list(network.layers(network.tokens(signals, self.encoder.input.leads)))
+
+    def tokens(self, layers: list[AllTokens]) -> list[Tokens]:
+        leads = len(self.encoder.input.leads)
+        return [patch_tokens(x, leads).flatten(1, 2) for x in layers]
+
+    def halves(self, signals: Signals) -> Tensor:
+        """Each half is read as a record of that length."""
+        patch = self.encoder.network.shape.patch
+        samples = signals.shape[-1] // patch // 2 * patch
+        halves = (signals[..., :samples], signals[..., -samples:])
+        return torch.stack([pooled_states(self.encoder, half) for half in halves], dim=1)
+
+    def measures(self, layers: list[Tokens]) -> dict[str, Tensor]:
+        return super().measures(layers) | self._attention(layers)
+
+    def pairs(self, signals: Signals, layers: list[Tokens]) -> "Iterator[tuple[str, Pairs]]":
+        patches = standardise_patches(patchify(signals, self.encoder.network.shape.patch))
+        yield "own", self._paired(layers, patches, torch.ones_like(patches[..., 0]).bool())
+        yield "hidden", self._hidden_pairs(signals, patches)
+
+    def _attention(self, layers: list[Tokens]) -> dict[str, Tensor]:
+        """Measures of the block that a layer comes out of; the embedding comes out of none."""
+        network, expected = self.encoder.network, self.encoder.input
+        statistics = [
+            _statistics(block, tokens, len(expected.leads))
+            for block, tokens in zip(network.blocks, layers[:-1], strict=True)
+        ]
+        entropy, distance, across, separators = (
+            torch.stack([torch.full_like(each[0], torch.nan), *each], dim=1)
+            for each in zip(*statistics, strict=True)
+        )
+        return {
+            "attention_entropy": entropy,
+            "attention_seconds": distance * network.shape.patch / expected.rate,
+            "attention_across": across,
+            "attention_separators": separators,
+        }
+
+    def _hidden_pairs(self, signals: Signals, patches: Patches) -> "Pairs":
+        """The visible tokens of a masked input, and the patch behind each, where it is hidden."""
+        network = self.encoder.network
+        embedded = network.embed(signals)
+        mask = each_lead(embedded, MASK_RATIO)
+        tokens = network.assemble(mask.visible(embedded), self.encoder.input.leads)
+        layers = list(network.layers(tokens))
+        # The last patch has none behind it; where it is visible, it is not hidden.
+        behind = (mask.patches + 1).clamp(max=patches.shape[2] - 1)
+        nearby = patches.gather(2, behind[..., None].expand(*behind.shape, patches.shape[-1]))
+        return self._paired(layers, nearby, mask.hidden.gather(2, behind))
+
+    def _paired(
+        self, layers: list[Tokens], patches: Patches, chosen: Bool[Tensor, "batch leads patches"]
+    ) -> "Pairs":
+        leads = len(self.encoder.input.leads)
+        tokens = torch.stack([patch_tokens(x, leads)[chosen] for x in layers])
+        return Pairs(layer_norm(tokens, tokens.shape[-1:]), patches[chosen], chosen.nonzero()[:, 0])
+
+
+def _statistics(block: torch.nn.Module, tokens: Tokens, leads: int) -> tuple[Tensor, ...]:
+    assert isinstance(block, Block)
+    weights = attention_weights(block.attention, block.attention_norm(tokens))
+    return attention_statistics(weights, leads)
 
 
 class Description(NamedTuple):
-    """What is true of the states of some records.
+    """Measures of the states of some records.
 
     Attributes:
         states: Pooled, of every record.
-        halves: Pooled, of the two halves of every record.
+        halves: Pooled, of the two halves of every record; None where halves cannot be read.
         measures: By name, one number a record and layer; NaN where a layer has none.
         maps: Fitted on the records.
     """
 
     states: States
-    halves: Float[Tensor, "records halves layers width"]
+    halves: Float[Tensor, "records halves layers width"] | None
     measures: dict[str, Float[Tensor, "records layers"]]
     maps: Maps
 
 
 class Misses(NamedTuple):
-    """How far a map was from the patches of each record, and what there was to miss.
+    """Errors of a map on the patches of each record, and the variance that it could explain.
 
     Attributes:
         errors: Sums of squared errors.
         squares: Sums of the patches' squares.
-        sums: Of the patches, sample by sample.
-        number: Of patches.
+        sums: Sums of the patches, sample by sample.
+        number: Number of patches.
     """
 
     errors: Float[Tensor, "records layers"]
@@ -92,40 +205,35 @@ class Pairs(NamedTuple):
 
 
 @torch.inference_mode()
-def describe(specimen: Specimen, batches: Iterable[Signals], report: Report) -> Description:
-    """Describe every layer, and fit the maps from its tokens to patches."""
+def describe(observer: Observer, rows: Rows) -> Description:
+    """Describe every layer on some records, and fit the maps from its tokens to patches."""
     states, halves, measures = [], [], []
     equations: dict[str, Tensor] = {}
-    for signals in batches:
-        layers = specimen.encoder(signals, specimen.leads)
-        states.append(_pooled(specimen, layers))
-        halves.append(
-            torch.stack([_pooled(specimen, x) for x in _halves(specimen, signals)], dim=1)
-        )
-        measures.append(_of_tokens(specimen, layers) | _of_attention(specimen, layers))
-        for name, pairs in _pairs(specimen, signals, layers):
-            found = normal_equations(pairs.tokens, pairs.patches)
-            equations[name] = equations.get(name, 0) + found
-        report(len(signals))
+    for signals in observer.batches(rows):
+        layers = observer.layers(signals)
+        pooled = [observer.encoder.pool(tokens) for tokens in observer.tokens(layers)]
+        states.append(torch.stack(pooled, dim=1))
+        halves.append(observer.halves(signals))
+        measures.append(observer.measures(layers))
+        for name, pairs in observer.pairs(signals, layers):
+            sums = normal_equations(pairs.tokens, pairs.patches)
+            equations[name] = equations.get(name, 0) + sums
+    split = [each for each in halves if each is not None]
     return Description(
         torch.cat(states).cpu(),
-        torch.cat(halves).cpu(),
+        torch.cat(split).cpu() if split else None,
         {name: torch.cat([each[name] for each in measures]).cpu() for name in measures[0]},
         {name: solve_ridge(total, PENALTY) for name, total in equations.items()},
     )
 
 
 @torch.inference_mode()
-def reconstruct(
-    specimen: Specimen, maps: Maps, batches: Iterable[Signals], report: Report
-) -> dict[str, Misses]:
-    """Apply maps that were fitted on other records."""
+def reconstruct(observer: Observer, maps: Maps, rows: Rows, before: int = 0) -> dict[str, Misses]:
+    """Apply maps that were fitted on other records; ``before`` records were done earlier."""
     found: dict[str, list[Misses]] = {name: [] for name in maps}
-    for signals in batches:
-        layers = specimen.encoder(signals, specimen.leads)
-        for name, pairs in _pairs(specimen, signals, layers):
+    for signals in observer.batches(rows, before):
+        for name, pairs in observer.pairs(signals, observer.layers(signals)):
             found[name].append(_misses(pairs, maps[name], len(signals)))
-        report(len(signals))
     return {
         name: Misses(*(torch.cat(parts).cpu() for parts in zip(*each, strict=True)))
         for name, each in found.items()
@@ -142,72 +250,3 @@ def _misses(pairs: Pairs, coefficients: Tensor, records: int) -> Misses:
         by_record(errors), by_record(squares), by_record(pairs.patches),
         by_record(torch.ones_like(squares)),
     )  # fmt: skip
-
-
-def _pairs(specimen: Specimen, signals: Signals, layers: Layers) -> Iterator[tuple[str, Pairs]]:
-    patches = standardise_patches(patchify(signals, specimen.encoder.shape.patch))
-    yield "own", _paired(specimen, layers, patches, torch.ones_like(patches[..., 0]).bool())
-    yield "hidden", _hidden_pairs(specimen, signals, patches)
-
-
-def _hidden_pairs(specimen: Specimen, signals: Signals, patches: Patches) -> Pairs:
-    """The visible tokens of a masked input, and the patch behind each, where it is hidden."""
-    encoder = specimen.encoder
-    embedded = encoder.embed(signals)
-    mask = each_lead(embedded, MASK_RATIO)
-    tokens = encoder.assemble(mask.visible(embedded), specimen.leads)
-    layers = torch.stack(list(encoder.layers(tokens)))
-    # The last patch has none behind it; where it is visible, it is not hidden.
-    behind = (mask.patches + 1).clamp(max=patches.shape[2] - 1)
-    nearby = patches.gather(2, behind[..., None].expand(*behind.shape, patches.shape[-1]))
-    return _paired(specimen, layers, nearby, mask.hidden.gather(2, behind))
-
-
-def _paired(
-    specimen: Specimen,
-    layers: Layers,
-    patches: Patches,
-    chosen: Bool[Tensor, "batch leads patches"],
-) -> Pairs:
-    tokens = torch.stack([patch_tokens(x, len(specimen.leads))[chosen] for x in layers])
-    return Pairs(layer_norm(tokens, tokens.shape[-1:]), patches[chosen], chosen.nonzero()[:, 0])
-
-
-def _pooled(specimen: Specimen, layers: Layers) -> States:
-    means = [patch_tokens(x, len(specimen.leads)).mean(dim=(1, 2)) for x in layers]
-    return torch.stack(means, dim=1)
-
-
-def _halves(specimen: Specimen, signals: Signals) -> Iterator[Layers]:
-    """The first and the last half of each window, each read as a record of that length."""
-    patch = specimen.encoder.shape.patch
-    samples = signals.shape[-1] // patch // 2 * patch
-    for half in (signals[..., :samples], signals[..., -samples:]):
-        yield specimen.encoder(half, specimen.leads)
-
-
-def _of_tokens(specimen: Specimen, layers: Layers) -> dict[str, Tensor]:
-    tokens = [patch_tokens(x, len(specimen.leads)).flatten(1, 2) for x in layers]
-    return {
-        "token_entropy": torch.stack([matrix_entropy(x) for x in tokens], dim=1),
-        "token_similarity": torch.stack([token_similarity(x) for x in tokens], dim=1),
-    }
-
-
-def _of_attention(specimen: Specimen, layers: Layers) -> dict[str, Tensor]:
-    """Of the block that a layer comes out of; the embedding comes out of none."""
-    found = []
-    blocks = cast("Sequence[Block]", specimen.encoder.blocks)
-    for block, tokens in zip(blocks, layers[:-1], strict=True):
-        weights = attention_weights(block.attention, block.attention_norm(tokens))
-        found.append(attention_statistics(weights, len(specimen.leads)))
-    entropy, distance, across, separators = (
-        torch.stack([torch.full_like(each[0], torch.nan), *each], dim=1)
-        for each in zip(*found, strict=True)
-    )
-    return {
-        "attention_entropy": entropy,
-        "attention_seconds": distance * specimen.encoder.shape.patch / specimen.preprocessing.rate,
-        "attention_across": across,
-        "attention_separators": separators,
-    }

@@ -1,178 +1,186 @@
-"""Readouts and heads on frozen states: every readout of one encoder, from one cache.
-
-The linear head has one best answer for each penalty, which is solved for. What has none, a mixture
-that is learned or another head, is trained through the common loop, all seeds and penalties (and
-for the layer curve, all layers) at once, as one stack of models. Their gradients do not meet: the
-loss is a sum.
-"""
+"""Readouts and heads on frozen states: every readout of one encoder, from one source."""
 
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-import torch
-
-from myocard.errors import InputError
-from myocard.evaluation.features import Features
-from myocard.evaluation.probing import runs
-from myocard.evaluation.probing.jobs import Job, Probe, is_learned
-from myocard.evaluation.probing.mixing import (
-    Weights,
-    by_code,
-    by_record,
-    departure,
-    static_twins,
-    weigh,
-)
-from myocard.recipe import ProbeRecipe
-from myocard.results.run import (
-    Scores,
-    average_weights,
-    encoder_statement,
-    macro_auroc,
-    prediction_table,
-)
-from myocard.tasks.cohort import Cohort, assemble
-from myocard.tasks.task import task
-
-__all__ = ["Probe", "Job", "is_learned", "probe", "stacks"]
+from myocard.evaluation.probing import pooled, tokens
+from myocard.evaluation.probing.job import Job, Probe, Source, Trained
+from myocard.evaluation.probing.mixing import by_record, measured_weights, static_mixtures
+from myocard.evaluation.probing.stream import Stream as Stream
+from myocard.evaluation.writing import write_run
+from myocard.files.atomic import restore, work_folder
+from myocard.files.progress import Progress, silent
+from myocard.files.step import Inputs, clear, is_kept, step, workplace
+from myocard.nn.readouts.heads import HEADS
+from myocard.nn.readouts.registry import READOUTS, TOKENS
+from myocard.recipe import ProbeRecipe, choose, without_pace
+from myocard.results.run import Hashes, Run
+from myocard.results.saved import prediction_table
+from myocard.results.scoring import mean_aurocs, splits_to_score
+from myocard.tasks.cohort import assemble_for
 
 
 def probe(
-    features: Features,
+    source: Source,
     recipe: ProbeRecipe,
-    out: Path,
+    out: Path | str,
     *,
     test: bool = False,
-    report: Callable[[str], None] = lambda cell: None,
+    progress: Progress = silent,
 ) -> list[Path]:
-    """Train every readout and head of ``recipe`` on cached states, a run folder for each.
-
-    Runs that are there already are left alone, so that a sweep that was stopped goes on.
+    """Train every readout and head of ``recipe`` on the states of ``source``.
 
     Args:
-        test: Score the test folds too. Until then they are not touched, and a run that has scored
-            them is not made again.
+        source: Cached states (``Features``), or a ``Stream``, which readouts of tokens need.
+        recipe: Settings of the probes, and the records that they are trained on.
+        out: Each run gets the folder ``out/ENCODER/TASK/READOUT-HEAD``, by the rule of
+            ``files/step.py``.
+        test: Score the test folds too. Until then they are not touched; a run that has scored them
+            is kept either way.
+        progress: Called after every readout, and after every step of what is trained on tokens.
+
+    Returns:
+        The folders of all runs of the recipe.
 
     Raises:
-        InputError: For a leak, a patient in two splits, features by lead, or runs of another
-            recipe.
+        InputError: For a leak, a patient in two splits, an unknown readout or head, states that the
+            source does not have, or a folder that holds other runs.
     """
-    if features.states.ndim != 3:
-        raise InputError(f"{features.folder}: features by lead; extract without --by-lead to probe")
-    cohort = assemble(features.records, task(recipe.task), recipe.split, recipe.min_positives)
-    target, origin = out / features.about["name"] / recipe.task, _origin(recipe, features)
-    sweep = [
-        [(cell, target / cell.name) for cell in cells] for cells in stacks(recipe, features.depth)
-    ]
-    unfinished = [
-        stack
-        for stack in sweep
-        if not all(runs.is_finished(folder, origin, test=test) for _, folder in stack)
-    ]
-    if unfinished:
-        states = torch.from_numpy(features.states)
-        job = Job(features.norm, states, cohort, recipe)
-    for stack in unfinished:
-        cells, folders = zip(*stack, strict=True)
-        report(f"{features.about['name']}: {cells[0].readout}, {cells[0].head}")
-        kept = {f for f in folders if runs.is_finished(f, origin, test=test)}
-        _train(cells, folders, kept, job, features, test=test)
-    return [folder for stack in sweep for _, folder in stack]
+    check_names(recipe)
+    cohort = assemble_for(recipe, source.records, source.known)
+    job = Job(source, cohort, recipe, splits_to_score(test=test), progress)
+    target = Path(out) / source.encoder.name / recipe.task
+    groups = stacks(recipe, job.depth)
+    what = f"probe {source.encoder.name}"
+    for done, probes in enumerate(groups):
+        progress(what, done, len(groups))
+        missing = [each for each in probes if not _is_there(job, each, target)]
+        if missing:
+            _train(job, probes, missing, target)
+        elif probes[0].readout in TOKENS:
+            together = _together(target, probes)
+            clear(work_folder(together), named=together)
+    progress(what, len(groups), len(groups))
+    return [target / each.name for probes in groups for each in probes]
+
+
+def check_names(recipe: ProbeRecipe) -> None:
+    """Refuse readouts and heads that are not registered.
+
+    Raises:
+        InputError: Listing the choices.
+    """
+    for name in recipe.readouts:
+        choose((*READOUTS, "layers"), name, "readout")
+    for name in recipe.heads:
+        choose(HEADS, name, "head")
 
 
 def stacks(recipe: ProbeRecipe, depth: int) -> list[list[Probe]]:
-    """The cells of a recipe, those together that are trained as one stack."""
-    return [
-        [Probe("layer", head, layer) for layer in range(depth + 1)]
-        if readout == "layers"
-        else [Probe(readout, head)]
-        for head, readout in product(recipe.heads, recipe.readouts)
+    """The probes of a recipe; those that are trained together are grouped."""
+    named = [Probe(readout, head) for head, readout in product(recipe.heads, recipe.readouts)]
+    groups = [
+        [Probe("layer", each.head, layer) for layer in range(depth + 1)]
+        if each.readout == "layers"
+        else [each]
+        for each in named
+        if each.readout not in TOKENS
     ]
+    of_tokens = [each for each in named if each.readout in TOKENS]
+    return [*groups, of_tokens] if of_tokens else groups
 
 
-def _origin(recipe: ProbeRecipe, features: Features) -> dict[str, Any]:
-    hashes = {name: features.about[name] for name in ("encoder", "store")}
-    return {"hashes": hashes, "recipe": runs.settings(recipe)}
+def inputs_of(encoder: str | None, store: str, recipe: ProbeRecipe) -> Inputs:
+    """All that a run depends on; ``recipe`` is of one readout and head."""
+    settings = recipe.model_dump(mode="json", exclude={"keep"})
+    return {"encoder": encoder, "store": store, "recipe": without_pace(settings)}
 
 
-def _train(
-    cells: Sequence[Probe],
-    folders: Sequence[Path],
-    kept: Container[Path],
-    job: Job,
-    features: Features,
-    *,
-    test: bool,
-) -> None:
-    """Train a stack as one, and write the runs of it that are not kept."""
-    began = time.perf_counter()
-    splits = ("validation", "test") if test else ("validation",)
-    trained = job.train(cells[0].head, job.readouts(cells), splits)
-    seconds = (time.perf_counter() - began) / len(cells)
-    for cell, folder, each in zip(cells, folders, trained, strict=True):
-        if folder in kept:
-            continue
-        weights = {split: weigh(each.classifiers, job, job.cohort.rows[split]) for split in splits}
-        twins = static_twins(each, cell.head, job)
-        about = _about(cell, features, job.recipe)
-        about |= {"chosen": each.chosen, "seconds": round(seconds, 2)}
-        about["layer_weights"] = _layer_weights(weights, features, job.cohort, splits[-1])
-        about["static_twins"] = {name: _areas(scores, job.cohort) for name, scores in twins.items()}
-        tensors = [classifier.state_dict() for classifier in each.classifiers]
-        tables = _tables(weights, twins, job)
-        runs.write(folder, job.cohort, job.recipe, each.scores, tensors, about, tables)
+def has_test(folder: Path) -> bool:
+    """Tell whether the run in ``folder`` has scored its test folds."""
+    return Run.read(folder).test is not None
 
 
-def _layer_weights(
-    weights: dict[str, Weights], features: Features, cohort: Cohort, split: str
-) -> dict[str, Any]:
-    codes = features.records["codes"].iloc[cohort.rows[split]].map(list)
-    return (
-        average_weights(weights[split].mean(axis=0), cohort, split)
-        | {"by_code": by_code(weights[split], codes)}
-        | departure(weights[split])
+def own_recipe(recipe: ProbeRecipe, probe: Probe) -> ProbeRecipe:
+    """The recipe of one probe, as its run states it."""
+    return recipe.alone("layers" if probe.layer is not None else probe.readout, probe.head)
+
+
+def _inputs(job: Job, probe: Probe) -> Inputs:
+    return inputs_of(job.source.encoder.hash, job.source.store, own_recipe(job.recipe, probe))
+
+
+def _is_there(job: Job, probe: Probe, target: Path) -> bool:
+    folder = target / probe.name
+    restore(folder)
+    return is_kept(
+        folder, _inputs(job, probe), is_enough=lambda out: "test" not in job.splits or has_test(out)
     )
 
 
-def _areas(scores: Scores, cohort: Cohort) -> dict[str, float]:
-    """The macro AUROC on every split, averaged over seeds."""
-    return {
-        split: float(np.mean([macro_auroc(cohort, split, each) for each in by_seed]))
-        for split, by_seed in scores.items()
-    }
+def _train(job: Job, probes: Sequence[Probe], missing: Sequence[Probe], target: Path) -> None:
+    """Train a group as one, and write the runs of it that are missing."""
+    began = time.perf_counter()
+    if probes[0].readout not in TOKENS:
+        trained = dict(zip(probes, pooled.train(job, probes), strict=True))
+        _write_all(job, missing, trained, target, began)
+        return
+    # All are trained, and as one: whether some are there must not change the others.
+    together = _together(target, probes)
+    inputs = {each.name: _inputs(job, each) for each in probes}
+    work = work_folder(together)
+    with workplace(work, inputs, named=together):
+        trained = dict(zip(probes, tokens.train(job, probes, work), strict=True))
+        _write_all(job, missing, trained, target, began)
 
 
-def _tables(
-    weights: dict[str, Weights], twins: dict[str, Scores], job: Job
-) -> dict[str, pd.DataFrame]:
-    """What lies beside a run: weights that differ between records, and what its twins say."""
-    seeds = job.recipe.seeds
-    found = {name: prediction_table(job.cohort, each, seeds) for name, each in twins.items()}
+def _together(target: Path, probes: Sequence[Probe]) -> Path:
+    """The name of what is trained as one; no run's, as each run has a work folder of its own."""
+    return target / "+".join(["tokens", *(each.name for each in probes)])
+
+
+def _write_all(
+    job: Job, missing: Sequence[Probe], trained: Mapping[Probe, Trained], target: Path, began: float
+) -> None:
+    seconds = round((time.perf_counter() - began) / len(trained), 2)
+    for each in missing:
+        _write(job, each, trained[each], target / each.name, seconds)
+
+
+def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: float) -> None:
+    cohort, recipe, source = job.cohort, job.recipe, job.source
+    static = static_mixtures(trained, probe.head, job)
+    layer_weights = measured_weights(trained, job)
+    tables = {name: prediction_table(cohort, x, recipe.seeds) for name, x in static.items()}
+    weights = trained.layer_weights
     if any((each != each[:, :1]).any() for each in weights.values()):
-        found["weights"] = by_record(weights, job.cohort, seeds)
-    return found
+        tables["weights"] = by_record(weights, cohort, recipe.seeds)
 
+    def make(fresh: Path, work: Path) -> None:
+        write_run(
+            fresh,
+            cohort,
+            trained.scores,
+            own_recipe(recipe, probe),
+            trained.classifiers,
+            kind="probe",
+            name=f"{source.encoder.name}/{recipe.task}/{probe.name}",
+            encoder=source.encoder,
+            readout=probe.readout,
+            layer=probe.layer,
+            head=probe.head,
+            leads=source.leads,
+            fraction=recipe.fraction,
+            chosen=trained.chosen,
+            layer_weights=layer_weights,
+            static_mixtures={name: mean_aurocs(cohort, scores) for name, scores in static.items()},
+            hashes=Hashes(store=source.store, encoder=source.encoder.hash),
+            seconds=seconds,
+        )
+        for name, table in tables.items():
+            table.to_parquet(fresh / f"{name}.parquet", index=False)
 
-def _about(cell: Probe, features: Features, recipe: ProbeRecipe) -> dict[str, Any]:
-    return {
-        "kind": "probe",
-        "name": f"{features.about['name']}/{recipe.task}/{cell.name}",
-        "encoder": encoder_statement(
-            features.about["name"],
-            features.about["encoder"],
-            features.about["about"],
-            layers=features.depth + 1,
-            width=features.states.shape[-1],
-        ),
-        "readout": cell.readout,
-        "layer": cell.layer,
-        "head": cell.head,
-        "leads": features.about["preprocessing"]["leads"],
-        "fraction": recipe.fraction,
-        **_origin(recipe, features),
-    }
+    # A run that has fewer splits is replaced; whoever is missing was looked up before.
+    step(folder, _inputs(job, probe), make, is_enough=lambda out: False)

@@ -19,10 +19,10 @@ from myocard.nn.readouts.classifier import classification_loss, probabilities
 from myocard.nn.readouts.heads import linear as linear_head
 
 AXES = 128
-"""Of the features, those along which the loss is made to curve as it does along all others."""
+"""Number of the features' axes along which the loss is made to curve as along all others."""
 
 TOLERANCE = 1e-4
-"""Of the gradient where the loss curves about 1 along each axis: its excess is some 1e-6."""
+"""Tolerance of the gradient where the loss curves about 1 along each axis: its excess is 1e-6."""
 
 
 def solve(
@@ -56,8 +56,8 @@ class Regression:
 
     Attributes:
         features: Standardised.
-        targets: Of 0 and 1.
-        exclusive: Whether one softmax is over the classes, or a sigmoid each.
+        targets: Zeros and ones.
+        exclusive: True for one softmax over the classes, False for a sigmoid each.
     """
 
     features: Float[Tensor, "records features"]
@@ -65,7 +65,7 @@ class Regression:
     exclusive: bool
 
     def start(self) -> Tensor:
-        """No weights, and the logit of how often each class is true."""
+        """Weights of zero, and the logit of each class's frequency."""
         weights = torch.zeros(self.targets.shape[1], self.features.shape[1])
         return torch.cat([weights, self._rates.logit()[:, None]], dim=1)
 
@@ -96,12 +96,12 @@ class Regression:
 
     @cached_property
     def _rates(self) -> Tensor:
-        """How often each class is true; never 0 or 1."""
+        """Frequency of each class; never 0 or 1."""
         return (self.targets.sum(dim=0) + 0.5) / (len(self.targets) + 1)
 
     @cached_property
     def _curvatures(self) -> Tensor:
-        """Of each class's loss in its logit, at the start."""
+        """Curvature of each class's loss in its logit, at the start."""
         return self._rates * (1 - self._rates)
 
     @cached_property
@@ -122,8 +122,8 @@ class Scales:
 
     Args:
         axes: Principal axes of the features, and the variances along them.
-        curvatures: Of each class's loss in its logit.
-        penalty: Of squared weights.
+        curvatures: Curvature of each class's loss in its logit.
+        penalty: Penalty of squared weights.
     """
 
     def __init__(self, axes: tuple[Tensor, Tensor], curvatures: Tensor, penalty: float) -> None:

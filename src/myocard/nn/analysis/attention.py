@@ -1,4 +1,4 @@
-"""Where a block looks: its attention weights, and what they say in one number a record."""
+"""Attention weights of a block, and their statistics: one number a record."""
 
 from typing import NamedTuple
 
@@ -13,13 +13,13 @@ Weights = Float[Tensor, "batch heads tokens tokens"]
 
 
 class AttentionStatistics(NamedTuple):
-    """Of every record, the mean over heads and over patches as queries.
+    """Statistics of every record: means over heads and over patches as queries.
 
     Attributes:
-        entropy: Of a row of weights, in nats; at most log(tokens), where a patch looks everywhere.
-        distance: In patches, in time, from a patch to the patches that it looks at, in any lead.
+        entropy: Entropy of a row of weights (nats); log(tokens) for uniform weights, the maximum.
+        distance: Distance in time (patches) from a patch to the patches it attends to, in any lead.
         across: Share of other leads in the attention that goes to patches.
-        separators: Share of all attention that goes to separators, which stand at no time.
+        separators: Share of all attention that goes to separators, which have no time.
     """
 
     entropy: Float[Tensor, " batch"]
@@ -29,21 +29,21 @@ class AttentionStatistics(NamedTuple):
 
 
 def attention_weights(attention: Attention, normed: Tokens) -> Weights:
-    """What ``attention`` multiplies its values by; ``normed`` is its input."""
+    """Return the weights by which ``attention`` averages its values; ``normed`` is its input."""
     qkv = attention.qkv(normed).unflatten(-1, (3, attention.heads, -1))
     query, key, _ = qkv.permute(2, 0, 3, 1, 4)
     return (query @ key.mT / query.shape[-1] ** 0.5).softmax(dim=-1)
 
 
 def attention_statistics(weights: Weights, leads: int) -> AttentionStatistics:
-    """Entropy, reach in time and reach across leads of one block's weights.
+    """Measure entropy, distance in time and attention across leads of one block's weights.
 
     Args:
-        weights: Of tokens in the encoder's order: lead by lead, a separator at both ends of each.
+        weights: Weights of tokens in the encoder's order: lead by lead, separators at both ends.
         leads: Number of leads.
     """
     entropy = -torch.special.xlogy(weights, weights).sum(dim=-1).mean(dim=1)
-    # (batch, lead and patch that look, lead and patch that are looked at)
+    # (batch, lead and patch of the query, lead and patch of the key)
     seen = weights.mean(dim=1).unflatten(2, (leads, -1)).unflatten(1, (leads, -1))
     seen = seen[:, :, 1:-1, :, 1:-1]
     total = seen.sum(dim=(1, 2, 3, 4))

@@ -1,4 +1,4 @@
-"""Ridge regression whose rows do not fit in memory: from sums, which add up batch by batch."""
+"""Ridge regression on more rows than fit in memory, from sums over batches."""
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,7 @@ Coefficients = Float[Tensor, "layers width+1 outputs"]
 def normal_equations(
     inputs: Inputs, targets: Targets
 ) -> Float[Tensor, "layers width+1 width+1+outputs"]:
-    """[X 1]ᵀ [X 1 Y] of some rows, for every layer, in float64; of more rows, add them up."""
+    """Return [X 1]ᵀ [X 1 Y] of a batch for every layer, in float64; those of batches add up."""
     extended = _with_one(inputs)
     everything = torch.cat([extended, targets.expand(len(inputs), -1, -1)], dim=-1)
     return (extended.mT @ everything).double()
@@ -21,7 +21,7 @@ def normal_equations(
 def solve_ridge(
     equations: Float[Tensor, "layers columns all"], penalty: float
 ) -> Float[Tensor, "layers columns outputs"]:
-    """The coefficients, the intercept last, that minimise |Y − XW − b|² + penalty · |W|²."""
+    """Return the coefficients, the intercept last, that minimise |Y − XW − b|² + penalty · |W|²."""
     columns = equations.shape[1]
     gram, products = equations[..., :columns], equations[..., columns:]
     penalties = torch.full((columns,), penalty).to(gram)
@@ -32,7 +32,7 @@ def solve_ridge(
 def squared_errors(
     inputs: Inputs, targets: Targets, coefficients: Coefficients
 ) -> Float[Tensor, "layers rows"]:
-    """Of every row, summed over the outputs."""
+    """Return the squared error of every row, summed over the outputs."""
     return (targets - _with_one(inputs) @ coefficients.to(inputs)).square().sum(dim=-1)
 
 

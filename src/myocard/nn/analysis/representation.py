@@ -1,4 +1,4 @@
-"""What can be said of states without labels: how many directions they use, and what they share.
+"""Measures of states that need no labels: effective rank, entropy, alignment, similarity.
 
 Spectra are computed in float64, whatever the states come in.
 """
@@ -12,7 +12,7 @@ _FLOOR = 1e-4  # of LiDAR's within-class variance, as in its paper
 
 
 def effective_rank(states: Float[Tensor, "records width"]) -> float:
-    """RankMe: exp of the entropy of the singular values' shares (arXiv 2210.02885, eq. 1).
+    """Compute RankMe: exp of the entropy of the singular values' shares (arXiv 2210.02885, eq. 1).
 
     Between 1 and the lesser of records and width. States are not centred, so that a collapse to one
     point counts as rank 1; a large common mean hides the rest, and the caller may take it away.
@@ -21,10 +21,11 @@ def effective_rank(states: Float[Tensor, "records width"]) -> float:
 
 
 def matrix_entropy(rows: Float[Tensor, "*batch rows width"]) -> Float[Tensor, "*batch"]:
-    """Von Neumann entropy in nats of the trace-normalised Gram matrix (arXiv 2502.02013, eq. 1).
+    """Compute the von Neumann entropy (nats) of the Gram matrix (arXiv 2502.02013, eq. 1).
 
-    The limit α → 1 of the matrix-based Rényi entropy. Of a record's tokens it is their "prompt
-    entropy", of pooled states the "dataset entropy"; rows are not centred.
+    The matrix is scaled to trace 1. This is the limit α → 1 of the matrix-based Rényi entropy; for
+    a record's tokens it is their "prompt entropy", for pooled states the "dataset entropy". Rows
+    are not centred.
     """
     rows = rows.double()
     # Rows' and columns' Gram matrices have the same spectrum but for zeros.
@@ -33,7 +34,7 @@ def matrix_entropy(rows: Float[Tensor, "*batch rows width"]) -> Float[Tensor, "*
 
 
 def lidar(views: Float[Tensor, "records views width"]) -> float:
-    """Effective rank of the discriminants that tell records apart (LiDAR, arXiv 2312.04000).
+    """Compute the effective rank of the discriminants between records (LiDAR, arXiv 2312.04000).
 
     Each record is a class, and its views (crops) are the members: the spectrum of
     Σ_w^(-1/2) Σ_b Σ_w^(-1/2). To Σ_w the paper adds 1e-4; here it is 1e-4 of the mean variance, so
@@ -52,7 +53,7 @@ def lidar(views: Float[Tensor, "records views width"]) -> float:
 
 
 def linear_cka(layers: Float[Tensor, "layers records width"]) -> Float[Tensor, "layers layers"]:
-    """Linear centred kernel alignment of every layer with every other (arXiv 1905.00414).
+    """Compute linear centred kernel alignment (CKA) of all pairs of layers (arXiv 1905.00414).
 
     With the unbiased estimate of HSIC (Song et al. 2012, eq. 5; Nguyen et al. 2021), which does not
     rise to 1 when there are fewer records than dimensions. Needs four records or more.
@@ -71,7 +72,7 @@ def linear_cka(layers: Float[Tensor, "layers records width"]) -> Float[Tensor, "
 
 
 def token_similarity(tokens: Float[Tensor, "batch tokens width"]) -> Float[Tensor, " batch"]:
-    """Mean cosine similarity of two different tokens of a record (over-smoothing).
+    """Compute the mean cosine similarity of two different tokens of a record (over-smoothing).
 
     1 where all tokens point the same way (Shi et al., arXiv 2202.08625).
     """
@@ -81,7 +82,7 @@ def token_similarity(tokens: Float[Tensor, "batch tokens width"]) -> Float[Tenso
 
 
 def _spread(values: Float[Tensor, "*batch values"]) -> Float[Tensor, "*batch"]:
-    """The entropy, in nats, of the shares of what is not negative; 0 where all are zero."""
+    """Compute the entropy (nats) of shares of values, none negative; 0 where all are zero."""
     total = values.sum(dim=-1, keepdim=True)
     shares = values / torch.where(total > 0, total, 1)
     return -torch.special.xlogy(shares, shares).sum(dim=-1)

@@ -1,1 +1,1 @@
-"""What an encoder must beat: models that learn from labels alone, or not at all."""
+"""Baselines of an encoder: models that learn from labels alone, or not at all."""

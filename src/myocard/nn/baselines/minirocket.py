@@ -8,19 +8,22 @@ import math
 from itertools import combinations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from myocard.nn.shapes import Signals
+from myocard.nn.shapes import Representation, Signals
 
 _LENGTH = 9
 _MOST_DILATIONS = 32
 _GOLDEN = (math.sqrt(5) + 1) / 2
 
+Mixing = Float[Tensor, "dilations 84 leads"]
+Biases = Float[Tensor, "84 biases"]
+
 
 def kernels() -> Float[Tensor, "84 9"]:
-    """All kernels of nine weights, six of them −1 and three 2: each sums to zero."""
+    """Return all kernels of nine weights, six of them −1 and three 2: each sums to zero."""
     rows = torch.full((math.comb(_LENGTH, 3), _LENGTH), -1.0)
     for row, places in zip(rows, combinations(range(_LENGTH), 3), strict=True):
         row[list(places)] = 2.0
@@ -28,9 +31,9 @@ def kernels() -> Float[Tensor, "84 9"]:
 
 
 def dilations(samples: int, biases: int) -> dict[int, int]:
-    """The dilations that fit a signal, and how many of a kernel's ``biases`` each gets.
+    """Return the dilations that fit a signal, and the number of a kernel's ``biases`` of each.
 
-    Exponentially spaced; the widest kernel is as long as the signal.
+    They are exponentially spaced; the widest kernel is as long as the signal.
     """
     if samples < _LENGTH:
         raise ValueError(f"{samples} samples are fewer than a kernel's {_LENGTH}")
@@ -50,24 +53,15 @@ class MiniRocket(nn.Module):
     Args:
         spread: Dilations, and the number of biases of each, as ``dilations`` gives them.
         mixing: 1 where a kernel at a dilation reads a lead; the leads it reads are added up.
-        biases: Every kernel's, dilation after dilation.
+        biases: Biases of every kernel, dilation after dilation.
     """
 
-    mixing: Tensor
-    biases: Tensor
-    kernels: Tensor
-
-    def __init__(
-        self,
-        spread: dict[int, int],
-        mixing: Float[Tensor, "dilations 84 leads"],
-        biases: Float[Tensor, "84 biases"],
-    ) -> None:
+    def __init__(self, spread: dict[int, int], mixing: Mixing, biases: Biases) -> None:
         super().__init__()
         self.spread = spread
-        self.register_buffer("mixing", mixing)
-        self.register_buffer("biases", biases)
-        self.register_buffer("kernels", kernels())
+        self.mixing = nn.Buffer(mixing)
+        self.biases = nn.Buffer(biases)
+        self.kernels = nn.Buffer(kernels())
 
     @classmethod
     def fit(cls, signals: Signals, *, features: int = 9996, seed: int = 0) -> "MiniRocket":
@@ -75,7 +69,7 @@ class MiniRocket(nn.Module):
 
         Args:
             signals: Training examples, of at least nine samples.
-            features: Wanted; rounded down to a multiple of 84.
+            features: Number of features, rounded down to a multiple of 84.
             seed: The same seed gives the same features.
         """
         count = len(kernels())
@@ -90,19 +84,17 @@ class MiniRocket(nn.Module):
             chosen = torch.randint(len(signals), (count,), generator=generator)
             outputs = rocket._convolve(signals[chosen], index).diagonal().T
             drawn.append(_quantiles(outputs, part.reshape(count, -1).to(signals)))
-        rocket.biases = torch.cat(drawn, dim=1)
+        rocket.biases = nn.Buffer(torch.cat(drawn, dim=1))
         return rocket
 
     @torch.inference_mode()
-    def forward(self, signals: Signals) -> Float[Tensor, "batch features"]:
+    def forward(self, signals: Signals) -> Representation:
         parts = self.biases.split(list(self.spread.values()), dim=1)
         shares = [self._shares(signals, index, part) for index, part in enumerate(parts)]
         return torch.cat(shares, dim=1)
 
-    def _shares(
-        self, signals: Signals, index: int, biases: Float[Tensor, "84 biases"]
-    ) -> Float[Tensor, "batch features"]:
-        """Of every kernel at one dilation; every other kernel leaves out the padded ends."""
+    def _shares(self, signals: Signals, index: int, biases: Biases) -> Representation:
+        """Return the shares of all kernels at one dilation; every other one skips the padding."""
         padding = _LENGTH // 2 * list(self.spread)[index]
         outputs = self._convolve(signals, index)
         shares = torch.empty(*outputs.shape[:2], biases.shape[1]).to(signals)
@@ -115,22 +107,16 @@ class MiniRocket(nn.Module):
 
     def _convolve(self, signals: Signals, index: int) -> Float[Tensor, "batch 84 samples"]:
         dilation = list(self.spread)[index]
-        return functional.conv1d(
-            signals,
-            self.mixing[index, :, :, None] * self.kernels[:, None],
-            padding=_LENGTH // 2 * dilation,
-            dilation=dilation,
-        )
+        weights = self.mixing[index, :, :, None] * self.kernels[:, None]
+        padding = _LENGTH // 2 * dilation
+        return functional.conv1d(signals, weights, padding=padding, dilation=dilation)
 
 
-def _random_leads(
-    dilations: int, leads: int, generator: torch.Generator
-) -> Float[Tensor, "dilations 84 leads"]:
-    """Each kernel at each dilation reads 1 to 9 leads; fewer are likelier."""
+def _random_leads(dilations: int, leads: int, generator: torch.Generator) -> Mixing:
+    """Draw 1 to 9 leads for each kernel at each dilation; fewer are likelier."""
     shape = (dilations, math.comb(_LENGTH, 3), leads)
     top = math.log2(min(leads, _LENGTH) + 1)
     often = (2 ** (torch.rand(shape[:2], generator=generator) * top)).floor()
-    ranks: Int[Tensor, "dilations 84 leads"]
     ranks = torch.rand(shape, generator=generator).argsort(dim=-1).argsort(dim=-1)
     return (ranks < often[..., None]).float()
 
@@ -138,7 +124,7 @@ def _random_leads(
 def _quantiles(
     values: Float[Tensor, "rows samples"], levels: Float[Tensor, "rows biases"]
 ) -> Float[Tensor, "rows biases"]:
-    """Each row at levels of its own, linear between its values."""
+    """Compute quantiles of each row at levels of its own, linear between its values."""
     ordered = values.sort(dim=1).values
     place = levels * (values.shape[1] - 1)
     below = place.long()

@@ -20,7 +20,7 @@ Kernels = Float[Tensor, "width samples"]
 
 
 class StateSpace(nn.Module):
-    """One diagonal system x' = Ax + u, y = 2 Re(Cx) a channel, discretised by zero-order hold.
+    """Diagonal systems x' = Ax + u, y = 2 Re(Cx), one a channel, with zero-order hold.
 
     Poles start as S4D-Lin: A_n = −1/2 + iπn. Each channel has a time step of its own.
 
@@ -44,7 +44,7 @@ class StateSpace(nn.Module):
         return poles.unflatten(0, (len(self.log_step), -1))
 
     def forward(self, samples: int) -> Kernels:
-        """The impulse response: K_k = 2 Re Σ_n C_n (exp(ΔA_n) − 1)/A_n exp(ΔA_n)^k."""
+        """Return the impulse response: K_k = 2 Re Σ_n C_n (exp(ΔA_n) − 1)/A_n exp(ΔA_n)^k."""
         poles = self.poles
         steps = poles * self.log_step.exp()[:, None]
         gains = torch.view_as_complex(self.output) * steps.expm1() / poles
@@ -53,7 +53,7 @@ class StateSpace(nn.Module):
 
 
 class Layer(nn.Module):
-    """State spaces over time, then a gate over channels, added to what came in."""
+    """State spaces over time, then a gate over channels, added to the input."""
 
     def __init__(self, width: int, pairs: int, dropout: float) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class S4D(nn.Module):
         width: Channels.
         depth: Layers.
         pairs: Conjugate pairs of poles of each channel and direction.
-        dropout: After the state spaces of each layer.
+        dropout: Dropout after the state spaces of each layer.
 
     Attributes:
         features: Width of what ``forward`` returns.
@@ -99,9 +99,9 @@ class S4D(nn.Module):
 
 
 def convolve(sequence: Sequence, ahead: Kernels, behind: Kernels) -> Sequence:
-    """y_t = Σ_{s≤t} ahead_{t−s} u_s + Σ_{s>t} behind_{s−t−1} u_s, by FFTs of twice the length."""
+    """Compute y_t = Σ_{s≤t} ahead_{t−s} u_s + Σ_{s>t} behind_{s−t−1} u_s by FFTs of length 2S."""
     samples = sequence.shape[1]
-    # Negative lags stand at the end of a circle, behind the one lag that nothing reaches.
+    # Negative lags stand at the end of a circle, behind the one lag that is not used.
     circle = torch.cat([ahead, torch.zeros_like(ahead[:, :1]), behind[:, :-1].flip(1)], dim=1)
     # There is no FFT of bfloat16.
     spectrum = torch.fft.rfft(sequence.float(), n=2 * samples, dim=1)

@@ -33,12 +33,9 @@ class XResNet(nn.Module):
     def __init__(self, leads: int, blocks: tuple[int, ...] = BLOCKS, width: int = 64) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            *_convolution(leads, 32, stride=2),
-            nn.ReLU(),
-            *_convolution(32, 32),
-            nn.ReLU(),
-            *_convolution(32, 64),
-            nn.ReLU(),
+            *_activated(leads, 32, stride=2),
+            *_activated(32, 32),
+            *_activated(32, 64),
             nn.MaxPool1d(3, stride=2, padding=1),
         )
         stages = [[1] * blocks[0], *([2] + [1] * (count - 1) for count in blocks[1:])]
@@ -55,7 +52,7 @@ class XResNet(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions around a shortcut, which is all that a new block passes on.
+    """Three convolutions around a shortcut; a new block passes on the shortcut alone.
 
     The stride is in the middle convolution, and the shortcut averages where it shrinks (ResNet-B
     and -D of He et al.).
@@ -65,10 +62,8 @@ class Bottleneck(nn.Module):
         super().__init__()
         wide = width * _EXPANSION
         self.residual = nn.Sequential(
-            *_convolution(channels, width, kernel=1),
-            nn.ReLU(),
-            *_convolution(width, width, stride=stride),
-            nn.ReLU(),
+            *_activated(channels, width, kernel=1),
+            *_activated(width, width, stride=stride),
             *_convolution(width, wide, kernel=1, scale=0),
         )
         self.shortcut = nn.Sequential()
@@ -86,9 +81,16 @@ class Bottleneck(nn.Module):
 def _convolution(
     inputs: int, outputs: int, *, kernel: int = _KERNEL, stride: int = 1, scale: float = 1
 ) -> list[nn.Module]:
-    """With batch norm, which starts at ``scale`` and whose bias makes another one idle."""
+    """Build a convolution and its batch norm, whose weight starts at ``scale``."""
     convolution = nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
     norm = nn.BatchNorm1d(outputs)
     nn.init.kaiming_normal_(convolution.weight)
     nn.init.constant_(norm.weight, scale)
     return [convolution, norm]
+
+
+def _activated(
+    inputs: int, outputs: int, *, kernel: int = _KERNEL, stride: int = 1
+) -> list[nn.Module]:
+    """Build a convolution, its batch norm and a ReLU."""
+    return [*_convolution(inputs, outputs, kernel=kernel, stride=stride), nn.ReLU()]

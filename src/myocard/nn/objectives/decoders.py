@@ -1,4 +1,4 @@
-"""Decoders: all patches of a record, predicted from the tokens of those that were shown."""
+"""Decoders: all patches of a record, predicted from the tokens of the visible ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,16 +26,17 @@ class DecoderShape:
     heads: int
 
 
-class Decoder(nn.Module):
-    """Predicts a lead's patches from its visible tokens; the same weights serve every lead.
+class _PatchDecoder(nn.Module):
+    """Parts that all decoders have in common.
 
     Args:
-        encoder: Whose tokens it reads.
-        shape: Its own numbers.
-        outputs: How many numbers it says of a patch: its samples, unless told otherwise.
+        encoder: Encoder of the tokens.
+        shape: The decoder's numbers.
+        outputs: Predicted numbers of a patch: its samples by default.
     """
 
-    positions: Tensor
+    block: type[Block] | type[CrossBlock]
+    separated: bool
 
     def __init__(
         self, encoder: Encoder, shape: DecoderShape, *, outputs: int | None = None
@@ -44,13 +45,22 @@ class Decoder(nn.Module):
         patch, patches = encoder.shape.patch, encoder.shape.samples // encoder.shape.patch
         self.enter = nn.Linear(encoder.shape.width, shape.width)
         self.mask_token = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
-        self.separator = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
-        self.blocks = nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
+        if self.separated:
+            self.separator = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
+        blocks = (self.block(shape.width, shape.heads) for _ in range(shape.depth))
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(shape.width)
         self.leave = nn.Linear(shape.width, outputs or patch)
         positions = sincos_positions(patches + 1, shape.width)[1:]
-        self.register_buffer("positions", positions, persistent=False)
+        self.positions = nn.Buffer(positions, persistent=False)
         self.apply(initialise)
+
+
+class Decoder(_PatchDecoder):
+    """Predicts a lead's patches from its visible tokens; all leads share the weights."""
+
+    block = Block
+    separated = True
 
     def forward(self, visible: Visible, mask: Mask, leads: Sequence[str]) -> Patches:
         tokens = self.canvas(visible, mask)
@@ -58,7 +68,7 @@ class Decoder(nn.Module):
         return self.predict(decoded)
 
     def canvas(self, visible: Visible, mask: Mask) -> Canvas:
-        """Mask tokens, visible tokens and separators of every lead, in their places."""
+        """Put mask tokens, visible tokens and separators of every lead in their places."""
         entered = self.enter(visible)
         shape, width = mask.hidden.shape, entered.shape[-1]
         canvas = self.mask_token.to(entered.dtype).expand(shape[0], shape[1:].numel(), width)
@@ -72,7 +82,7 @@ class Decoder(nn.Module):
 
 
 class AcrossLeads(nn.Module):
-    """A decoder whose attention runs over all leads, which it tells apart by an embedding.
+    """A decoder whose attention runs over all leads, distinguished by an embedding.
 
     A lead that is hidden as a whole can be completed from the others alone.
     """
@@ -88,29 +98,16 @@ class AcrossLeads(nn.Module):
         return self.lead.predict(decoded)
 
 
-class HiddenOnly(nn.Module):
-    """Predicts the hidden patches alone, each from what its lead shows.
+class HiddenOnly(_PatchDecoder):
+    """Predicts the hidden patches alone, each from the visible patches of its lead.
 
-    Hidden patches look at the visible ones and not at each other (CrossMAE, Fu et al., arXiv
-    2401.14391), so that nothing is computed for what is known. What is said of visible patches,
-    which no loss reads, is zero. The mask has to hide as much of each lead as of any other.
+    Hidden patches attend to the visible ones and not to each other (CrossMAE, Fu et al., arXiv
+    2401.14391), so that nothing is computed for visible patches: their outputs, which no loss
+    reads, are zero. The mask has to hide as much of each lead as of any other.
     """
 
-    positions: Tensor
-
-    def __init__(self, encoder: Encoder, shape: DecoderShape) -> None:
-        super().__init__()
-        patch, patches = encoder.shape.patch, encoder.shape.samples // encoder.shape.patch
-        self.enter = nn.Linear(encoder.shape.width, shape.width)
-        self.mask_token = nn.Parameter(torch.empty(shape.width).normal_(std=0.02))
-        self.blocks = nn.ModuleList(
-            CrossBlock(shape.width, shape.heads) for _ in range(shape.depth)
-        )
-        self.norm = nn.LayerNorm(shape.width)
-        self.leave = nn.Linear(shape.width, patch)
-        positions = sincos_positions(patches + 1, shape.width)[1:]
-        self.register_buffer("positions", positions, persistent=False)
-        self.apply(initialise)
+    block = CrossBlock
+    separated = False
 
     def forward(self, visible: Visible, mask: Mask, leads: Sequence[str]) -> Patches:
         batch, rows, _ = mask.hidden.shape

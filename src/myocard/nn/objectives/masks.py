@@ -1,4 +1,4 @@
-"""What a masked objective hides: patches of each lead, the same times in all leads, whole leads.
+"""Masks: patches of each lead, the same times in all leads, or whole leads are hidden.
 
 A mask shows some leads of a record, and of each of these some patches; the rest is hidden. Every
 record of a batch shows as many as any other.
@@ -19,12 +19,12 @@ Visible = Float[Tensor, "batch shown visible width"]
 
 
 class Mask(NamedTuple):
-    """What the encoder is shown.
+    """The patches that the encoder sees.
 
     Attributes:
-        leads: Which rows of the signals, in rising order.
-        patches: Which patches of each of these rows, in rising order.
-        hidden: True at every other patch.
+        leads: Rows of the signals, in rising order.
+        patches: Patches of each of these rows, in rising order.
+        hidden: True at all other patches.
     """
 
     leads: Int[Tensor, "batch shown"]
@@ -33,17 +33,17 @@ class Mask(NamedTuple):
 
     @property
     def places(self) -> Int[Tensor, "batch tokens"]:
-        """Where the shown patches are among all patches of a record, lead after lead."""
+        """Indices of the shown patches among all patches of a record, lead after lead."""
         return (self.leads[..., None] * self.hidden.shape[2] + self.patches).flatten(1)
 
     def visible(self, embedded: LeadTokens) -> Visible:
-        """The tokens that are shown."""
+        """Select the tokens that are shown."""
         places = self.places[..., None].expand(-1, -1, embedded.shape[-1])
         return embedded.flatten(1, 2).gather(1, places).unflatten(1, self.patches.shape[1:])
 
 
 Masking = Callable[[LeadTokens, float], Mask]
-"""Draws a mask that hides a share of something."""
+"""Draws a mask for embedded patches that hides a given share."""
 
 
 def each_lead(embedded: LeadTokens, ratio: float) -> Mask:
@@ -79,13 +79,13 @@ def half_the_leads(embedded: LeadTokens, ratio: float, *, masking: Masking) -> M
 
 
 def visible_count(patches: int, ratio: float) -> int:
-    """⌊N·(1−r)⌋ of N stay visible."""
+    """Return how many of N stay visible: ⌊N·(1−r)⌋."""
     # Rounded first: 30·(1−0.6) is 12.000000000000002 and 10·(1−0.9) is 0.9999999999999998.
     return math.floor(round(patches * (1 - ratio), 9))
 
 
 def _mask(leads: Tensor, patches: Tensor, embedded: LeadTokens) -> Mask:
-    """The mask that shows ``patches`` of ``leads``."""
+    """Build the mask that shows ``patches`` of ``leads``."""
     hidden = torch.ones(embedded.shape[:3], dtype=torch.bool, device=embedded.device)
     places = Mask(leads, patches, hidden).places
     hidden = hidden.flatten(1).scatter(1, places, value=False).view_as(hidden)
@@ -104,6 +104,6 @@ def _some_leads(embedded: LeadTokens, ratio: float) -> Int[Tensor, "batch shown"
 def _draw(
     embedded: LeadTokens, groups: tuple[int, ...], count: int, visible: int
 ) -> Int[Tensor, "*groups visible"]:
-    """Which of ``count`` stay visible in each group: uniformly drawn, in rising order."""
+    """Draw uniformly the ``visible`` of ``count`` in each group, in rising order."""
     noise = torch.rand(*groups, count, device=embedded.device)
     return noise.argsort(dim=-1)[..., :visible].sort(dim=-1).values

@@ -1,4 +1,4 @@
-"""Predictive objectives: say of hidden or later parts what an encoder would make of them."""
+"""Predictive objectives: predict the encoding of hidden or later parts."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from myocard.leads import LEADS
 from myocard.nn.encoder import Encoder, patch_tokens
 from myocard.nn.objectives.contrastive import Outcome, summary
 from myocard.nn.objectives.masked import encode_visible, last_layer
-from myocard.nn.objectives.masks import Masking, same_times
+from myocard.nn.objectives.masks import same_times
 from myocard.nn.objectives.momentum import follow, slow_copy
 from myocard.nn.objectives.views import View
-from myocard.nn.shapes import LeadTokens, Signals
+from myocard.nn.shapes import LeadTokens, Loss, Signals
 
 Stretches = Float[Tensor, "batch stretches width"]
 
@@ -22,30 +22,22 @@ Stretches = Float[Tensor, "batch stretches width"]
 class JEPA(nn.Module):
     """Predict the latents of hidden patches (ECG-JEPA, arXiv 2410.08559; I-JEPA, 2301.08243).
 
-    What is to be predicted is the last layer of a slow copy of the encoder that sees all patches,
-    each token scaled to mean 0 and variance 1.
+    The mask hides the same times in all leads. The target is the last layer of a slow copy of the
+    encoder that sees all patches, each token scaled to mean 0 and variance 1.
 
     Args:
         encoder: Any ``Encoder``.
-        predictor: A ``Decoder`` that says as many numbers of a patch as the encoder is wide.
-        masking: Draws what is hidden.
-        mask_ratio: Share of what ``masking`` chooses from to hide.
-        momentum: Of the copy; constant, where the papers raise .996 to 1.
+        predictor: A ``Decoder`` with as many outputs as the encoder is wide.
+        mask_ratio: Share of the times to hide.
+        momentum: Momentum of the copy; constant, while the papers raise .996 to 1.
     """
 
     def __init__(
-        self,
-        encoder: Encoder,
-        predictor: nn.Module,
-        *,
-        masking: Masking = same_times,
-        mask_ratio: float = 0.75,
-        momentum: float = 0.99,
+        self, encoder: Encoder, predictor: nn.Module, *, mask_ratio: float, momentum: float = 0.99
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.predictor = predictor
-        self.masking = masking
         self.mask_ratio = mask_ratio
         self.target_encoder = slow_copy(encoder)
         self.momentum = momentum
@@ -54,16 +46,16 @@ class JEPA(nn.Module):
         if self.training:
             follow(self.target_encoder, self.encoder, self.momentum)
         embedded = self.encoder.embed(signals)
-        mask = self.masking(embedded, self.mask_ratio)
+        mask = same_times(embedded, self.mask_ratio)
         visible = encode_visible(self.encoder, embedded, mask, leads, last_layer)
         predicted = self.predictor(visible, mask, leads)
-        wanted = latents(self.target_encoder, signals, leads)
-        return Outcome(smooth_l1_loss(predicted.float()[mask.hidden], wanted[mask.hidden]))
+        target = latents(self.target_encoder, signals, leads)
+        return Outcome(smooth_l1_loss(predicted.float()[mask.hidden], target[mask.hidden]))
 
 
 @torch.no_grad()
 def latents(encoder: Encoder, signals: Signals, leads: Sequence[str]) -> LeadTokens:
-    """The last layer's patch tokens, each scaled to mean 0 and variance 1."""
+    """Return the last layer's patch tokens, each scaled to mean 0 and variance 1."""
     last = last_layer(encoder.layers(encoder.tokens(signals, leads)), encoder.norm)
     return layer_norm(patch_tokens(last, len(leads)).float(), last.shape[-1:])
 
@@ -71,16 +63,15 @@ def latents(encoder: Encoder, signals: Signals, leads: Sequence[str]) -> LeadTok
 class CPC(nn.Module):
     """Contrastive predictive coding (van den Oord et al., arXiv 1807.03748).
 
-    A record is cut into stretches, each of which is encoded on its own: attention would else have
-    seen what is to be predicted. A recurrent network sums up the past, and a matrix for each
-    distance predicts a later stretch, which is to be found among those of the other records at the
-    same time. Positions are the record's and the same for all candidates, so they give nothing
-    away.
+    A record is cut into stretches, each of which is encoded on its own: attention over all would
+    include the target. A recurrent network sums up the past, and a matrix for each distance
+    predicts a later stretch, which is to be matched among those of the other records at the same
+    time. Positions are the record's and the same for all candidates, so they reveal nothing.
 
     Args:
         encoder: Any ``Encoder``.
-        stretches: How many; patches that are left over are not read.
-        ahead: How many stretches into the future to predict.
+        stretches: Number of stretches; patches that are left over are not read.
+        ahead: Number of later stretches to predict.
     """
 
     def __init__(self, encoder: Encoder, *, stretches: int = 5, ahead: int = 2) -> None:
@@ -101,7 +92,7 @@ class CPC(nn.Module):
         return Outcome(torch.stack(losses).mean())
 
     def encode(self, signals: Signals, leads: Sequence[str]) -> Stretches:
-        """The summary of every stretch, from its own samples alone."""
+        """Return the summary of every stretch, from its own samples alone."""
         embedded = self.encoder.embed(signals)
         length = embedded.shape[2] // self.stretches
         whole = embedded[:, :, : self.stretches * length]
@@ -109,8 +100,8 @@ class CPC(nn.Module):
         return summary(self.encoder, View(alone), leads).unflatten(0, (-1, self.stretches))
 
 
-def found_among_records(guesses: Stretches, encoded: Stretches) -> Float[Tensor, ""]:
-    """InfoNCE (eq. 4) at every time, with other records' stretches as negatives.
+def found_among_records(guesses: Stretches, encoded: Stretches) -> Loss:
+    """Compute InfoNCE (eq. 4) at every time, with other records' stretches as negatives.
 
     Products are over the root of the width, as in attention, so that they start small.
     """

@@ -1,8 +1,8 @@
-"""Two views of each record: what contrastive objectives call the same.
+"""Two views of each record, the positive pairs of contrastive objectives.
 
-A view is some patches of some leads, embedded. Halves of a record keep their times in it, so that
-the encoder meets all its positions; an augmented crop begins at the first, and the last quarter of
-positions is not met.
+A view is some patches of some leads, embedded. Halves of a record keep their positions, so that the
+encoder is trained on all of them; an augmented crop begins at the first, and the last quarter of
+positions is not trained.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ class View(NamedTuple):
     """A part of every record of a batch.
 
     Attributes:
-        patches: Embedded.
-        leads: Which rows of the signals they are of; None for all, in order.
+        patches: Embedded patches.
+        leads: Their rows of the signals; None for all, in order.
     """
 
     patches: LeadTokens
@@ -34,22 +34,22 @@ Pair = Callable[[Encoder, Signals], tuple[View, View]]
 
 
 def two_augmentations(encoder: Encoder, signals: Signals) -> tuple[View, View]:
-    """The record, altered at random twice (SimCLR)."""
+    """Augment the record at random twice (SimCLR)."""
     one, other = (augment(signals, encoder.shape.patch) for _ in range(2))
     return View(encoder.embed(one)), View(encoder.embed(other))
 
 
 def two_times(encoder: Encoder, signals: Signals) -> tuple[View, View]:
-    """The first half of the record and the second (CMSC of CLOCS, arXiv 2005.13249)."""
+    """Take the first half of the record and the second (CMSC of CLOCS, arXiv 2005.13249)."""
     embedded = encoder.embed(signals)
     first, second = embedded.tensor_split(2, dim=2)
     return View(first), View(second)
 
 
 def two_lead_sets(encoder: Encoder, signals: Signals) -> tuple[View, View]:
-    """A random half of the leads and the other half.
+    """Take a random half of the leads and the other half.
 
-    As CMLC of CLOCS, which takes each lead on its own.
+    A variant of CMLC of CLOCS, which takes each lead on its own.
     """
     embedded = encoder.embed(signals)
     batch, leads = embedded.shape[:2]
@@ -60,7 +60,7 @@ def two_lead_sets(encoder: Encoder, signals: Signals) -> tuple[View, View]:
 
 
 def augment(signals: Signals, patch: int) -> Float[Tensor, "batch leads cropped"]:
-    """A crop of three quarters at a random time, with noise and some leads flat.
+    """Crop three quarters at a random time, add noise, and make some leads flat.
 
     A change of amplitude is left out: the norm of each patch undoes it.
     """
@@ -70,7 +70,7 @@ def augment(signals: Signals, patch: int) -> Float[Tensor, "batch leads cropped"
 
 
 def random_crop(signals: Signals, samples: int) -> Float[Tensor, "batch leads cropped"]:
-    """``samples`` in a row, from each record's own random time."""
+    """Take ``samples`` in a row, from each record's own random time."""
     batch, leads, spare = *signals.shape[:2], signals.shape[-1] - samples
     starts = torch.randint(spare + 1, (batch, 1, 1), device=signals.device)
     times = starts + torch.arange(samples, device=signals.device)
@@ -78,12 +78,12 @@ def random_crop(signals: Signals, samples: int) -> Float[Tensor, "batch leads cr
 
 
 def add_noise(signals: Signals) -> Signals:
-    """White noise of a tenth of each lead's standard deviation."""
+    """Add white noise of a tenth of each lead's standard deviation."""
     deviation = signals.std(dim=-1, keepdim=True)
     return signals + _NOISE * deviation * torch.randn_like(signals)
 
 
 def drop_leads(signals: Signals) -> Signals:
-    """Each lead flat with probability one quarter."""
+    """Make each lead flat with probability one quarter."""
     kept = torch.rand(signals.shape[:2], device=signals.device) >= _DROPPED
     return signals * kept[..., None]

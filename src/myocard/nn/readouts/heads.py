@@ -1,4 +1,4 @@
-"""From a representation to one score per class."""
+"""Heads: one score per class from a representation."""
 
 from collections.abc import Callable
 
@@ -6,16 +6,16 @@ from torch import nn
 
 
 def linear(features: int, classes: int) -> nn.Sequential:
-    """The linear probe: standardise each feature over the batch, then one linear layer.
+    """Build the linear probe: standardise each feature over the batch, then one linear layer.
 
     The norm has no parameters and folds into the linear layer once trained. Without it, one penalty
-    would mean another thing for every layer, since their features differ in spread.
+    would not be comparable between layers, since their features differ in spread.
     """
     return nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, classes))
 
 
 def mlp(features: int, classes: int) -> nn.Module:
-    """The head of ECG-Soup: two layers with batch norm and dropout."""
+    """Build the head of ECG-Soup: two layers with batch norm and dropout."""
     return nn.Sequential(
         nn.BatchNorm1d(features),
         nn.Dropout(0.25),

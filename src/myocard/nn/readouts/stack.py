@@ -11,10 +11,10 @@ class Stack(nn.Module):
     """Models of one architecture whose parameters carry three leading dimensions.
 
     Seeds, which see their own records in their own order; cells, which see the same records through
-    their own inputs; and variants, which see the same inputs (under other penalties, say).
+    their own inputs; and variants, which see the same inputs, such as under other penalties.
     Gradients of one do not reach another, so that the sum of their losses trains each as if it were
-    alone. What is frozen and the same in all (the encoder's norm) is kept once, and what it makes
-    of inputs that several share is computed once.
+    alone. A frozen module that is the same in all (the encoder's norm) is kept once, and its
+    outputs on inputs that several share are computed once.
 
     Args:
         models: ``models[seed][cell][variant]``.
@@ -25,7 +25,7 @@ class Stack(nn.Module):
         self.shape = (len(models), len(models[0]), len(models[0][0]))
         flat = [model for cells in models for variants in cells for model in variants]
         parameters, buffers = stack_module_state(flat)
-        # In a list, so that it is no submodule: it lends its code, not its values.
+        # In a list, so that it is no submodule: its code is used, not its values.
         self.template = [flat[0]]
         shared = [name for name, value in parameters.items() if _is_shared(value)]
         for name in shared:
@@ -44,7 +44,7 @@ class Stack(nn.Module):
         return super().train(mode)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """From ``(seeds, cells, records, …)`` to ``(seeds, cells, variants, records, classes)``."""
+        """Map ``(seeds, cells, records, …)`` to ``(seeds, cells, variants, records, classes)``."""
         variants = vmap(self._one, in_dims=(0, 0, None), randomness="different")
         cells = vmap(variants, in_dims=(0, 0, 0), randomness="different")
         return vmap(cells, in_dims=(0, 0, 0), randomness="different")(*self.values(), inputs)
@@ -59,7 +59,7 @@ class Stack(nn.Module):
         return {name: self.get_parameter(_flat(name)) for name in self.shared}
 
     def values(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Parameters and buffers that each model has its own of, by their names in one model."""
+        """Return the parameters and buffers that are not shared, by their names in one model."""
         parameters, buffers = self.names
         return (
             {name: self.get_parameter(_flat(name)) for name in parameters},
@@ -67,7 +67,7 @@ class Stack(nn.Module):
         )
 
     def half_squares(self) -> dict[str, Tensor]:
-        """Half the squares of each trained matrix in each model, ``(seeds, cells, variants)``."""
+        """Return half the squares of each trained matrix by model, ``(seeds, cells, variants)``."""
         parameters, _ = self.values()
         return {
             name: value.square().flatten(3).sum(dim=3) / 2
@@ -76,7 +76,7 @@ class Stack(nn.Module):
         }
 
     def member(self, seed: int, cell: int, variant: int) -> nn.Module:
-        """A copy of one of the models, on the CPU and in evaluation mode."""
+        """Copy one of the models, to the CPU and in evaluation mode."""
         parameters, buffers = self.values()
         model = deepcopy(self.template[0]).cpu().eval()
         own = {k: v[seed, cell, variant].detach().cpu() for k, v in (parameters | buffers).items()}

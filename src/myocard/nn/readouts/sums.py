@@ -1,4 +1,4 @@
-"""Weighted sums of layers, of which a stack of models takes many of the same states."""
+"""Weighted sums of layers, with the states shared by a stack of models."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from myocard.nn.shapes import LayerWeights, Representation, States
 
 
 def weighted_sum(weights: LayerWeights, states: States) -> Representation:
-    """Σ_l w_l h_l of each record; cheap to ``vmap`` over ``weights``."""
+    """Compute Σ_l w_l h_l of each record; cheap to ``vmap`` over ``weights``."""
     found: Representation = _Sums.apply(weights[:, None], states)
     return found[:, 0]
 
@@ -17,7 +17,7 @@ def weighted_sum(weights: LayerWeights, states: States) -> Representation:
 class _Sums(torch.autograd.Function):
     """``(…, sums, layers)`` weights times ``(…, layers, width)`` states.
 
-    Left to itself, ``vmap`` copies the states for every model that shares them. Here these models'
+    By default, ``vmap`` copies the states for every model that shares them. Here these models'
     weights become rows of one matrix, so that states are read once for all.
     """
 

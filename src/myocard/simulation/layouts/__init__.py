@@ -1,10 +1,12 @@
-"""Simulated records on disk, as vendors lay theirs out: proof that every reader runs."""
+"""Simulated records on disk in the vendors' layouts, so that every reader can be tested."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from myocard.errors import InputError
+from myocard.files.progress import Progress, silent
+from myocard.files.step import step
 from myocard.simulation.layouts.chapman import write_chapman
 from myocard.simulation.layouts.ludb import write_ludb
 from myocard.simulation.layouts.physionet import write_challenge, write_ecg_arrhythmia
@@ -24,40 +26,40 @@ LAYOUTS: dict[str, Callable[[Path, Iterable[Draw]], None]] = {
 
 
 def write(
-    folder: Path,
+    out: Path,
     layout: str,
     *,
     count: int,
     seed: int = 0,
     site: str = "A",
-    progress: Callable[[int], None] | None = None,
-) -> None:
+    progress: Progress = silent,
+) -> Path:
     """Write the first ``count`` records of a seed and site, 10 s each, with their labels.
 
     The same arguments write the same bytes.
 
     Args:
-        folder: Where to; made if missing.
+        out: The folder to make, by the rule of ``files/step.py``.
         layout: One of ``LAYOUTS``; it sets the sampling rates.
         count: Number of records.
-        seed: Number of the world.
+        seed: Seed of patients, visits and signals.
         site: ``"A"`` or ``"B"``.
-        progress: Called with the number of records done, after each.
+        progress: Called after each record.
 
     Raises:
-        InputError: For a layout or site that does not exist.
+        InputError: For a layout or site that does not exist, or when ``out`` holds other records.
     """
     if layout not in LAYOUTS:
         raise InputError(f"unknown layout {layout!r}; the simulator writes {', '.join(LAYOUTS)}")
     site_named(site)
-    folder.mkdir(parents=True, exist_ok=True)
-    draws = (partial(simulate, seed, index, site=site) for index in range(count))
-    LAYOUTS[layout](folder, _counted(draws, progress))
 
+    def make(folder: Path, work: Path) -> None:
+        LAYOUTS[layout](folder, draws())
 
-def _counted(draws: Iterable[Draw], progress: Callable[[int], None] | None) -> Iterator[Draw]:
-    """``draws``, telling after each how many were used up."""
-    for done, draw in enumerate(draws, start=1):
-        yield draw
-        if progress is not None:
-            progress(done)
+    def draws() -> Iterator[Draw]:
+        for index in range(count):
+            yield partial(simulate, seed, index, site=site)
+            progress(f"simulate {out.name}", index + 1, count)
+
+    step(out, {"layout": layout, "records": count, "seed": seed, "site": site}, make)
+    return out

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
@@ -19,7 +18,7 @@ from myocard.simulation.simulation import Simulated
 # One unit of the recorder's converter (µV).
 _UNIT = 4.88
 _START = datetime(2018, 1, 11, 15, 51, 15)
-# Where the spreadsheet's representative beat begins (samples of 500 Hz).
+# Start of the spreadsheet's representative beat (samples of 500 Hz).
 _Q_ONSET = 216
 
 
@@ -27,11 +26,11 @@ def write_chapman(folder: Path, draws: Iterable[Callable[..., Simulated]]) -> No
     """Write records as Chapman's figshare collection has them.
 
     ``ECGData`` names its leads in the first row; ``ECGDataDenoised`` has no such row and is the
-    same signal between 0.5 and 50 Hz, which stands for the authors' three filters.
+    same signal between 0.5 and 50 Hz, an approximation of the authors' three filters.
     """
     raw, denoised = folder / "ECGData", folder / "ECGDataDenoised"
-    for place in (raw, denoised):
-        place.mkdir(parents=True, exist_ok=True)
+    raw.mkdir()
+    denoised.mkdir()
     rows = []
     for number, draw in enumerate(draws):
         simulated = draw(rate=500.0)
@@ -56,8 +55,8 @@ def _denoised(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return sosfiltfilt(butter(2, (0.5, 50), "bandpass", fs=500, output="sos"), samples, axis=0)
 
 
-def _row(simulated: Simulated) -> dict[str, Any]:
-    """A row of the spreadsheet without its file name: intervals in ms, marks in samples."""
+def _row(simulated: Simulated) -> dict[str, object]:
+    """Return a row of the spreadsheet, without a file name: intervals in ms, marks in samples."""
     rhythm, *others = simulated.findings
     beat = [str(CONDITIONS[code].chapman) for code in others if code in CONDITIONS]
     qrs, qt = round(1000 * simulated.qrs / 2) * 2, round(1000 * simulated.qt / 2) * 2

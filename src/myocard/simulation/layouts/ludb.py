@@ -8,51 +8,24 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from myocard.simulation.findings import FINDINGS
-from myocard.simulation.layouts.waveforms import Style, digitise, write_wfdb
+from myocard.simulation.layouts.vendor_files import Style, write_table, write_wfdb
 from myocard.simulation.simulation import Simulated
 
-_COLUMN_OF = {
-    "CLBBB": "Conduction abnormalities",
-    "CRBBB": "Conduction abnormalities",
-    "1AVB": "Conduction abnormalities",
-    "PVC": "Extrasystolies",
-    "PAC": "Extrasystolies",
-    "LVH": "Hypertrophies",
-    "AMI": "Ischemia",
-    "IMI": "Ischemia",
-}
-_COLUMNS = (
-    "ID",
-    "Sex",
-    "Age",
-    "Rhythms",
-    "Electric axis of the heart",
-    "Conduction abnormalities",
-    "Extrasystolies",
-    "Hypertrophies",
-    "Cardiac pacing",
-    "Ischemia",
-    "Non-specific repolarization abnormalities",
-    "Other states",
-)
+_STYLE = Style(".dat", "16", "{gain}({baseline})/mV", lead=str.lower)
 # Units that the range of a lead is spread over.
 _UNITS = 8000
 
 
 def write_ludb(folder: Path, draws: Iterable[Callable[..., Simulated]]) -> None:
     """Write records as LUDB has them."""
-    data = folder / "data"
-    data.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, draw in enumerate(draws, start=1):
         simulated = draw(rate=500.0)
-        _write(data / str(number), simulated)
+        _write(folder / "data" / str(number), simulated)
         rows.append(_row(number, simulated))
-    table = pd.DataFrame(rows, columns=_COLUMNS)
-    table.to_csv(folder / "ludb.csv", index=False, lineterminator="\n")
+    write_table(folder / "ludb.csv", rows)
     names = "".join(f"data/{number}\n" for number in range(1, len(rows) + 1))
     (folder / "RECORDS").write_text(names, encoding="utf-8", newline="\n")
 
@@ -64,36 +37,28 @@ def _write(stem: Path, simulated: Simulated) -> None:
     baselines = np.rint(-gains * (low + high) / 2).astype(np.int64)
     sentences = [FINDINGS[code].ludb for code in simulated.findings]
     rhythm, *others = [sentence for sentence in sentences if sentence is not None]
-    write_wfdb(
-        stem,
-        digitise(record, gains, baselines),
-        record.rate,
-        leads=[lead.lower() for lead in record.leads],
-        gains=[f"{gain}({zero})/mV" for gain, zero in zip(gains, baselines, strict=True)],
-        style=Style(".dat", "16"),
-        comments=[
-            f"#<age>: {simulated.age:.0f}",
-            f"#<sex>: {simulated.sex}",
-            "#<diagnoses>:",
-            *(f"#{line}." for line in (rhythm, _axis(simulated.qrs_axis), *others)),
-        ],
-    )
+    comments = [
+        f"#<age>: {simulated.age:.0f}",
+        f"#<sex>: {simulated.sex}",
+        "#<diagnoses>:",
+        *(f"#{line}." for line in (rhythm, _axis(simulated.qrs_axis), *others)),
+    ]
+    write_wfdb(stem, record, _STYLE, gains=gains, baselines=baselines, comments=comments)
 
 
-def _row(number: int, simulated: Simulated) -> dict[str, str | int]:
-    """A row of ludb.csv; every field but the number ends in a line break, as the original's do."""
+def _row(number: int, simulated: Simulated) -> dict[str, object]:
+    """Return a row of ludb.csv; fields but the number end in a line break, as in the original."""
     rhythm = str(FINDINGS[simulated.findings[0]].ludb).removeprefix("Rhythm: ")
-    row: dict[str, str | int] = {
+    row: dict[str, object] = {
         "ID": number,
         "Sex": f"{simulated.sex}\n",
         "Age": f"{simulated.age:.0f}\n",
         "Rhythms": f"{rhythm}\n",
         "Electric axis of the heart": f"{_axis(simulated.qrs_axis)}\n",
     }
-    for code in simulated.findings:
-        if code in _COLUMN_OF:
-            column = _COLUMN_OF[code]
-            row[column] = f"{row.get(column, '')}{FINDINGS[code].ludb}\n"
+    for finding in (FINDINGS[code] for code in simulated.findings):
+        if column := finding.ludb_column:
+            row[column] = f"{row.get(column, '')}{finding.ludb}\n"
     return row
 
 

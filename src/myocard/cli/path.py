@@ -1,0 +1,212 @@
+"""The main path: records, an encoder, its layers, probes, the report."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from myocard.cli import options
+from myocard.cli.options import app
+from myocard.cli.progress import shown
+from myocard.errors import InputError
+from myocard.files.atomic import occupied
+
+
+@app.command(rich_help_panel=options.MAIN)
+def prepare(
+    source: Annotated[str, Argument(help="Layout of the folder: ptbxl-500, chapman, folder …")],
+    folder: Annotated[Path, Argument(help="The vendor's folder, as downloaded")],
+    out: options.Out,
+    preset: Annotated[
+        str, Option(help="Rate, filter and leads of an encoder: stmem or ecgsoup")
+    ] = "ecgsoup",
+    like: Annotated[
+        Path | None, Option(help="Take them from this checkpoint or recipe instead")
+    ] = None,
+    highpass: Annotated[float | None, Option(help="Hz, over the preset's")] = None,
+    lowpass: Annotated[float | None, Option(help="Hz, over the preset's")] = None,
+    leads: Annotated[str | None, Option(help="Such as I,II,V2; all by default")] = None,
+    seconds: Annotated[float, Option(min=0.1, help="Length of a record")] = 10.0,
+    allow: Annotated[
+        list[str] | None, Option(help="Keep, flagged: flat_lead, unknown_code, duplicate")
+    ] = None,
+    dataset: Annotated[
+        str | None, Option(help="Within which an id or patient is one; the source's by default")
+    ] = None,
+    split_seed: Annotated[int, Option(help="For sources without published folds")] = 0,
+    shard: Annotated[
+        str, Option(help="3/16: every sixteenth patient, for one of 16 machines")
+    ] = "1/1",
+    jobs: Annotated[int, Option(help="Processes; -1 for one a core")] = -1,
+) -> None:
+    """Read a vendor's folder into a store.
+    [dim]myocard prepare ptbxl-500 /data/ptb-xl --out store[/dim]
+
+    Records that cannot be used are listed in quarantine.csv.
+    """
+    from myocard.data.preparation import prepare_folder
+    from myocard.recipe import InputSettings, check, read_input
+
+    if like is not None and (highpass, lowpass, leads) != (None, None, None):
+        raise InputError("--like takes filter and leads from the checkpoint; leave the others out")
+    if like is None:
+        names = leads.split(",") if leads else None
+        chosen = {"preset": preset, "highpass": highpass, "lowpass": lowpass, "leads": names}
+        expected = check(InputSettings, chosen, "prepare").preprocessing()
+    else:
+        expected = read_input(like)
+    with shown() as progress:
+        store = prepare_folder(
+            source,
+            folder,
+            out,
+            expected,
+            seconds=seconds,
+            allow=allow or (),
+            dataset=dataset,
+            split_seed=split_seed,
+            shard=_share(shard),
+            jobs=jobs,
+            progress=progress,
+        )
+    quarantined = store.info["quarantined"]
+    print(f"{out}: {len(store.records):,} records, {quarantined:,} in {out / 'quarantine.csv'}")
+
+
+def _share(shard: str) -> tuple[int, int]:
+    try:
+        number, count = map(int, shard.split("/"))
+    except ValueError as error:
+        raise InputError(f"--shard {shard}: give a number and their count, as 3/16") from error
+    return number, count
+
+
+@app.command(rich_help_panel=options.MAIN)
+def pretrain(
+    recipe: options.RecipeFile,
+    store: Annotated[
+        list[str], Option(help="Folder of a store, or NAME=FOLDER as the recipe names it")
+    ],
+    out: options.Out,
+    change: options.Changes = None,
+    fsdp: Annotated[
+        bool, Option("--fsdp", help="A part of the weights in each process, not all")
+    ] = False,
+) -> None:
+    """Pretrain an encoder without labels.
+    [dim]myocard pretrain ipastmem --store store --out encoder[/dim]
+
+    The recipe names the objective; a run that was stopped is taken up again.
+    """
+    from myocard.data.store import Store
+    from myocard.pretraining.pretrain import pretrain as make
+    from myocard.recipe import PretrainRecipe, read_recipe
+
+    settings = read_recipe(recipe, PretrainRecipe, change or ())
+    stores = {name: Store.open(folder) for name, folder in _named(store).items()}
+    with shown() as progress:
+        made = make(settings, stores, out, progress=progress, fsdp=fsdp)
+    rank = made.encoder.origin.effective_rank
+    if rank is not None and rank.collapsed:
+        warning = f"warning: {out} collapsed: effective rank {rank.value}, see its card"
+        print(warning, file=sys.stderr)
+    print(out)
+
+
+def _named(stores: list[str]) -> dict[str, Path]:
+    """Return folders by name; without one, a folder's own."""
+    named = {}
+    for given in stores:
+        name, equals, folder = given.partition("=")
+        path = Path(folder if equals else given)
+        name = name if equals else path.name
+        if name in named:
+            raise InputError(f"two stores are called {name}; give them as NAME=FOLDER")
+        named[name] = path
+    return named
+
+
+@app.command(rich_help_panel=options.MAIN)
+def extract(
+    checkpoint: options.CheckpointFolder,
+    store: options.StoreFolder,
+    out: options.Out,
+    random: options.Random = None,
+    by_lead: Annotated[bool, Option("--by-lead", help="Pool each lead on its own")] = False,
+    batch: Annotated[int, Option(min=1, help="Records in one forward pass")] = 64,
+) -> None:
+    """Keep the states of every layer.
+    [dim]myocard extract encoder store --out features/mine[/dim]
+
+    The frozen encoder runs once over the store; pooled states are kept on disk.
+    """
+    from myocard.data.store import Store
+    from myocard.evaluation.features import extract as make
+    from myocard.models.checkpoint import load_encoder
+
+    encoder, opened = load_encoder(checkpoint), Store.open(store)
+    if random is not None:
+        encoder = encoder.randomised(random)
+    with shown() as progress:
+        make(encoder, opened, out, by_lead=by_lead, batch=batch, progress=progress)
+    print(out)
+
+
+@app.command(rich_help_panel=options.MAIN)
+def probe(
+    recipe: options.RecipeFile,
+    out: options.Results,
+    features: Annotated[
+        list[Path] | None, Argument(help="Folders that `myocard extract` made")
+    ] = None,
+    encoder: Annotated[
+        Path | None, Option(help="Instead of features: stream the states of this encoder …")
+    ] = None,
+    store: Annotated[Path | None, Option(help="… over this store")] = None,
+    random: options.Random = None,
+    change: options.Changes = None,
+    test: options.Test = False,
+) -> None:
+    """Score every layer and mixture.
+    [dim]myocard probe superclasses features/mine --out results[/dim]
+
+    Train every readout and head of the recipe on the states of a frozen encoder.
+
+    States come from caches, or are streamed; readouts of tokens need a stream.
+    """
+    from myocard.data.store import Store
+    from myocard.evaluation.features import Features
+    from myocard.evaluation.probing import Stream
+    from myocard.evaluation.probing import probe as make
+    from myocard.evaluation.probing.job import Source
+    from myocard.models.checkpoint import load_encoder
+    from myocard.recipe import ProbeRecipe, read_recipe
+
+    settings = read_recipe(recipe, ProbeRecipe, change or ())
+    if (encoder is None) != (store is None) or bool(features) == (encoder is not None):
+        raise InputError("give either folders of features, or --encoder and --store")
+    sources: list[Source] = [Features.open(folder) for folder in features or ()]
+    if encoder is not None and store is not None:
+        loaded = load_encoder(encoder)
+        streamed = loaded if random is None else loaded.randomised(random)
+        sources.append(Stream(streamed, Store.open(store)))
+    with occupied(out), shown() as progress:
+        for source in sources:
+            make(source, settings, out, test=test, progress=progress)
+    print(out)
+
+
+@app.command(rich_help_panel=options.MAIN)
+def report(
+    results: Annotated[list[Path], Argument(help="Folders that hold runs, at any depth")],
+    out: options.Out = Path("report"),
+) -> None:
+    """Draw tables, figures and a page.
+    [dim]myocard report results encoder --out report[/dim]
+
+    Draw the report from result files alone: HTML, CSV, LaTeX and SVG.
+    """
+    from myocard.report import write_report
+
+    print(write_report(results, out))

@@ -1,0 +1,126 @@
+"""More to train and to measure: fine-tuning, baselines, other data sets, layers."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from myocard.cli import options
+from myocard.cli.options import app
+from myocard.cli.progress import shown
+from myocard.files.atomic import occupied
+
+
+@app.command(rich_help_panel=options.MORE)
+def finetune(
+    recipe: options.RecipeFile,
+    checkpoint: options.CheckpointFolder,
+    store: options.StoreFolder,
+    out: options.Out,
+    probe: Annotated[
+        Path | None, Option(help="Start readout and head from this probe's run")
+    ] = None,
+    change: options.Changes = None,
+    test: options.Test = False,
+) -> None:
+    """Train encoder and readout together.
+    [dim]myocard finetune superclasses encoder store --out results/tuned[/dim]
+
+    Train encoder, readout and head together, from a checkpoint or from scratch.
+    """
+    from myocard.data.store import Store
+    from myocard.evaluation.finetune import finetune as make
+    from myocard.models.checkpoint import load_encoder
+    from myocard.recipe import FinetuneRecipe, read_recipe
+
+    settings = read_recipe(recipe, FinetuneRecipe, change or ())
+    encoder, opened = load_encoder(checkpoint), Store.open(store)
+    with shown() as progress:
+        make(settings, encoder, opened, out, probe=probe, test=test, progress=progress)
+    print(out)
+
+
+@app.command(rich_help_panel=options.MORE)
+def baseline(
+    recipe: options.RecipeFile,
+    store: options.StoreFolder,
+    out: options.Out,
+    change: options.Changes = None,
+    test: options.Test = False,
+) -> None:
+    """Train what an encoder should beat.
+    [dim]myocard baseline minirocket store --out results/minirocket[/dim]
+
+    Train and score what an encoder should beat: MiniRocket, xresnet1d101, S4D, a ViT.
+    """
+    from myocard.data.store import Store
+    from myocard.evaluation.baselines import train_baseline
+    from myocard.recipe import read_baseline
+
+    settings = read_baseline(recipe, change or ())
+    with shown() as progress:
+        train_baseline(Store.open(store), settings, out, test=test, progress=progress)
+    print(out)
+
+
+@app.command(rich_help_panel=options.MORE)
+def transfer(
+    trained: Annotated[Path, Argument(help="Features that the probes were trained on")],
+    target: Annotated[Path, Argument(help="The same encoder's features of another store")],
+    runs: Annotated[list[Path], Argument(help="Run folders of probes")],
+    out: options.Results,
+    folds: Annotated[
+        str | None, Option(help="Folds of the target, such as 10; all by default")
+    ] = None,
+) -> None:
+    """Score probes on another data set.
+    [dim]myocard transfer features/a features/b results/a/*/* --out results/b[/dim]
+
+    Score probes of one data set on another as they are: nothing is trained or chosen there.
+    """
+    from myocard.evaluation.features import Features
+    from myocard.evaluation.transfer import transfer as make
+
+    opened = Features.open(trained), Features.open(target)
+    chosen = None if folds is None else options.numbers(folds)
+    with occupied(out), shown() as progress:
+        make(runs, *opened, out, folds=chosen, progress=progress)
+    print(out)
+
+
+@app.command(rich_help_panel=options.MORE)
+def layers(
+    checkpoint: options.CheckpointFolder,
+    store: options.StoreFolder,
+    task: Annotated[str, Option(help="Task of the probes of every layer")],
+    out: Annotated[Path, Option("--out", "-o", help="Folder to write")] = Path("layers"),
+    random: Annotated[int, Option(help="Seed of the random weights beside it")] = 0,
+    records: Annotated[int, Option(min=10, help="Most records of each split")] = 512,
+    test: options.Test = False,
+) -> None:
+    """Measure what every layer is like.
+    [dim]myocard layers encoder store --task ptbxl-all --out layers[/dim]
+
+    Measure every layer: probes, rank, entropy, alignment, attention, reconstruction.
+    """
+    from myocard.data.store import Store
+    from myocard.evaluation.features import extract
+    from myocard.evaluation.layers import measure_layers
+    from myocard.evaluation.probing import probe
+    from myocard.models.checkpoint import load_encoder
+    from myocard.recipe import ProbeRecipe, check
+    from myocard.tasks.task import task as task_named
+
+    asked = {"task": task_named(task).name, "readouts": ["layers"], "heads": ["linear"]}
+    recipe = check(ProbeRecipe, asked, "layers")
+    trained, opened = load_encoder(checkpoint), Store.open(store)
+    with occupied(out), shown() as progress:
+        for encoder in (trained, trained.randomised(random)):
+            name = encoder.info.name
+            features = extract(encoder, opened, out / "features" / name, progress=progress)
+            runs = probe(features, recipe, out / "runs", test=test, progress=progress)
+            measures = out / "measures" / name
+            measure_layers(
+                encoder, opened, runs, measures, records=records, test=test, progress=progress
+            )
+            print(measures)

@@ -1,0 +1,145 @@
+"""The encoder protocol: all that a program may ask of an ECG encoder, whoever made it."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from myocard.data.leaks import PretrainedOn
+from myocard.data.signal import Preprocessing
+from myocard.errors import InputError
+from myocard.nn.shapes import LeadTokens, Representation, Signals, States, Tokens
+from myocard.results.run import EncoderInfo
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One hidden state of an encoder: what its makers call it, and its width."""
+
+    name: str
+    width: int
+
+
+@runtime_checkable
+class ECGEncoder(Protocol):
+    """An encoder that gives every layer, and says what it is."""
+
+    @property
+    def info(self) -> EncoderInfo:
+        """Its name, its hash, and what tables say of it."""
+        ...
+
+    @property
+    def input(self) -> Preprocessing:
+        """The signals that it expects: rate, window, leads, filter, standardisation."""
+        ...
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Name and width of each hidden state: the embedding first, the output last."""
+        ...
+
+    @property
+    def norm(self) -> nn.Module:
+        """The norm of a state before a head reads it; ``nn.Identity`` where there is none."""
+        ...
+
+    @property
+    def network(self) -> nn.Module:
+        """The module that holds its weights, to be moved and trained."""
+        ...
+
+    @property
+    def pretrained_on(self) -> PretrainedOn:
+        """The records or data sets that it was pretrained on, as far as is known."""
+        ...
+
+    def hidden_states(self, signals: Signals) -> Iterator[Tokens]:
+        """Every layer's tokens in order, one layer at a time; always all.
+
+        Tokens that stand for no part of the signal (separators) are left out.
+
+        Args:
+            signals: As ``input`` states them; rows are ``input.leads``.
+        """
+        ...
+
+    def pool(self, tokens: Tokens) -> Representation:
+        """One vector for each record from a layer's tokens."""
+        ...
+
+    def with_leads(self, leads: Sequence[str]) -> "ECGEncoder":
+        """The same encoder fed with those of its leads that are among ``leads``.
+
+        Raises:
+            InputError: When there is none, or the encoder needs all of its leads.
+        """
+        ...
+
+    def randomised(self, seed: int) -> "ECGEncoder":
+        """The same network with random weights: the baseline of claims about pretraining."""
+        ...
+
+
+@runtime_checkable
+class LeadwiseEncoder(ECGEncoder, Protocol):
+    """An encoder whose tokens belong to single leads."""
+
+    def by_lead(self, tokens: Tokens) -> LeadTokens:
+        """The tokens of each lead."""
+        ...
+
+
+def pooled_states(encoder: ECGEncoder, signals: Signals) -> States:
+    """The pooled state of every layer; no layer outlives its pooling."""
+    return torch.stack([encoder.pool(tokens) for tokens in encoder.hidden_states(signals)], dim=1)
+
+
+def pooled_by_lead(encoder: ECGEncoder, signals: Signals) -> Tensor:
+    """The mean token of every lead in every layer, ``(batch, layers, leads, width)``.
+
+    Raises:
+        InputError: When the encoder does not keep leads apart.
+    """
+    leadwise = require_leadwise(encoder, "states by lead")
+    return torch.stack(
+        [leadwise.by_lead(tokens).mean(dim=2) for tokens in encoder.hidden_states(signals)], dim=1
+    )
+
+
+def require_leadwise(encoder: ECGEncoder, what: str) -> LeadwiseEncoder:
+    """Refuse an encoder whose tokens do not belong to single leads.
+
+    Raises:
+        InputError: Naming ``what`` needs them.
+    """
+    if not isinstance(encoder, LeadwiseEncoder):
+        raise InputError(
+            f"{what}: needs tokens of single leads, and {encoder.info.name} mixes leads"
+        )
+    return encoder
+
+
+def require_one_width(encoder: ECGEncoder) -> int:
+    """The width that all layers share.
+
+    Raises:
+        InputError: When they differ, so that they can be neither cached as one array nor mixed.
+    """
+    widths = {layer.width for layer in encoder.layers}
+    if len(widths) > 1:
+        named = ", ".join(f"{layer.name} {layer.width}" for layer in encoder.layers)
+        raise InputError(f"{encoder.info.name}: layers differ in width ({named})")
+    return widths.pop()
+
+
+def weights_hash(network: nn.Module, expected: Preprocessing, architecture: str) -> str:
+    """A hash of an encoder's weights, stated input and whatever else fixes its function."""
+    digest = hashlib.sha256(repr(sorted(asdict(expected).items())).encode())
+    digest.update(architecture.encode())
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

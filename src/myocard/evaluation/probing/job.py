@@ -1,0 +1,159 @@
+"""Common ground of the probes of a source: targets, loss, choice of penalties."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from myocard.evaluation.features import Features
+from myocard.evaluation.probing.stream import Stream
+from myocard.files.progress import Progress, silent
+from myocard.nn.readouts.classifier import Classifier, classification_loss
+from myocard.recipe import ProbeRecipe
+from myocard.results.run import Choice, SplitName
+from myocard.results.scoring import Scores, choose_penalties
+from myocard.tasks.cohort import Cohort
+from myocard.training.loop import fit, steps_per_epoch
+
+MIXTURE_PENALTY = 1e-2
+"""Penalty of a gate's squared weights; without it, a gate learns its records by heart."""
+
+
+Source = Features | Stream
+"""Source of a frozen encoder's states."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One readout under one head: what becomes a run."""
+
+    readout: str
+    head: str
+    layer: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.readout if self.layer is None else f'layer-{self.layer:02d}'}-{self.head}"
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A probe, trained.
+
+    Attributes:
+        classifiers: One a seed, under the penalty that was chosen for it.
+        scores: Their scores.
+        layer_weights: ``(seeds, records, layers)`` of each split that was scored.
+        chosen: The penalty of each seed.
+    """
+
+    classifiers: list[Classifier]
+    scores: Scores
+    layer_weights: dict[SplitName, NDArray[np.floating]]
+    chosen: tuple[Choice, ...]
+
+
+@runtime_checkable
+class Members(Protocol):
+    """Models that are trained together; the last of their leading dimensions is penalties."""
+
+    def half_squares(self) -> dict[str, Tensor]:
+        """Half the squares of matrices, by names that begin with ``readout.`` or not."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """The common ground of a recipe's probes.
+
+    Attributes:
+        source: The states.
+        cohort: The splits and targets.
+        recipe: Settings of the probes.
+        splits: The splits to score.
+        progress: Called after every step.
+    """
+
+    source: Source
+    cohort: Cohort
+    recipe: ProbeRecipe
+    splits: Sequence[SplitName] = ("validation",)
+    progress: Progress = silent
+
+    @cached_property
+    def targets(self) -> Tensor:
+        return torch.from_numpy(self.cohort.targets).float()
+
+    @property
+    def width(self) -> int:
+        return self.source.layers[0].width
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks, L; there are L+1 states."""
+        return len(self.source.layers) - 1
+
+    def fit(
+        self,
+        model: nn.Module,
+        members: Members,
+        batches: Callable[[range], Iterator[tuple[Any, Tensor]]],
+        what: str,
+        folder: Path | None = None,
+    ) -> None:
+        """Train all members as one.
+
+        Args:
+            model: Maps what a batch holds to logits, ``(…, penalties, records, classes)``.
+            members: The same, asked for its matrices.
+            batches: Yields inputs, and targets that broadcast to the logits.
+            what: Name of the work, for ``progress``.
+            folder: The folder in which a stopped run is kept and taken up again.
+        """
+        settings = self.recipe.optimisation
+        penalties, exclusive = torch.tensor(self.recipe.penalties), self.cohort.exclusive
+
+        def loss(module: nn.Module, batch: tuple[Any, Tensor]) -> Tensor:
+            logits = module(batch[0])
+            targets = batch[1].expand_as(logits)
+            each = classification_loss(logits, targets, exclusive=exclusive).mean(dim=-1)
+            return (each + penalty(members, penalties.to(each.device))).sum()
+
+        fit(
+            model,
+            loss=loss,
+            batches=batches,
+            # Fewer labels, not less training: the steps are those of all training records.
+            steps_per_epoch=steps_per_epoch(len(self.cohort.rows["train"]), settings),
+            settings=settings,
+            folder=folder,
+            report=lambda done: self.progress(what, done.step, done.steps),
+        )
+
+    def choose(
+        self, scores: dict[SplitName, NDArray[np.floating]]
+    ) -> tuple[list[int], Scores, tuple[Choice, ...]]:
+        """Choose each seed's penalty from scores ``(seeds, penalties, records, classes)``.
+
+        Returns:
+            The index of each seed's penalty, its scores, and what ``run.json`` says of the choice.
+        """
+        seeds, penalties = self.recipe.seeds, self.recipe.penalties
+        best, chosen = choose_penalties(self.cohort, scores["validation"], seeds, penalties)
+        kept = {split: values[np.arange(len(best)), best] for split, values in scores.items()}
+        return best, kept, chosen
+
+
+def penalty(members: Members, penalties: Tensor) -> Tensor:
+    """Each member's penalty: its own on the head's matrices, a common one on the readout's."""
+    shares = [
+        (MIXTURE_PENALTY if name.startswith("readout.") else penalties) * value
+        for name, value in members.half_squares().items()
+    ]
+    return torch.stack(shares).sum(dim=0)

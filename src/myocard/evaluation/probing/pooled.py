@@ -1,0 +1,204 @@
+"""Probes of pooled states: what is convex is solved, all else trained, all models as one.
+
+The linear head has one best answer for each penalty, which is solved for. A mixture that is
+learned, or another head, is trained through the common loop, all seeds and penalties (and for the
+layer curve, all layers) at once, as one stack of models. Their gradients do not meet: the loss is a
+sum.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from myocard.data.batches import Shuffled
+from myocard.evaluation.probing.job import Job, Probe, Trained
+from myocard.evaluation.probing.solving import solve
+from myocard.nn.readouts.classifier import Classifier, probabilities
+from myocard.nn.readouts.heads import HEADS
+from myocard.nn.readouts.pooled import Readout
+from myocard.nn.readouts.registry import build_readout
+from myocard.nn.readouts.stack import Stack
+from myocard.training.loop import seeded
+
+CHUNK = 512
+"""Records that are read at once."""
+
+Candidates = list[list[Classifier]]
+"""The classifiers of one probe, by seed and penalty."""
+
+
+def train(job: Job, probes: Sequence[Probe]) -> list[Trained]:
+    """Train probes of one head as one, and score the splits."""
+    readouts = [[_drawn(job, probe, seed) for probe in probes] for seed in job.recipe.seeds]
+    return train_readouts(job, probes[0].head, readouts)
+
+
+def train_readouts(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -> list[Trained]:
+    """Train given readouts, ``readouts[seed][probe]``, under a head, and score the splits.
+
+    The linear head is solved, on mixtures that are trained first if there is anything to train.
+    """
+    if head != "linear":
+        candidates = _descend(job, head, readouts)
+    else:
+        solve_heads = _refit if _trains(readouts[0][0]) else _solve_all
+        candidates = [solve_heads(job, column) for column in zip(*readouts, strict=True)]
+    return [_chosen(job, classifiers) for classifiers in candidates]
+
+
+@torch.inference_mode()
+def layer_weights(
+    job: Job, classifiers: Sequence[Classifier], rows: NDArray[np.int64]
+) -> NDArray[np.floating]:
+    """Share of each layer in each seed's readout, ``(seeds, records, layers)``."""
+    parts = [
+        torch.stack([each.readout.layer_weights(states) for each in classifiers])
+        for states in _read(job, rows)
+    ]
+    return torch.cat(parts, dim=1).numpy()
+
+
+@torch.inference_mode()
+def score(job: Job, candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Scores of one probe's classifiers, ``(seeds, penalties, records, classes)``."""
+    flat = [classifier for of_seed in candidates for classifier in of_seed]
+    parts = []
+    for states in _read(job, rows):
+        features = {readout: readout(states) for readout in {each.readout for each in flat}}
+        logits = torch.stack([each.head(features[each.readout]) for each in flat])
+        parts.append(probabilities(logits, exclusive=job.cohort.exclusive))
+    return torch.cat(parts, dim=1).unflatten(0, (len(candidates), -1)).numpy()
+
+
+def _read(job: Job, rows: NDArray[np.int64]) -> Iterator[Tensor]:
+    states = job.source.pooled()
+    return (states[some].float() for some in torch.from_numpy(rows).split(CHUNK))
+
+
+def _drawn(job: Job, probe: Probe, seed: int) -> Readout:
+    with seeded(seed):
+        drawn = build_readout(probe.readout, job.source.norm, job.width, job.depth, probe.layer)
+    return cast(Readout, drawn)
+
+
+def _chosen(job: Job, candidates: Candidates) -> Trained:
+    """Keep each seed's classifier with the best validation score."""
+    rows = {split: job.cohort.rows[split] for split in job.splits}
+    scores = {split: score(job, candidates, some) for split, some in rows.items()}
+    best, kept, chosen = job.choose(scores)
+    classifiers = [of_seed[k] for of_seed, k in zip(candidates, best, strict=True)]
+    weights = {split: layer_weights(job, classifiers, some) for split, some in rows.items()}
+    return Trained(classifiers, kept, weights, chosen)
+
+
+def _solve_all(job: Job, readouts: Sequence[Readout]) -> Candidates:
+    """Solve one probe's heads on fixed features; seeds with the same problem share the answer."""
+    candidates: Candidates = []
+    problems: list[tuple[Readout, NDArray[np.int64]]] = []
+    for readout, seed in zip(readouts, job.recipe.seeds, strict=True):
+        rows = job.cohort.training_rows(job.recipe.fraction, seed)
+        same = [k for k, each in enumerate(problems) if _same(each, (readout, rows))]
+        solved = candidates[same[0]] if same else _solve(job, readout, seed, job.recipe.penalties)
+        candidates.append(solved)
+        problems.append((readout, rows))
+    return candidates
+
+
+def _refit(job: Job, readouts: Sequence[Readout]) -> Candidates:
+    """Train one probe's mixtures, then give each the head that is best for it."""
+    (trained,) = _descend(job, "linear", [[readout] for readout in readouts])
+    return [
+        [
+            _solve(job, classifier.readout, seed, [penalty])[0]
+            for classifier, penalty in zip(of_seed, job.recipe.penalties, strict=True)
+        ]
+        for of_seed, seed in zip(trained, job.recipe.seeds, strict=True)
+    ]
+
+
+@torch.no_grad()
+def _solve(job: Job, readout: Readout, seed: int, penalties: Sequence[float]) -> list[Classifier]:
+    """Solve the linear head of each penalty on a readout as it is."""
+    rows = job.cohort.training_rows(job.recipe.fraction, seed)
+    readout = readout.eval()
+    features = torch.cat([readout(states) for states in _read(job, rows)])
+    heads = solve(features, job.targets[rows], penalties, exclusive=job.cohort.exclusive)
+    return [Classifier(readout, head) for head in heads]
+
+
+def _descend(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -> list[Candidates]:
+    """Train each probe's classifiers together by gradient descent."""
+    models = [
+        [_models(job, head, readout, seed) for readout in row]
+        for seed, row in zip(job.recipe.seeds, readouts, strict=True)
+    ]
+    stack = Stack(models)
+    inputs = [[_inputs(job, readout) for readout in row] for row in readouts]
+    what = f"train probes of {job.source.encoder.name}"
+    job.fit(stack, stack, lambda numbers: _batches(job, inputs, numbers), what)
+    penalties = range(len(job.recipe.penalties))
+    return [
+        [
+            [_whole(readout, stack.member(seed, probe, k)) for k in penalties]
+            for seed, readout in enumerate(column)
+        ]
+        for probe, column in enumerate(zip(*readouts, strict=True))
+    ]
+
+
+def _models(job: Job, head: str, readout: Readout, seed: int) -> list[nn.Module]:
+    """Build one model for each penalty, all from the same draws."""
+    models: list[nn.Module] = []
+    for _ in job.recipe.penalties:
+        with seeded(seed):
+            drawn = HEADS[head](readout.features, len(job.cohort.classes))
+        models.append(Classifier(deepcopy(readout), drawn) if _trains(readout) else drawn)
+    return models
+
+
+@torch.no_grad()
+def _inputs(job: Job, readout: Readout) -> Tensor:
+    """Input of the stack: states, or the features of a readout with nothing to train."""
+    states = job.source.pooled()
+    if _trains(readout):
+        return states
+    return torch.cat([readout.eval()(some.float()) for some in states.split(CHUNK)])
+
+
+def _batches(
+    job: Job, inputs: Sequence[Sequence[Tensor]], numbers: Iterable[int]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs ``(seeds, probes, records, …)`` and targets; each seed has records of its own."""
+    batch, recipe = job.recipe.optimisation.batch, job.recipe
+    train = [job.cohort.training_rows(recipe.fraction, seed) for seed in recipe.seeds]
+    orders = [
+        Shuffled(len(rows), min(batch, len(rows)), seed)
+        for rows, seed in zip(train, recipe.seeds, strict=True)
+    ]
+    for number in numbers:
+        rows = [
+            torch.from_numpy(own[[index for index, _ in order[number]]])
+            for own, order in zip(train, orders, strict=True)
+        ]
+        picked = [torch.stack([x[r] for x in row]) for row, r in zip(inputs, rows, strict=True)]
+        targets = torch.stack([job.targets[r] for r in rows])[:, None, None]
+        yield torch.stack(picked).float(), targets
+
+
+def _trains(readout: Readout) -> bool:
+    return any(p.requires_grad for p in readout.parameters())
+
+
+def _same(one: tuple[Readout, NDArray[np.int64]], other: tuple[Readout, NDArray[np.int64]]) -> bool:
+    """Tell if two readouts are the same and to be trained on the same records."""
+    first, second = (each[0].state_dict().values() for each in (one, other))
+    return np.array_equal(one[1], other[1]) and all(map(torch.equal, first, second))
+
+
+def _whole(readout: Readout, trained: nn.Module) -> Classifier:
+    return trained if isinstance(trained, Classifier) else Classifier(readout, trained)

@@ -1,0 +1,219 @@
+"""Scores with their intervals: means over seeds, bootstrapped over records or patients."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict
+
+from myocard.errors import InputError
+from myocard.metrics import scores as measures
+from myocard.metrics.scores import LEVEL, RULE, Counts, Flags, Metric, Reals, auroc, macro
+
+_CELLS = 4_000_000  # Counts that are handled at once: tens of MB.
+
+
+class Frozen(BaseModel):
+    """A record of results: read-only, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(Frozen):
+    """A score, its 95 % interval, and its spread over seeds; None where it is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    seed_sd: float | None = None
+
+
+class ClassEstimate(Estimate):
+    """An estimate for one class, and the number of its positives."""
+
+    positives: int
+
+
+class Score(Frozen):
+    """One metric: the macro average, and every class."""
+
+    macro: Estimate
+    by_class: dict[str, ClassEstimate]
+
+
+class Interval(Frozen):
+    """Settings with which intervals were made."""
+
+    level: float = LEVEL
+    resamples: int
+    unit: Literal["record", "patient"]
+    rule: str = RULE
+    seed: int
+
+
+class Metrics(Frozen):
+    """All metrics of one split."""
+
+    records: int
+    patients: int | None
+    undefined: tuple[str, ...] = ()
+    auroc: Score
+    average_precision: Score
+    f1: Score
+    interval: Interval
+
+
+class Difference(NamedTuple):
+    """A paired difference, its 95 % interval, two-sided p and standard error."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    se: float
+
+
+def summarise(
+    targets: Flags,
+    scores: Reals,
+    classes: Sequence[str],
+    *,
+    thresholds: Reals | None = None,
+    groups: ArrayLike | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Metrics:
+    """AUROC, average precision and F1 with bootstrap intervals.
+
+    A value is the mean over seeds. Its interval resamples records (or patients) and takes the mean
+    over seeds each time, so it tells the spread of test sets; ``seed_sd`` tells the spread of
+    trainings, and the two are not mixed.
+
+    Args:
+        targets: ``(records, classes)``.
+        scores: ``(records, classes)``, or ``(seeds, records, classes)``.
+        classes: Names of the classes.
+        thresholds: ``(classes,)`` or ``(seeds, classes)`` from ``best_thresholds`` on validation.
+            None chooses them on these very records: right for validation, flattering elsewhere.
+        groups: Each record's patient; None resamples single records.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the resamples.
+
+    Raises:
+        InputError: For scores that are not finite.
+    """
+    scores = _by_seed(scores)
+    if thresholds is None:
+        thresholds = np.stack([measures.best_thresholds(targets, each) for each in scores])
+    predicted = scores >= np.broadcast_to(thresholds, (len(scores), len(classes)))[:, None]
+    counts = _with_original(groups, len(targets), resamples, seed)
+    defined = measures.defined_classes(targets, counts[:1])[0]
+    positives = dict(zip(classes, targets.sum(axis=0).tolist(), strict=True))
+    return Metrics(
+        records=len(targets),
+        patients=None if groups is None else len(np.unique(np.asarray(groups))),
+        undefined=tuple(name for name, known in zip(classes, defined, strict=True) if not known),
+        auroc=_score(_resampled(auroc, targets, scores, counts), positives),
+        average_precision=_score(
+            _resampled(measures.average_precision, targets, scores, counts), positives
+        ),
+        f1=_score(_resampled(measures.f1, targets, predicted, counts), positives),
+        interval=Interval(
+            resamples=resamples, unit="record" if groups is None else "patient", seed=seed
+        ),
+    )
+
+
+def macro_resamples(
+    targets: Flags,
+    scores: Reals,
+    *,
+    metric: Metric = auroc,
+    groups: ArrayLike | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Reals:
+    """The macro average of the original records and then of each resample, ``(1 + resamples,)``.
+
+    The mean over seeds, where there are several. Resamples depend on ``groups`` and ``seed`` alone,
+    so that two models scored on the same records are paired.
+    """
+    counts = _with_original(groups, len(targets), resamples, seed)
+    return macro(_resampled(metric, targets, _by_seed(scores), counts)).mean(axis=0)
+
+
+def macro_estimate(
+    targets: Flags,
+    scores: Reals,
+    *,
+    metric: Metric = auroc,
+    groups: ArrayLike | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Estimate:
+    """A macro average with its interval, as in ``summarise``."""
+    counts = _with_original(groups, len(targets), resamples, seed)
+    return _spread(macro(_resampled(metric, targets, _by_seed(scores), counts)))
+
+
+def difference(values_a: Reals, values_b: Reals) -> Difference:
+    """Difference of one side from the other, from the ``macro_resamples`` of both.
+
+    The interval is a percentile interval; p is the two-sided bootstrap's of no difference, which is
+    at least 2 / (resamples + 1).
+    """
+    observed, *drawn = values_a - values_b
+    differences = np.array(drawn)[~np.isnan(drawn)]
+    low, high = _interval(differences)
+    rarer = min((differences <= 0).sum(), (differences >= 0).sum())
+    p = min(1.0, 2 * (1 + rarer) / (1 + len(differences)))
+    se = float(differences.std(ddof=1))
+    return Difference(float(observed), low, high, float(p), se)
+
+
+def _resampled(metric: Metric, targets: Flags, scores: Any, counts: Counts) -> Reals:
+    """``metric`` of each seed's scores in each resample: ``(seeds, resamples, classes)``."""
+    chunks = np.array_split(counts, -(-counts.size // _CELLS))
+    return np.stack(
+        [np.concatenate([metric(targets, each, chunk) for chunk in chunks]) for each in scores]
+    )
+
+
+def _score(values: Reals, positives: dict[str, int]) -> Score:
+    """The macro average and every class of ``(seeds, 1 + resamples, classes)``."""
+    by_class = {
+        name: ClassEstimate(**_spread(values[:, :, k]).model_dump(), positives=count)
+        for k, (name, count) in enumerate(positives.items())
+    }
+    return Score(macro=_spread(macro(values)), by_class=by_class)
+
+
+def _spread(values: Reals) -> Estimate:
+    """Value, interval and spread over seeds of ``(seeds, 1 + resamples)``, the original first."""
+    original, *drawn = values.mean(axis=0)
+    if np.isnan(original):
+        return Estimate(value=None, low=None, high=None)
+    low, high = _interval(np.array(drawn)[~np.isnan(drawn)])
+    seed_sd = float(values[:, 0].std(ddof=1)) if len(values) > 1 else None
+    return Estimate(value=float(original), low=low, high=high, seed_sd=seed_sd)
+
+
+def _interval(drawn: Reals) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _with_original(groups: ArrayLike | None, records: int, resamples: int, seed: int) -> Counts:
+    """The set as it is, every record once, and below it the resamples."""
+    drawn = measures.bootstrap_counts(groups, records=records, resamples=resamples, seed=seed)
+    return np.concatenate([np.ones((1, records), drawn.dtype), drawn])
+
+
+def _by_seed(scores: Reals) -> Reals:
+    scores = np.asarray(scores)
+    if not np.isfinite(scores).all():
+        raise InputError(
+            "the scores hold NaN or infinite values; the model that made them diverged"
+        )
+    return scores if scores.ndim == 3 else scores[None]

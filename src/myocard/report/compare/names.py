@@ -1,0 +1,24 @@
+"""Names of runs in tables and figures."""
+
+from myocard.report.words import read_words
+from myocard.results.saved import SavedRun
+
+READOUTS: dict[str, str] = read_words("readouts")
+"""Readouts in the order of the table; others follow by name."""
+
+
+def label_of(run: SavedRun) -> str:
+    """The layer or readout of a run, in words."""
+    info = run.info
+    if info.layer is not None:
+        return f"layer {info.layer}"
+    return READOUTS.get(info.readout, info.readout)
+
+
+def describe_encoder(run: SavedRun) -> str:
+    encoder = run.info.encoder
+    if run.info.kind == "baseline":
+        return f"{encoder.name} (no encoder)" if encoder.layers is None else encoder.name
+    if encoder.random:
+        return f"{encoder.name}, random weights"
+    return f"{encoder.name}, {'IPASTMEM' if encoder.mixture == 'mean' else 'pretrained'}"

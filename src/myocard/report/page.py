@@ -1,0 +1,170 @@
+"""One page, its tables and its figures, from folders of results."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from importlib import resources
+from os.path import relpath
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from myocard.errors import InputError
+from myocard.files.atomic import restore
+from myocard.files.manifest import file_hash
+from myocard.files.step import step
+from myocard.report.blocks import Block, Chapter, Gallery, Provenance, Tabulated, Words, all_blocks
+from myocard.report.compare.comparisons import Section, sections
+from myocard.report.drawing import write_text
+from myocard.report.topics import (
+    calibration,
+    conditions,
+    curves,
+    facts,
+    gains,
+    gates,
+    glossary,
+    layers,
+    operating,
+    readouts,
+    significance,
+    subgroups,
+    training,
+    transfers,
+    weights,
+)
+from myocard.report.words import NOTES
+from myocard.results.layers import LAYERS
+from myocard.results.run import RUN
+from myocard.results.saved import SavedRun, find_files, load_runs
+
+# A chapter's blocks, in this order. A new figure or table is a module with a function, and a line.
+TOPICS = (
+    facts.blocks,
+    gains.blocks,
+    curves.blocks,
+    readouts.blocks,
+    gates.blocks,
+    readouts.encoder_blocks,
+    conditions.blocks,
+    weights.blocks,
+    calibration.blocks,
+    operating.blocks,
+    subgroups.blocks,
+    readouts.detail_blocks,
+)
+READ = (RUN, LAYERS, "log.jsonl", "reconstruction.npz", "config.json")
+PAGE = "report.html"
+_DIGEST = "results.sha256"
+
+
+def write_report(paths: Sequence[Path], out: Path) -> Path:
+    """Write ``report.html``, ``tables/`` and ``figures/`` into the folder ``out``.
+
+    Args:
+        paths: Folders that hold, at any depth, runs (``run.json`` and ``predictions.parquet``),
+            training logs (``log.jsonl``), reconstructions (``reconstruction.npz``), checkpoints
+            (``config.json``) and measures of layers (``layers.json``).
+        out: The folder to make, by the rule of ``files/step.py``. A report of the same folders is
+            drawn again when what is in them has changed.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: When nothing is found, a file is not what its name says, or ``out`` holds a
+            report of other folders.
+    """
+    restore(out)
+    digest = _digest(paths)
+
+    def make(folder: Path, work: Path) -> None:
+        _write(paths, folder, out)
+        (folder / _DIGEST).write_text(digest)
+
+    def is_enough(folder: Path) -> bool:
+        return (folder / _DIGEST).exists() and (folder / _DIGEST).read_text() == digest
+
+    results = sorted(relpath(path, out.parent) for path in paths)
+    step(out, {"results": results}, make, is_enough=is_enough)
+    return out / PAGE
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    """A hash of everything that the report is drawn from."""
+    digest = hashlib.sha256()
+    for name in (*READ, "*.parquet"):
+        for file, place in find_files(paths, name):
+            digest.update(f"{place}/{file.name}".encode() + bytes.fromhex(file_hash(file)))
+    return digest.hexdigest()
+
+
+def _write(paths: Sequence[Path], folder: Path, out: Path) -> None:
+    found = sections(load_runs(*paths))
+    at_home = [section for section in found if section.trained_on is None]
+    chapters = [
+        *map(_chapter, at_home),
+        *significance.chapters(at_home),
+        *transfers.chapters(found),
+        *layers.chapters(paths),
+        *training.chapters(paths),
+    ]
+    if not chapters:
+        names = ", ".join(map(str, paths))
+        raise InputError(f"no {', '.join(READ)} in or below {names}")
+    chapters.append(glossary.chapter())
+    runs = [run for section in found for run in section.every_run]
+    if runs:
+        chapters.append(_provenance_chapter(runs))
+    for name in ("figures", "tables"):
+        (folder / name).mkdir()
+    for block in all_blocks([block for chapter in chapters for block in chapter.blocks]):
+        if isinstance(block, Gallery):
+            for figure in block.figures:
+                figure.write(folder / "figures")
+        elif isinstance(block, Tabulated):
+            block.table.write(folder / "tables")
+    write_text(_page(chapters, out), folder / PAGE)
+
+
+def _chapter(section: Section) -> Chapter:
+    blocks: list[Block] = [block for topic in TOPICS for block in topic(section)]
+    return Chapter(_slug(section.name), f"{section.task}, {section.source}", blocks)
+
+
+def _provenance_chapter(runs: Sequence[SavedRun]) -> Chapter:
+    return Chapter(
+        "provenance",
+        "Where the numbers come from",
+        [Words(NOTES["provenance"]), *(Provenance(run) for run in runs)],
+    )
+
+
+def _page(chapters: Sequence[Chapter], out: Path) -> str:
+    environment = Environment(
+        loader=PackageLoader("myocard.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inline"] = lambda figure: Markup(figure.svg)
+    environment.filters["slug"] = _slug
+    environment.filters["settings"] = _settings
+    environment.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
+    style = resources.files("myocard.report").joinpath("report.css").read_text()
+    template = environment.get_template("report.html.jinja")
+    return template.render(chapters=chapters, style=Markup(style))
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())
+
+
+def _settings(run: SavedRun) -> str:
+    kept = {"seconds", "seeds", "chosen", "splits", "versions", "hashes", "recipe", "transfer"}
+    content = run.info.model_dump(mode="json", include=kept)
+    return json.dumps(content, indent=1, sort_keys=True)

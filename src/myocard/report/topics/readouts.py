@@ -1,0 +1,132 @@
+"""The tables of readouts, encoders, single layers and classes."""
+
+import pandas as pd
+
+from myocard.report.blocks import Block, folded_tables, headed, table_blocks
+from myocard.report.compare.comparisons import Group, Row, Section
+from myocard.report.table import (
+    MISSING,
+    Table,
+    differences,
+    estimate,
+    gain,
+    number,
+    p_value,
+    prefixed,
+    table_of,
+)
+from myocard.report.topics import significance
+from myocard.report.words import NOTES
+
+
+def blocks(section: Section) -> list[Block]:
+    """The table of readouts."""
+    return headed("Readouts", table_blocks(table(section), NOTES["readouts"]))
+
+
+def encoder_blocks(section: Section) -> list[Block]:
+    """Encoders against what they should beat."""
+    return headed("Is the pretraining worth it?", table_blocks(encoders(section)))
+
+
+def detail_blocks(section: Section) -> list[Block]:
+    """Single layers and classes, folded."""
+    tables = [single_layers(section)]
+    tables += [by_class(section, group) for group in section.groups]
+    tables += [significance.by_class(section, group) for group in section.groups]
+    return headed("In detail", folded_tables(tables))
+
+
+def table(section: Section) -> Table:
+    """Every readout of every encoder, and what it gains on the last layer."""
+    rows = [(group, row) for group in section.groups for row in group.rows()]
+    shown = [_readout_shown(group, row) for group, row in rows]
+    numbers = [_readout_numbers(group, row) for group, row in rows]
+    caption = f"Readouts, scored on {section.split}."
+    return table_of(f"{section.name}-readouts", caption, shown, numbers)
+
+
+def encoders(section: Section) -> Table:
+    """Every encoder against random weights and baselines, and IPASTMEM against plain."""
+    return differences(f"{section.name}-encoders", NOTES["encoders"], section.matches())
+
+
+def single_layers(section: Section) -> Table:
+    """Every probed layer, with what it scored on validation."""
+    rows = [(g, layer, run) for g in section.groups for layer, run in g.layers.items()]
+    shown, numbers = [], []
+    for group, layer, run in rows:
+        validation, scored = run.info.validation.auroc.macro, group.auroc(run)
+        shown.append(
+            {
+                "Encoder": group.label,
+                "Layer": str(layer),
+                "Validation AUROC [95 %]": estimate(validation),
+                f"{section.split.capitalize()} AUROC [95 %]": estimate(scored),
+            }
+        )
+        numbers.append(
+            {"encoder": group.label, "layer": layer, "run": run.place}
+            | prefixed("validation_auroc", validation)
+            | prefixed("auroc", scored)
+        )
+    frame = pd.DataFrame(shown).T.drop_duplicates().T
+    name = f"{section.name}-single-layers"
+    return Table(name, "Every layer read alone.", frame, pd.DataFrame(numbers))
+
+
+def by_class(section: Section, group: Group) -> Table:
+    """AUROC of every class under every readout of one group."""
+    shown, numbers = [], []
+    for name in group.first.info.classes:
+        line = {"Class": name, "Positives": MISSING}
+        for row in group.rows():
+            metrics = row.run.info.metrics(section.split)
+            found = metrics.auroc.by_class.get(name) if metrics else None
+            line[row.label] = estimate(found)
+            if found:
+                line["Positives"] = str(found.positives)
+                numbers.append(
+                    {"class": name, "positives": found.positives, "readout": row.label}
+                    | prefixed("auroc", found)
+                    | {"run": row.run.place}
+                )
+        shown.append(line)
+    caption = f"{group.label}: AUROC [95 %] by class on {section.split}."
+    frames = pd.DataFrame(shown), pd.DataFrame(numbers)
+    return Table(section.stem("classes", group), caption, *frames, grouped=False)
+
+
+def _readout_shown(group: Group, row: Row) -> dict[str, str]:
+    metrics, auroc = row.run.info.metrics(group.split), group.auroc(row.run)
+    is_last = row.run.info.readout == "last"
+    return {
+        "Encoder": group.label,
+        "Readout": row.label,
+        "Macro AUROC [95 %]": estimate(auroc),
+        "Seed SD": number(auroc.seed_sd if auroc else None),
+        "Avg. precision": number(metrics.average_precision.macro.value if metrics else None),
+        "F1": number(metrics.f1.macro.value if metrics else None),
+        "Gain on last layer [95 %]": "reference" if is_last else gain(row.against_last),
+        "p": "" if is_last else p_value(row.against_last),
+        "On validation": number(row.run.info.validation.auroc.macro.value),
+    }
+
+
+def _readout_numbers(group: Group, row: Row) -> dict[str, object]:
+    info, metrics = row.run.info, row.run.info.metrics(group.split)
+    line: dict[str, object] = {
+        "task": info.task,
+        "encoder": group.label,
+        "readout": row.label,
+        "head": info.head,
+        "run": row.run.place,
+        "split": group.split,
+        "records": metrics.records if metrics else None,
+    }
+    for name in ("auroc", "average_precision", "f1"):
+        line |= prefixed(name, getattr(metrics, name).macro if metrics else None)
+    against = row.against_last._asdict() if row.against_last else {}
+    for name in ("difference", "low", "high", "p"):
+        line[f"against_last_{name}"] = against.get(name)
+    return line | {"validation_auroc": info.validation.auroc.macro.value}

@@ -1,0 +1,125 @@
+"""Runs from scores: metrics of every split, the choice of penalties, averaged layer weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myocard.metrics.scores import auroc, best_thresholds, macro
+from myocard.metrics.summary import Metrics, summarise
+from myocard.results.run import Choice, LayerWeights, SplitInfo, SplitName
+from myocard.tasks.cohort import Cohort
+
+Scores = Mapping[SplitName, NDArray[np.floating]]
+"""``(seeds, records, classes)`` by split: validation, and test once it may be touched."""
+
+
+def splits_to_score(*, test: bool) -> tuple[SplitName, ...]:
+    """The splits that are scored: test only where it was asked for."""
+    return ("validation", "test") if test else ("validation",)
+
+
+def scored(
+    cohort: Cohort, scores: Scores, seeds: Sequence[int], resamples: int
+) -> Mapping[str, Any]:
+    """Score every split: the fields of a ``Run`` that follow from a cohort and its scores.
+
+    Thresholds of F1 are chosen on validation.
+    """
+    measured = measure(cohort, scores, resamples)
+    splits = {
+        name: SplitInfo(
+            folds=cohort.folds[name], records=len(rows), patients=len(set(cohort.patients[rows]))
+        )
+        for name, rows in cohort.rows.items()
+    }
+    return {
+        "task": cohort.task,
+        "source": cohort.source,
+        "classes": cohort.classes,
+        "classes_left_out": cohort.left_out,
+        "splits": splits,
+        "seeds": tuple(seeds),
+        "validation": measured["validation"],
+        "test": measured.get("test"),
+    }
+
+
+def measure(cohort: Cohort, scores: Scores, resamples: int) -> dict[SplitName, Metrics]:
+    """The metrics of each split that has scores."""
+    targets = {split: cohort.targets[cohort.rows[split]] for split in scores}
+    thresholds = np.stack(
+        [best_thresholds(targets["validation"], each) for each in scores["validation"]]
+    )
+    return {
+        split: summarise(
+            targets[split],
+            values,
+            cohort.classes,
+            thresholds=thresholds,
+            groups=cohort.groups(split),
+            resamples=resamples,
+        )
+        for split, values in scores.items()
+    }
+
+
+def macro_auroc(cohort: Cohort, split: SplitName, scores: NDArray[np.floating]) -> float:
+    """Macro AUROC of ``scores`` ``(records, classes)`` on the records of a split."""
+    targets = cohort.targets[cohort.rows[split]]
+    once = np.ones((1, len(targets)), dtype=np.int64)
+    return float(macro(auroc(targets, scores, once))[0])
+
+
+def mean_aurocs(cohort: Cohort, scores: Scores) -> dict[SplitName, float]:
+    """Macro AUROC on every split, averaged over seeds."""
+    return {
+        split: float(np.mean([macro_auroc(cohort, split, each) for each in by_seed]))
+        for split, by_seed in scores.items()
+    }
+
+
+def choose_penalties(
+    cohort: Cohort, scores: NDArray[np.floating], seeds: Sequence[int], penalties: Sequence[float]
+) -> tuple[list[int], tuple[Choice, ...]]:
+    """Choose for each seed the penalty of best macro AUROC on validation, the strongest of equals.
+
+    Args:
+        cohort: The cohort whose validation records were scored.
+        scores: ``(seeds, penalties, records, classes)``.
+        seeds: In the order of ``scores``.
+        penalties: In the order of ``scores``.
+
+    Returns:
+        The index of each seed's penalty, and what ``run.json`` says of the choice.
+    """
+    indices, chosen = [], []
+    for seed, of_seed in zip(seeds, scores, strict=True):
+        areas = [macro_auroc(cohort, "validation", each) for each in of_seed]
+        best = max(range(len(areas)), key=lambda k: (areas[k], penalties[k]))
+        indices.append(best)
+        chosen.append(Choice(seed=seed, penalty=penalties[best], validation_auroc=areas[best]))
+    return indices, tuple(chosen)
+
+
+def average_weights(
+    weights: NDArray[np.floating], cohort: Cohort, split: SplitName
+) -> LayerWeights:
+    """Average layer weights over a split and over each class's positives.
+
+    Args:
+        weights: ``(records, layers)`` of the split's records.
+        cohort: The cohort that they are of.
+        split: The split's name.
+    """
+    targets = cohort.targets[cohort.rows[split]]
+    by_class = {name: weights[targets[:, k]] for k, name in enumerate(cohort.classes)}
+    return LayerWeights(
+        split=split,
+        mean=tuple(weights.mean(axis=0).tolist()),
+        by_class={
+            name: tuple(rows.mean(axis=0).tolist()) if len(rows) else None
+            for name, rows in by_class.items()
+        },
+    )
