@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
+from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.leads import LEADS
-from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.simulation import entries
 
@@ -43,7 +44,7 @@ def signals(generator) -> torch.Tensor:
 
 
 @pytest.fixture
-def encoder() -> Encoder:
+def network() -> Encoder:
     """Three blocks of width 12 on ten patches of ten samples."""
     torch.manual_seed(1)
     return Encoder(EncoderShape(samples=100, patch=10, width=12, depth=3, heads=3)).eval()
@@ -57,7 +58,10 @@ def store(tmp_path_factory) -> Store:
 
 
 @pytest.fixture
-def checkpoint(encoder, store) -> Checkpoint:
-    """The tiny encoder, said to be trained on the first ten records of the store."""
+def encoder(network, store) -> MyocardEncoder:
+    """The tiny network as an encoder that was pretrained on the first ten records of the store."""
     corpus = store.records.loc[:9, list(CORPUS_COLUMNS)]
-    return Checkpoint("tiny", encoder, Preprocessing(100, 100), corpus, {"input": "test"})
+    pretrained_on = PretrainedOn(corpus, ("sim",))
+    return MyocardEncoder(
+        "tiny", network, Preprocessing(100, 100), pretrained_on, Origin(preset="test")
+    )

@@ -28,3 +28,16 @@ def test_a_prediction_does_not_wait_for_what_only_the_rest_needs():
     code = f"import myocard.models.model, sys; print([m for m in {slow} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there_and_records_do_not_wait_for_torch():
+    code = (
+        "import sys, myocard\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert myocard.read and 'torch' not in sys.modules\n"
+        "print(*[name for name in myocard.__all__ if not getattr(myocard, name)])\n"
+        "myocard.nothing"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == ""
+    assert done.stderr.endswith("module 'myocard' has no attribute 'nothing'\n"), done.stderr

@@ -1,4 +1,4 @@
-"""What docs/theory.md says is proved, checked with the readouts as they are."""
+"""The claims that docs/theory.md proves, checked with the readouts as they are."""
 
 from itertools import combinations
 from pathlib import Path
@@ -10,8 +10,9 @@ from scipy.optimize import linprog
 from sklearn.linear_model import Ridge
 from torch import nn
 
-from myocard.nn.readouts.pooled import FixedMixture, GatedMixture, build_readout, single_layer
-from myocard.report.theory import ALIGNMENT, MEASURES
+from myocard.nn.readouts.pooled import PMA, FixedMixture, single_layer
+from myocard.nn.readouts.registry import build_readout
+from myocard.report.topics.theory import ALIGNMENT, MEASURES
 
 WIDTH, DEPTH = 4, 2
 THEORY = Path(__file__).parents[1] / "docs/theory.md"
@@ -48,17 +49,20 @@ def test_a_gate_reads_what_no_layer_no_static_mix_and_no_linear_head_on_both_can
     states, label = two_layers()
     norm = nn.LayerNorm(WIDTH)
     accuracy = {
-        share: best_accuracy(FixedMixture(norm, torch.tensor([0, share, 1 - share]))(states), label)
+        share: best_accuracy(
+            FixedMixture(norm, WIDTH, torch.tensor([0, share, 1 - share]))(states), label
+        )
         for share in torch.linspace(0, 1, 11).tolist()
     }
     assert accuracy[0.0] == accuracy[1.0] == 3 / 4
     assert max(accuracy.values()) == 7 / 8
-    assert best_accuracy(build_readout("concat", norm, DEPTH)(states), label) == 7 / 8
-    gate = nn.Linear(WIDTH, DEPTH)
+    assert best_accuracy(build_readout("concat", norm, WIDTH, DEPTH)(states), label) == 7 / 8
+    gated = PMA(norm, WIDTH, DEPTH)
+    gated.gate = nn.Linear(WIDTH, DEPTH)
     with torch.no_grad():
-        gate.weight.copy_(torch.tensor([[50.0, 0, 0, 0], [-50, 0, 0, 0]]))
-        gate.bias.zero_()
-    assert best_accuracy(GatedMixture(norm, gate)(states), label) == 1
+        gated.gate.weight.copy_(torch.tensor([[50.0, 0, 0, 0], [-50, 0, 0, 0]]))
+        gated.gate.bias.zero_()
+    assert best_accuracy(gated(states), label) == 1
 
 
 def test_the_norm_after_a_mixture_is_a_positive_factor_for_each_record(generator):
@@ -68,7 +72,7 @@ def test_the_norm_after_a_mixture_is_a_positive_factor_for_each_record(generator
     nn.init.normal_(norm.weight)
     nn.init.normal_(norm.bias)
     head, bias = torch.randn(WIDTH, generator=generator), 0.7
-    scores = FixedMixture(norm, shares)(states) @ head + bias
+    scores = FixedMixture(norm, WIDTH, shares)(states) @ head + bias
     mixed = torch.einsum("l,bld->bd", shares, states)
     scale = (mixed.var(dim=1, correction=0) + norm.eps).sqrt()
     folded = norm.weight * head
@@ -86,9 +90,9 @@ def test_a_single_layer_is_a_mixture_and_a_part_of_the_concatenation_also_with_t
     states = torch.randn(20, 4, WIDTH, generator=generator)
     norm = nn.LayerNorm(WIDTH)
     nn.init.normal_(norm.weight)
-    alone = single_layer(norm, 3, 2)(states)
-    mixed = FixedMixture(norm, torch.tensor([0.0, 0, 1, 0]))(states)
-    concatenated = build_readout("concat", norm, 3)(states)
+    alone = single_layer(norm, WIDTH, 3, 2)(states)
+    mixed = FixedMixture(norm, WIDTH, torch.tensor([0.0, 0, 1, 0]))(states)
+    concatenated = build_readout("concat", norm, WIDTH, 3)(states)
     assert torch.equal(alone, mixed)
     assert torch.allclose(alone, concatenated.unflatten(1, (3, WIDTH))[:, 1], atol=1e-6)
 

@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from myocard.benchmark.reading import read_grid, shipped
-from myocard.benchmark.run import benchmark
+from myocard.benchmark import materials, run
+from myocard.benchmark.layout import Layout
+from myocard.benchmark.reading import read_benchmark, shipped
+from myocard.benchmark.run import run_benchmark
 from myocard.data.store import FILES, Store
+from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError
+from myocard.evaluation.probing import Stream
 from myocard.files.manifest import STORE
+from myocard.files.progress import silent
+from myocard.files.step import read_inputs, write_inputs
+from myocard.nn.readouts.registry import TOKENS as TOKEN_READOUTS
+from myocard.recipe import ProbeRecipe
 
 GRID = """
 [stores.one]
@@ -36,10 +44,10 @@ fractions = [0.1, 1.0]
 lead_sets = ["12", "II"]
 """
 TOKENS = """
-[[token_probes]]
+[[sweeps]]
 store = "one"
 tasks = ["ptbxl-all", "ptbxl-rhythm"]
-probing = { readouts = ["alf-leads"], seeds = [5] }
+probing = { readouts = ["alf-leads", "last", "attentive-tokens"], seeds = [5] }
 """
 AGAIN = """
 [[sweeps]]
@@ -57,8 +65,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_sweep_is_every_combination_once(file: Path) -> None:
-    trials = read_grid(str(file)).trials(["mine", "random"])
-    assert len({trial.name for trial in trials}) == len(trials) == 2**6
+    trials = read_benchmark(str(file)).trials(["mine", "random"])
+    assert len({name for trial in trials for name in trial.names}) == len(trials) == 2**6
     combinations = {
         (t.condition.encoder, t.condition.lead_set, t.recipe.task, t.recipe.fraction,
          *t.recipe.readouts, *t.recipe.heads)
@@ -73,28 +81,77 @@ def test_a_sweep_is_every_combination_once(file: Path) -> None:
 
 
 def test_a_trial_that_two_sweeps_ask_for_is_one(file: Path) -> None:
-    once = len(read_grid(str(file)).trials(["mine"]))
+    once = len(read_benchmark(str(file)).trials(["mine"]))
     file.write_text(GRID + AGAIN)
-    assert len(read_grid(str(file)).trials(["mine"])) == once
+    assert len(read_benchmark(str(file)).trials(["mine"])) == once
     file.write_text(GRID + AGAIN + "probing = { seeds = [7] }")
     with pytest.raises(InputError, match="different settings"):
-        read_grid(str(file)).trials(["mine"])
+        read_benchmark(str(file)).trials(["mine"])
 
 
-def test_tasks_on_tokens_share_an_encoders_passes(file: Path) -> None:
-    file.write_text(GRID + TOKENS)
-    trials = read_grid(str(file)).token_trials(["mine", "random"])
-    assert [trial.condition.encoder for trial in trials] == ["mine", "random"]
-    for trial in trials:
-        assert [recipe.task for recipe in trial.recipes] == ["ptbxl-all", "ptbxl-rhythm"]
-        assert {(r.readouts, r.seeds) for r in trial.recipes} == {(("alf-leads",), (5,))}
+def test_readouts_of_tokens_are_one_trial_a_task_and_others_one_each(file: Path) -> None:
+    file.write_text(GRID.replace('["last", "pma"]', '["ppa", "pma"]') + TOKENS)
+    benchmark = read_benchmark(str(file))
+    trials = benchmark.trials(["mine", "random"])
+    of_tokens = [trial for trial in trials if trial.of_tokens]
+    tasks = ("ptbxl-all", "ptbxl-rhythm")
+    found = [(trial.condition.encoder, trial.recipe.task) for trial in of_tokens]
+    assert found == [*product(("mine", "random"), tasks)]
+    for trial in of_tokens:
+        assert (trial.recipe.readouts, trial.recipe.seeds) == (
+            ("alf-leads", "attentive-tokens"),
+            (5,),
+        )
         assert trial.place == Path("one/leads-12/labels-1")
+        below = f"one/leads-12/labels-1/{trial.condition.encoder}/{trial.recipe.task}"
+        assert trial.names == [
+            f"{below}/{readout}-{head}"
+            for readout, head in product(("alf-leads", "attentive-tokens"), ("linear", "mlp"))
+        ]
+    beside = [trial for trial in trials if trial.recipe.seeds == (5,) and not trial.of_tokens]
+    assert {trial.recipe.readouts for trial in beside} == {("last",)}
+    assert len(beside) == 2 * 2 * 2  # encoders, tasks, heads
+
+
+def test_trials_on_tokens_of_one_encoder_share_its_stream(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encoder: MyocardEncoder,
+    store: Store,
+) -> None:
+    file.write_text(GRID.replace('["last", "pma"]', '["ppa", "pma"]') + TOKENS)
+    two = {"mine": encoder, "random": encoder.randomised(0)}
+    trials = [trial for trial in read_benchmark(str(file)).trials([*two]) if trial.of_tokens]
+    asked: list[tuple[Stream, str, Path]] = []
+
+    def noted(stream: Stream, recipe: ProbeRecipe, out: Path, **how: object) -> list[Path]:
+        asked.append((stream, recipe.task, out))
+        return []
+
+    monkeypatch.setattr(run, "probe", noted)
+    layout = Layout(tmp_path)
+    run._probe_tokens(trials, {"one": store}, two, layout, silent, test=False)
+    assert len({id(stream) for stream, _, _ in asked}) == 2
+    assert [(stream.encoder.name, task) for stream, task, _ in asked] == [
+        *product((two["mine"].info.name, two["random"].info.name), ("ptbxl-all", "ptbxl-rhythm"))
+    ]
+    assert {out for _, _, out in asked} == {layout.results / "one/leads-12/labels-1"}
+
+
+def test_no_states_are_cached_for_readouts_of_tokens(file: Path) -> None:
+    alone = "[[sweeps]]\nstore = 'one'\ntasks = ['ptbxl-all']\nlead_sets = ['I']\n"
+    file.write_text(GRID + alone + "probing = { readouts = ['alf-tokens'] }")
+    benchmark = read_benchmark(str(file))
+    trials = benchmark.trials(["mine"])
+    assert "I" in {trial.condition.lead_set for trial in trials}
+    assert {condition.lead_set for condition in benchmark.conditions(trials)} == {"12", "II"}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("probing = {readouts = ['alf']}", "token_probes: readouts.0: input should be"),
+        ("probing = {readouts = ['alf-token']}", "no readout 'alf-token'; there are last, ppa"),
         ("store = 'three'", "no store 'three'"),
         ("probing = {split = {train = [1], validation = [2], test = [3]}}", r"leak.*\[2, 3\]"),
     ],
@@ -105,7 +162,7 @@ def test_what_is_wrong_with_probes_of_tokens_is_named(
     lines = [line for line in TOKENS.splitlines() if line.split(" =")[0] not in change[:8]]
     file.write_text(GRID + "\n".join([*lines, change]))
     with pytest.raises(InputError, match=message):
-        read_grid(str(file))
+        read_benchmark(str(file))
 
 
 def test_a_baseline_that_is_asked_for_twice_is_one(file: Path) -> None:
@@ -117,18 +174,28 @@ def test_a_baseline_that_is_asked_for_twice_is_one(file: Path) -> None:
     recipe = { model = "vit" }
     """
     file.write_text(GRID + asked + asked)
-    found = read_grid(str(file)).baselines
+    found = read_benchmark(str(file)).baselines
     assert len({baseline.place for baseline in found}) == len(found) == 4
     assert {baseline.recipe.fraction for baseline in found} == {0.1, 1.0}
-    (alike, *_) = read_grid(str(file), ["probing.min_positives = 7"]).baselines
+    (alike, *_) = read_benchmark(str(file), ["probing.min_positives = 7"]).baselines
     assert alike.recipe.min_positives == 7
     file.write_text(GRID + asked + asked.replace('"vit"', '"vit", size = "small"'))
     with pytest.raises(InputError, match="two baselines for two/baselines/labels-0.1/ptbxl-all/"):
-        read_grid(str(file))
+        read_benchmark(str(file))
+
+
+def test_a_baseline_that_there_is_not_is_named(file: Path) -> None:
+    file.write_text(GRID + "[[baselines]]\nstore = 'two'\ntasks = ['ptbxl-all']\n")
+    assert [each.recipe.model for each in read_benchmark(str(file)).baselines] == ["minirocket"]
+    file.write_text(file.read_text() + "recipe = { model = 'resnet' }")
+    with pytest.raises(InputError, match="no baseline 'resnet'; there are xresnet1d101"):
+        read_benchmark(str(file))
 
 
 def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
-    grid = read_grid(str(file), ["probing.optimisation.epochs = 9", "stores.one.simulate.seed = 4"])
+    grid = read_benchmark(
+        str(file), ["probing.optimisation.epochs = 9", "stores.one.simulate.seed = 4"]
+    )
     assert grid.sweeps[0][1][0].optimisation.epochs == 9
     assert grid.stores["one"].simulate.seed == 4  # type: ignore[union-attr]
     assert grid.stores["one"].simulate.records == 100  # type: ignore[union-attr]
@@ -139,10 +206,14 @@ def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
     [
         ("sweeps = []", "sweeps"),
         ("stores.one.folder = 'x'", "either folder or simulate"),
-        ("probing.readouts = ['lats']", "should be 'last'"),
+        ("probing.readouts = ['lats']", "no readout 'lats'; there are last, ppa"),
+        ("probing.heads = ['deep']", "no head 'deep'; there are linear, mlp"),
         ("probing.lerning = 1", "unknown key 'lerning'"),
         ("pretraining.depth = 3", "unknown key 'depth'"),
         ("encoders = [{name = 'mine', corpus = [{store = 'three'}]}]", "no store 'three'"),
+        ("encoders = [{name = 'mine', corpus = [{folds = [1]}]}]", "no store None; there are one"),
+        ("pretraining.objective = 'best'", "no objective 'best'; there are mae"),
+        ("pretraining.mixture_layers = 2", "mixture_layers is for mixture"),
         ("encoders = [{name = 'mine', corpus = [{store = 'one'}]}]", r"leak.*\[9, 10\]"),
         (
             "encoders = [{name = 'mine', corpus = [{store = 'one', folds = [8, 9]}]}]",
@@ -153,7 +224,7 @@ def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
 )
 def test_what_is_wrong_is_named(file: Path, change: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_grid(str(file), [change])
+        read_benchmark(str(file), [change])
 
 
 TRANSFER = """
@@ -167,11 +238,11 @@ folds = [10]
 
 def test_what_was_trained_under_all_labels_and_leads_is_transferred(file: Path) -> None:
     file.write_text(GRID + TRANSFER)
-    grid = read_grid(str(file))
+    grid = read_benchmark(str(file))
     trials = grid.trials(["mine", "random"])
-    crossings = grid.crossings(trials)
-    assert len(crossings) == 2 * 2 * 2  # encoders, readouts, heads
-    for trial, transfer in crossings:
+    transferred = grid.transferred(trials)
+    assert len(transferred) == 2 * 2 * 2  # encoders, readouts, heads
+    for trial, transfer in transferred:
         assert (trial.condition.store, transfer.to, transfer.folds) == ("one", "two", (10,))
         assert (trial.condition.lead_set, trial.recipe.fraction) == ("12", 1.0)
         assert trial.recipe.task == "ptbxl-all"
@@ -184,25 +255,25 @@ def test_an_encoder_must_not_meet_what_its_probes_are_transferred_to(file: Path)
     file.write_text(GRID + TRANSFER)
     corpus = "encoders = [{ name = 'mine', corpus = [{ store = 'two', folds = [9, 10] }] }]"
     with pytest.raises(InputError, match=r"leak: encoder 'mine' .* folds \[10\] of two"):
-        read_grid(str(file), [corpus])
-    assert read_grid(str(file), [corpus.replace("9, 10", "9")])
+        read_benchmark(str(file), [corpus])
+    assert read_benchmark(str(file), [corpus.replace("9, 10", "9")])
     with pytest.raises(InputError, match="no store 'three'"):
-        read_grid(str(file), ["transfers = [{ from = 'one', to = 'three', tasks = ['x'] }]"])
+        read_benchmark(str(file), ["transfers = [{ from = 'one', to = 'three', tasks = ['x'] }]"])
 
 
 def test_transfers_of_a_task_on_different_folds_are_refused(file: Path) -> None:
     file.write_text(GRID + TRANSFER + TRANSFER)
-    assert read_grid(str(file))
+    assert read_benchmark(str(file))
     file.write_text(GRID + TRANSFER + TRANSFER.replace("[10]", "[9]"))
     with pytest.raises(InputError, match="two transfers of ptbxl-all from one to two with diff"):
-        read_grid(str(file))
+        read_benchmark(str(file))
 
 
-def test_an_encoder_must_not_meet_what_its_dissected_probes_hold_out(file: Path) -> None:
-    file.write_text(GRID + '[[anatomies]]\nstore = "two"\ntask = "ptbxl-all"\n')
+def test_an_encoder_must_not_meet_what_its_probes_of_layers_hold_out(file: Path) -> None:
+    file.write_text(GRID + '[[layers]]\nstore = "two"\ntask = "ptbxl-all"\n')
     corpus = "encoders = [{ name = 'mine', corpus = [{ store = 'two', folds = [8, 9] }] }]"
     with pytest.raises(InputError, match=r"leak: encoder 'mine' .* folds \[9\] of two"):
-        read_grid(str(file), [corpus])
+        read_benchmark(str(file), [corpus])
 
 
 CORPORA = """
@@ -217,7 +288,7 @@ without = ["one"]
 
 def test_an_encoder_is_pretrained_on_a_corpus_by_name(file: Path) -> None:
     file.write_text(GRID + CORPORA)
-    grid = read_grid(str(file), ['encoders = [{ name = "mine", corpus = "all" }]'])
+    grid = read_benchmark(str(file), ['encoders = [{ name = "mine", corpus = "all" }]'])
     parts = [(str(part.store), part.folds) for part in grid.pretrained[0].corpus]
     assert parts == [("one", (1, 2, 3)), ("two", None)]
 
@@ -225,14 +296,14 @@ def test_an_encoder_is_pretrained_on_a_corpus_by_name(file: Path) -> None:
 def test_a_corpus_without_a_family_has_none_of_its_stores_and_never_meets_them(file: Path) -> None:
     file.write_text(GRID + CORPORA)
     changes = ["encoders = [{ name = 'mine', corpus = 'without-one' }]"]
-    grid = read_grid(str(file), changes)
+    grid = read_benchmark(str(file), changes)
     assert [str(part.store) for part in grid.pretrained[0].corpus] == ["two"]
     assert [(kept.store, kept.folds) for kept in grid.without] == [("one", None)]
     derived = "corpora.derived = { of = 'without-one' }"
-    heir = read_grid(str(file), [derived, changes[0].replace("without-one", "derived")])
+    heir = read_benchmark(str(file), [derived, changes[0].replace("without-one", "derived")])
     assert (heir.without, heir.pretrained) == (grid.without, grid.pretrained)
     with pytest.raises(InputError, match="corpora.without-one: no part is left"):
-        read_grid(str(file), [*changes, "stores.two.family = 'one'"])
+        read_benchmark(str(file), [*changes, "stores.two.family = 'one'"])
 
 
 @pytest.mark.parametrize(
@@ -248,79 +319,124 @@ def test_what_is_wrong_in_a_corpus_is_named(file: Path, change: str, message: st
     file.write_text(GRID + CORPORA)
     use = "encoders = [{ name = 'mine', corpus = 'all' }]"
     with pytest.raises(InputError, match=message):
-        read_grid(str(file), [use, change])
+        read_benchmark(str(file), [use, change])
 
 
 def test_a_copy_of_held_out_records_under_another_name_is_refused_before_training(
-    file: Path, store: Store, tmp_path: Path
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "out"
-    for name in ("one", "two"):
-        shutil.copytree(store.folder, out / "stores" / name)
-    two = out / "stores" / "two"
-    said = STORE.read(two, FILES)
-    copied = store.records.assign(source="two", id="copy of " + store.records["id"])
+    monkeypatch.setenv("NOWHERE", str(tmp_path / "vendors"))
+    changes = [
+        "stores.one = { simulate = { records = 40 }, seconds = 2.5 }",
+        "stores.two.seconds = 2.5",
+        "encoders = [{ name = 'mine', corpus = [{ store = 'two' }] }]",
+    ]
+    benchmark, out = read_benchmark(str(file), changes), tmp_path / "out"
+    one = materials.store("one", benchmark, Layout(out))
+    held_out = one.records["fold"].isin([9, 10]).sum()
+    assert held_out
+    two = Path(shutil.copytree(one.folder, Layout(out).store("two")))
+    stated = STORE.read(two, FILES)
+    copied = one.records.assign(source="ptbxl", id="copy of " + one.records["id"])
     copied.assign(patient=copied["id"]).to_parquet(two / "records.parquet")
-    STORE.write(two, said, FILES)
-    grid = read_grid(str(file), ["encoders = [{ name = 'mine', corpus = [{ store = 'two' }] }]"])
-    with pytest.raises(InputError, match="'mine' would be pretrained on 12 records of one that"):
-        benchmark(grid, out, lambda what, done, of: None)
+    STORE.write(two, stated, FILES)
+    write_inputs(two, read_inputs(two) | {"source": "ptbxl"})
+    told = f"'mine' would be pretrained on {held_out} records of one that must be held out"
+    with pytest.raises(InputError, match=told):
+        run_benchmark(benchmark, out)
     assert not (out / "encoders").exists()
+
+
+def test_a_store_is_opened_without_the_records_that_it_was_made_of(
+    file: Path, tmp_path: Path
+) -> None:
+    simulate = "stores.one = { simulate = { records = 20 }, seconds = 2.5 }"
+    layout = Layout(tmp_path / "out")
+    made = materials.store("one", read_benchmark(str(file), [simulate]), layout)
+    shutil.rmtree(layout.records("one"))
+    again = materials.store("one", read_benchmark(str(file), [simulate]), layout)
+    assert again.key == made.key
+    assert not layout.records("one").exists()
+    for other, told in (
+        (simulate.replace("20", "30"), "records is 20, not 30"),
+        (simulate.replace("2.5", "5.0"), r"seconds is 2\.5, not 5\.0"),
+        (simulate.replace("20", "20, seed = 4"), "source is .*seed 0.*, not .*seed 4"),
+    ):
+        with pytest.raises(InputError, match=f"stores/one: made from other inputs: {told}"):
+            materials.store("one", read_benchmark(str(file), [other]), layout)
+        assert not layout.records("one").exists()
 
 
 def test_an_unknown_encoder_is_named(file: Path) -> None:
     file.write_text(GRID + AGAIN)
     with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
-        read_grid(str(file)).trials(["other"])
+        read_benchmark(str(file)).trials(["other"])
     file.write_text(GRID + TOKENS + 'encoders = ["mine"]')
     with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
-        read_grid(str(file)).token_trials(["other"])
+        read_benchmark(str(file)).trials(["other"])
+    file.write_text(GRID + "[[layers]]\nstore = 'one'\ntask = 'ptbxl-all'\nencoders = ['mine']")
+    with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
+        read_benchmark(str(file)).layer_trials(["other"])
 
 
 def test_an_unknown_file_is_told_the_shipped_ones() -> None:
     with pytest.raises(InputError, match="demo, objectives, ood-simulated, paper, ptbxl-local"):
-        read_grid("nowhere.toml")
+        read_benchmark("nowhere.toml")
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_benchmark_can_be_read(name: str) -> None:
-    grid = read_grid(name)
-    names = [recipe.name for recipe in grid.pretrained]
-    names += [f"random-{names[0]}-{seed}" for seed in grid.random]
-    assert grid.trials(names)
-    assert len(grid.token_trials(names)) == sum(
-        len(names) if sweep.encoders is None else len(sweep.encoders)
-        for sweep, _ in grid.token_sweeps
-    )
-    assert all(records >= 128 for _, records in grid.dissections(names))
+    benchmark = read_benchmark(name)
+    names = [recipe.name for recipe in benchmark.pretrained]
+    names += [f"random-{names[0]}-{seed}" for seed in benchmark.random]
+    trials = benchmark.trials(names)
+    assert trials
+    of_tokens = {
+        (encoder, sweep.store, recipe.task)
+        for sweep, recipes in benchmark.sweeps
+        for recipe in recipes
+        if recipe.readouts[0] in TOKEN_READOUTS
+        for encoder in sweep.encoders or names
+    }
+    found = [(t.condition.encoder, t.condition.store, t.recipe.task) for t in trials if t.of_tokens]
+    assert sorted(found) == sorted(of_tokens)
+    assert all(records >= 128 for _, records in benchmark.layer_trials(names))
 
 
-@pytest.mark.parametrize("where", ["sweeps", "baselines", "anatomies", "token_probes"])
+@pytest.mark.parametrize("where", ["sweeps", "baselines", "layers", "transfers", "tokens"])
 def test_an_unknown_task_is_named_before_anything_is_made(file: Path, where: str) -> None:
-    task = "task = 'ptbxl-al'" if where == "anatomies" else "tasks = ['ptbxl-al']"
-    model = ", recipe = { model = 'minirocket' }" if where == "baselines" else ""
+    stated = {
+        "sweeps": "sweeps = [{ store = 'one', tasks = ['ptbxl-al'] }]",
+        "baselines": "baselines = [{ store = 'one', tasks = ['ptbxl-al'] }]",
+        "layers": "layers = [{ store = 'one', task = 'ptbxl-al' }]",
+        "transfers": "transfers = [{ from = 'one', to = 'two', tasks = ['ptbxl-al'] }]",
+        "tokens": "sweeps = [{ store = 'one', tasks = ['ptbxl-al'], "
+        "probing = { readouts = ['alf-leads'] } }]",
+    }
     with pytest.raises(InputError, match="unknown task 'ptbxl-al'; the tasks are"):
-        read_grid(str(file), [f"{where} = [{{ store = 'one', {task}{model} }}]"])
+        read_benchmark(str(file), [stated[where]])
 
 
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         (
-            "[[anatomies]]\nstore = 'one'\ntask = 'ptbxl-all'",
-            "a sweep and an anatomy ask for .*layers",
+            "[[layers]]\nstore = 'one'\ntask = 'ptbxl-all'",
+            r"a sweep and \[\[layers\]\] ask for .*layers-linear with different settings",
         ),
-        (TOKENS + TOKENS.replace("[5]", "[6]"), "two sweeps ask for .*alf-leads-linear with diff"),
+        (
+            TOKENS.replace('"last", ', "") + TOKENS.replace('"last", ', "").replace("[5]", "[6]"),
+            "two sweeps ask for .*alf-leads-linear with different settings",
+        ),
     ],
 )
 def test_what_is_asked_for_twice_with_other_settings_is_refused_before_anything_is_made(
     file: Path, tmp_path: Path, more: str, told: str
 ) -> None:
-    file.write_text(GRID.replace('"last", "pma"', '"layers"') + more)
-    grid = read_grid(
-        str(file),
-        ["sweeps = [{ store = 'one', tasks = ['ptbxl-all'], probing = { seeds = [9] } }]"],
-    )
+    again = "\n[[sweeps]]\nstore = 'one'\ntasks = ['ptbxl-all']\nprobing = { seeds = [9] }\n"
+    (stores, _) = GRID.replace('"last", "pma"', '"layers"').split("[[sweeps]]")
+    file.write_text(stores + again + more)
+    benchmark = read_benchmark(str(file))
     with pytest.raises(InputError, match=told):
-        benchmark(grid, tmp_path / "out", lambda what, done, of: None)
+        run_benchmark(benchmark, tmp_path / "out")
     assert not (tmp_path / "out").exists()

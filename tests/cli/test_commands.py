@@ -1,6 +1,7 @@
 """The command line refuses in one line, leaves nothing half-written, and goes on when stopped."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,14 +13,17 @@ from pathlib import Path
 import pytest
 
 from myocard import cli
+from myocard.data.leaks import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.files.manifest import CHECKPOINT
-from myocard.models.checkpoint import HASHED, Checkpoint
+from myocard.models.checkpoint import HASHED, Checkpoint, load_encoder
+from myocard.tasks.audit import LabelAudit
 from myocard.training.loop import Diverged
 
 VERBS = (
-    "demo", "simulate", "prepare", "audit", "audit labels", "pretrain", "extract", "probe",
-    "probe-tokens", "finetune", "baseline", "report", "audit leak", "transfer", "fetch",
+    "simulate", "prepare", "fetch", "pretrain", "extract", "probe", "finetune", "baseline",
+    "transfer", "layers", "report", "audit", "audit files", "audit labels", "audit leak", "demo",
+    "benchmark",
 )  # fmt: skip
 Run = Callable[..., tuple[int, str, str]]
 
@@ -39,20 +43,26 @@ def myocard(monkeypatch, capsys) -> Run:
 
 
 @pytest.fixture
-def place(checkpoint, store, tmp_path, monkeypatch) -> Path:
+def place(encoder, store, tmp_path, monkeypatch) -> Path:
     """A working folder with checkpoints, recipes and vendors' folders that are wrong somehow."""
     monkeypatch.chdir(tmp_path)
-    checkpoint.save(tmp_path / "encoder")
-    replace(checkpoint, preprocessing=Preprocessing(500, 100)).save(tmp_path / "faster")
-    checkpoint.save(tmp_path / "wider")
+    Checkpoint(encoder, {}).save(tmp_path / "encoder")
+    Checkpoint(replace(encoder, input=Preprocessing(500, 100)), {}).save(tmp_path / "faster")
+    Checkpoint(encoder, {}).save(tmp_path / "wider")
     config = CHECKPOINT.read(tmp_path / "wider", ())
     wider = config["encoder"] | {"width": 24}
     CHECKPOINT.write(tmp_path / "wider", config | {"encoder": wider}, HASHED)
     (tmp_path / "store").symlink_to(store.folder)
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "labels.csv").write_text("file,patient\na.npy,1\n")
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "a.npy").touch()
+    (tmp_path / "good" / "labels.csv").write_text("file,patient,codes\na.npy,1,own:a\n")
+    (tmp_path / "good" / "a.npy").touch()
     (tmp_path / "broken.toml").write_text("task = ")
     (tmp_path / "key.toml").write_text('task = "ptbxl-all"\ncolour = "red"\n')
+    good = 'task = "ptbxl-superdiagnostic"\nmin_positives = 1\n'
+    (tmp_path / "good.toml").write_text(good)
     (tmp_path / "task.toml").write_text('task = "mi"\n')
     corpus = '[[corpus]]\nstore = "[/lost]"\n'
     (tmp_path / "lost.toml").write_text(f'name = "lost"\nsize = "nano"\n{corpus}')
@@ -80,41 +90,118 @@ def test_help_waits_for_no_torch():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("simulate own", "own: exists already; remove it or choose another folder"),
-        ("simulate new --layout ptb", "unknown layout 'ptb'; the simulator writes ptbxl, chapman"),
-        ("simulate key.toml/new", "key.toml"),
-        ("prepare ptb own new", "unknown source 'ptb'; the sources are ptbxl-100, ptbxl-500"),
-        ("prepare folder nowhere new", "nowhere: no such folder"),
-        ("prepare folder own new", "own/labels.csv: no column codes; use the table as published"),
-        ("prepare ptbxl-100 own new", "own/ptbxl_database.csv: no such file; is own the data set"),
-        ("prepare folder own new --like nowhere", "nowhere/preprocessing.json: not a readable"),
-        ("prepare folder own new --like encoder --lowpass 40", "--like takes filter and leads"),
-        ("prepare folder own new --lowpass 50", "a low-pass at 50 Hz needs more than 100 Hz"),
-        ("prepare folder own new --leads I,X", "unknown lead 'X'; the leads are I, II"),
-        ("prepare folder own new --allow noise", "cannot allow noise; what can be kept is"),
+        ("simulate --out own", "own: exists already and does not say from what it was made"),
+        ("simulate --out new --layout ptb", "unknown layout 'ptb'; the simulator writes ptbxl, ch"),
+        ("simulate --out new --site C", "unknown site 'C'; the simulator has A, B"),
+        ("simulate --out key.toml/new", "key.toml/new: cannot be written (Not a directory); make"),
+        ("simulate --out store", 'store: made from other inputs: layout is not stated, not "ptbxl'),
+        ("prepare ptb own --out new", "unknown source 'ptb'; the sources are ptbxl-100, ptbxl-500"),
+        ("prepare folder nowhere --out new", "nowhere: no such folder"),
+        ("prepare folder own --out new", "own/labels.csv: no column codes; it has "),
+        ("prepare ptbxl-100 own --out new", "own/ptbxl_database.csv: no such file; is own the da"),
+        ("prepare folder own --out new --like nowhere", "nowhere/preprocessing.json: not a readab"),
+        ("prepare folder own --out new --like lost.toml", "own/labels.csv: no column codes"),
+        ("prepare folder own --out new --like encoder --lowpass 40", "--like takes filter and le"),
+        ("prepare folder own --out new --lowpass 50", "a low-pass at 50 Hz needs more than 100 Hz"),
+        ("prepare folder own --out new --preset none", "preset: no 'none'; there are stmem, ecgs"),
+        ("prepare folder own --out new --leads I,X", "unknown lead 'X'; the leads are I, II"),
+        ("prepare folder good --out new --allow noise", "cannot allow noise; what can be kept is"),
+        ("prepare folder good --out new --shard 3", "--shard 3: give a number and their count, as"),
+        ("prepare folder good --out own", "own: exists already and does not say from what it was"),
         ("audit labels nowhere", "nowhere/store.json: not a readable store"),
         ("audit labels store --dataset ptb", "no published counts of 'ptb'; there are those of"),
-        ("pretrain nowhere.toml new", "nowhere.toml: not a readable TOML recipe"),
-        ("pretrain broken.toml new", "broken.toml: not a readable TOML recipe"),
-        ("pretrain key.toml new", "key.toml: "),
-        ("pretrain lost.toml new", "[/lost]/store.json: not a readable store"),
-        ("pretrain lost.toml own", "own: exists already; remove it or choose another folder"),
-        ("extract nowhere store new", "nowhere/config.json: not a readable checkpoint"),
-        ("extract wider store new", "wider/model.safetensors: the weights do not fit the model"),
-        ("extract faster store new", "the rate is 100 Hz, not 500 Hz. Prepare the source again"),
-        ("extract encoder nowhere new", "nowhere/store.json: not a readable store"),
-        ("extract encoder store own", "own/features.json: not a readable cache"),
+        ("audit files own", "own: no store, checkpoint or features in it"),
+        ("audit leak encoder store --folds 9;10", "'9;10': give numbers with commas between them"),
+        ("audit leak encoder store --task mi", "unknown task 'mi'; the tasks are"),
+        ("fetch nowhere --out new", "nowhere: is no store (store.json), checkpoint (config.json)"),
+        (
+            "pretrain nowhere.toml --store store --out new",
+            "nowhere.toml: no such recipe; shipped are ipastmem, paper-ecgsoup",
+        ),
+        (
+            "pretrain broken.toml --store store --out new",
+            "broken.toml: not a readable TOML recipe",
+        ),
+        ("pretrain key.toml --store store --out new", "key.toml: "),
+        (
+            "pretrain lost.toml --store store --out new",
+            "names a store '[/lost]', and given are store; add --store [/lost]=FOLDER",
+        ),
+        (
+            "pretrain lost.toml --store [/lost] --out new",
+            "[/lost]/store.json: not a readable store",
+        ),
+        (
+            "pretrain lost.toml --store store --store store=own --out new",
+            "two stores are called store; give them as NAME=FOLDER",
+        ),
+        (
+            "pretrain lost.toml --store [/lost]=store --out own",
+            "own: exists already and does not say from what it was made",
+        ),
+        (
+            "pretrain lost.toml --store [/lost]=store --out new --set objective='mix'",
+            "no objective 'mix'; there are mae",
+        ),
+        (
+            "pretrain lost.toml --store [/lost]=store --out new --set size",
+            "'size': not of the form key = value in TOML",
+        ),
+        ("extract nowhere store --out new", "nowhere/config.json: not a readable checkpoint"),
+        ("extract wider store --out new", "wider/model.safetensors: the weights do not fit the m"),
+        ("extract faster store --out new", "the rate is 100 Hz, not 500 Hz. Prepare the source ag"),
+        ("extract encoder nowhere --out new", "nowhere/store.json: not a readable store"),
+        ("extract encoder store --out own", "own: exists already and does not say from what it"),
         ("probe key.toml nowhere --out new", "key.toml: unknown key 'colour'; the keys are task,"),
         ("probe task.toml nowhere --out new", "nowhere/features.json: not a readable cache"),
-        ("probe-tokens key.toml encoder store --out new", "key.toml: unknown key 'colour'"),
-        ("probe-tokens task.toml encoder store --out new", "unknown task 'mi'; the tasks are"),
-        ("probe-tokens task.toml faster store --out new", "the rate is 100 Hz, not 500 Hz"),
-        ("finetune key.toml encoder store new", "key.toml: unknown key 'colour'"),
-        ("finetune task.toml encoder store new", "unknown task 'mi'; the tasks are ptbxl-all"),
-        ("finetune task.toml faster nowhere new", "nowhere/store.json: not a readable store"),
-        ("baseline task.toml store new", "unknown task 'mi'; the tasks are ptbxl-all"),
-        ("baseline task.toml store own", "own: exists already; remove it"),
+        ("probe task.toml --out new", "give either folders of features, or --encoder and --store"),
+        ("probe task.toml --out new --encoder encoder", "give either folders of features, or --en"),
+        (
+            "probe task.toml nowhere --out new --encoder encoder --store store",
+            "give either folders of features, or --encoder and --store",
+        ),
+        ("probe key.toml --encoder encoder --store store --out new", "unknown key 'colour'"),
+        ("probe task.toml --encoder encoder --store store --out new", "unknown task 'mi'; the tas"),
+        ("probe task.toml --encoder faster --store store --out new", "the rate is 100 Hz, not 50"),
+        (
+            "probe task.toml --encoder encoder --store store --out new --set readouts=['best']",
+            "no readout 'best'; there are ",
+        ),
+        (
+            "probe task.toml --encoder encoder --store store --out new --set heads=['big']",
+            "no head 'big'; there are linear, mlp",
+        ),
+        ("finetune key.toml encoder store --out new", "key.toml: unknown key 'colour'"),
+        ("finetune task.toml encoder store --out new", "unknown task 'mi'; the tasks are ptbxl-al"),
+        ("finetune task.toml faster nowhere --out new", "nowhere/store.json: not a readable store"),
+        (
+            "finetune good.toml encoder store --out own --set start='scratch'",
+            "own: exists already and does not say",
+        ),
+        (
+            "finetune task.toml encoder store --out new --set readout='best'",
+            "no readout 'best'; there are last,",
+        ),
+        (
+            "finetune superclasses encoder store --out new --probe nowhere",
+            "nowhere/run.json: ",
+        ),
+        ("baseline task.toml store --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
+        (
+            "baseline good.toml store --out own",
+            "own: exists already and does not say from what it",
+        ),
+        (
+            "baseline task.toml store --out new --set model='rocket'",
+            "no baseline 'rocket'; there are ",
+        ),
+        ("transfer nowhere nowhere nowhere --out new", "nowhere/features.json: not a readable cac"),
+        ("layers encoder store --task mi --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
+        ("layers faster store --task ptbxl-all --out new", "the rate is 100 Hz, not 500 Hz"),
         ("report nowhere[/red]:heart: --out new", "nowhere[/red]:heart:"),
+        ("report own --out new", "no run.json"),
+        ("benchmark nowhere --out new", "nowhere: no such file; shipped are demo"),
+        ("benchmark key.toml --out new", "unknown key 'task'; the keys are input, stores, corpora"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(myocard, place, words, message):
@@ -147,10 +234,31 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch, tmp_path):
         cli.main()
 
 
-def test_an_audit_of_a_part_fails_with_the_reason(myocard, store):
+def test_an_audit_of_a_part_says_why_nothing_is_compared(myocard, store):
     code, out, err = myocard("audit", "labels", store.folder)
+    assert (code, err) == (0, "")
+    told = "60 records of sim, of which nobody published counts: nothing to compare with"
+    assert out == f"{store.folder}: {told}\n"
+    code, out, err = myocard("audit", "labels", store.folder, "--dataset", "ptbxl-1.0.3")
+    assert (code, err) == (0, "")
+    assert "where ptbxl-1.0.3 has 21,799: not that data set in full, so counts are not c" in out
+
+
+def test_an_audit_in_which_counts_differ_exits_with_1_and_tells_them(myocard, store, monkeypatch):
+    found = LabelAudit("3 records, x in full: 1 counts differ", ["a: 1 records, published 2"])
+    monkeypatch.setattr("myocard.tasks.audit.audit_labels", lambda *given: found)
+    told = f"{store.folder}: {found.extent}\na: 1 records, published 2\n"
+    assert myocard("audit", "labels", store.folder) == (1, told, "")
+
+
+def test_the_audit_of_files_names_those_that_were_altered(myocard, place):
+    code, out, err = myocard("audit", "files", "encoder", "store")
+    assert (code, out, err) == (0, "encoder, store: every file is as it was written\n", "")
+    (place / "encoder" / "corpus.parquet").write_bytes(b"")
+    code, out, err = myocard("audit", "files", "encoder", "store")
     assert (code, err) == (1, "")
-    assert out.startswith("60 of 21,799 records: counts cannot be compared")
+    assert out.startswith("encoder/corpus.parquet: not the file that was written; ")
+    assert out.count("\n") == 1
 
 
 def test_a_simulated_folder_appears_whole(myocard, monkeypatch, tmp_path):
@@ -161,13 +269,13 @@ def test_a_simulated_folder_appears_whole(myocard, monkeypatch, tmp_path):
 
     with monkeypatch.context() as patched:
         patched.setattr(layouts, "simulate", stop)
-        code, _, err = myocard("simulate", tmp_path / "new", "--records", 3)
+        code, _, err = myocard("simulate", "--out", tmp_path / "new", "--records", 3)
     assert code == 130
     assert err.endswith(
         "myocard: stopped; the same command goes on from what was saved, or starts again\n"
     )
     assert not (tmp_path / "new").exists()
-    assert myocard("simulate", tmp_path / "new", "--records", 3)[0] == 0
+    assert myocard("simulate", "--out", tmp_path / "new", "--records", 3)[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     assert len(list((tmp_path / "new" / "records500").rglob("*.dat"))) == 3
 
@@ -179,20 +287,29 @@ def test_the_audit_of_leaks_exits_with_1_and_names_them_or_says_that_there_are_n
     code, out, _ = myocard("audit", "leak", "encoder", "store", "--task", "ptbxl-superdiagnostic")
     assert code == 1
     assert myocard("audit", "leak", "encoder", "store", "--folds", "9;10")[0] == 2
-    checkpoint = Checkpoint.load(place / "encoder")
-    replace(checkpoint, corpus=checkpoint.corpus.iloc[:0]).save(place / "clean")
+    clean = replace(load_encoder(place / "encoder"), pretrained_on=trained_on_nothing())
+    Checkpoint(clean, {}).save(place / "clean")
     code, out, _ = myocard("audit", "leak", "clean", "store", "--folds", "all")
     assert code == 0
-    assert out.startswith("clean: trained on none of the held-out records of store, by waveform")
+    assert out.startswith("clean: pretrained on none of the held-out records of store, by waveform")
+
+
+def test_a_recipe_is_a_file_or_the_name_of_a_shipped_one(myocard, place):
+    code, _, err = myocard("probe", "superclass", "nowhere", "--out", "new")
+    assert code == 2
+    assert "superclass: no such recipe; shipped are all, rhythms, superclasses" in err
+    code, _, err = myocard("probe", "superclasses", "nowhere", "--out", "new")
+    assert code == 2
+    assert "nowhere/features.json: not a readable cache" in err
 
 
 RECIPE = """
 name = "stopped"
 size = "nano"
-input = {{ leads = ["II"] }}
+input = { leads = ["II"] }
 
 [[corpus]]
-store = "{store}"
+store = "sim"
 folds = [1, 2]
 
 [optimisation]
@@ -200,39 +317,45 @@ epochs = 10
 batch = 4
 base_learning_rate = 1e-3
 weight_decay = 0.01
-precision = "bf16"
+precision = "fp32"
 checkpoint_every = 1
 """
 # A shell may start its jobs with Ctrl-C ignored.
 PRETRAIN = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    "sys.argv = ['myocard', 'pretrain', 'recipe.toml', 'made'];"
+    "import signal, sys, torch; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "torch.set_num_threads(1);"
+    "sys.argv = ['myocard', 'pretrain', 'recipe.toml', '--store', 'sim=' + sys.argv[1],"
+    " '--out', 'made'];"
     "from myocard.cli import main; main()"
 )
 
 
 def test_pretraining_that_is_stopped_says_so_and_goes_on(store, tmp_path):
-    (tmp_path / "recipe.toml").write_text(RECIPE.format(store=store.folder))
-    command = [sys.executable, "-W", "error", "-c", PRETRAIN]
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    command = [sys.executable, "-W", "error", "-c", PRETRAIN, str(store.folder)]
     stopped = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    saved = tmp_path / "made.run" / "training.safetensors"
+    saved = tmp_path / ".made.partial" / "training.safetensors"
     while not saved.exists() and stopped.poll() is None:
         time.sleep(0.01)
     stopped.send_signal(signal.SIGINT)
-    error = stopped.communicate()[1].splitlines()
+    error = stopped.communicate()[1]
     assert stopped.returncode == 130, error
-    # Stopped before its first step was told, it has drawn no progress bar.
-    *bar, last = (line.split(",")[0].split(";")[0] for line in error)
-    assert last == "myocard: stopped"
-    assert bar in ([], ["pretrain in bf16"])
+    assert error == (
+        "myocard: stopped; the same command goes on from what was saved, or starts again\n"
+    )
     assert not (tmp_path / "made").exists()
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "made\n")
-    assert done.stderr.startswith("pretrain in bf16, loss ")
-    assert done.stderr.count("\n") == 1
-    assert Checkpoint.load(tmp_path / "made").name == "stopped"
+    *heartbeats, last = done.stderr.splitlines()
+    assert all(re.fullmatch(r"pretrain stopped: \d+ of 30 after \d+ s", x) for x in heartbeats)
+    assert re.fullmatch(r"pretrain stopped: 30 in \d+\.\d s", last)
+    assert load_encoder(tmp_path / "made").name == "stopped"
     log = (tmp_path / "made" / "log.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in log]
     assert steps == list(range(1, 31))
     assert not saved.parent.exists()
+
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (again.returncode, again.stdout) == (0, "made\n")
+    assert again.stderr == "myocard: made: is there, made from the same inputs; kept\n"

@@ -11,9 +11,9 @@ from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.evaluation.features import Features, extract
 from myocard.files.atomic import replace_folder
-from myocard.files.manifest import MANIFESTS
+from myocard.files.manifest import MANIFESTS, altered
+from myocard.files.step import INPUTS
 from myocard.models.checkpoint import Checkpoint
-from myocard.tasks.audit import altered
 
 # Arrays are too large to hash whenever they are opened; the audit does.
 OPEN: dict[str, Callable[[Path], object]] = {
@@ -21,20 +21,20 @@ OPEN: dict[str, Callable[[Path], object]] = {
     "checkpoint": Checkpoint.load,
     "cache": Features.open,
 }
-AUDITED = {"signals.npy", "states.npy", "quarantine.csv"}
+AUDITED = {"signals.npy", "states.npy", "quarantine.csv", INPUTS}
 FOR_PEOPLE = {"README.md"}
 
 
 @pytest.fixture(params=MANIFESTS, ids=lambda manifest: manifest.kind)
-def hashed(request, checkpoint, store, tmp_path):
+def hashed(request, encoder, store, tmp_path):
     """A manifest and a folder of its kind."""
     folder = tmp_path / "folder"
     if request.param.kind == "store":
         replace_folder(folder, lambda new: [_copy(path, new) for path in store.folder.iterdir()])
     elif request.param.kind == "checkpoint":
-        checkpoint.save(folder)
+        Checkpoint(encoder, {}).save(folder)
     else:
-        extract(checkpoint, store, folder)
+        extract(encoder, store, folder)
     return request.param, folder
 
 
@@ -80,14 +80,17 @@ def test_a_file_that_is_missing_is_named(hashed):
             path.write_bytes(content)
 
 
-def test_a_folder_of_before_there_were_hashes_opens_and_fails_the_audit(hashed):
+@pytest.mark.parametrize("hashes", [None, {}, [], 3, {"records.parquet": "0" * 64}])
+def test_a_folder_without_hashes_is_refused_and_fails_the_audit(hashed, hashes):
     manifest, folder = hashed
     path = folder / manifest.file
-    stated = json.loads(path.read_text())
-    path.write_text(json.dumps(stated | {"format": manifest.older[0], "sha256": {}}))
-    OPEN[manifest.kind](folder)
-    with pytest.raises(InputError, match=rf"{manifest.file}: holds no hash of itself; "):
-        altered(folder)
+    stated = json.loads(path.read_text()) | {"sha256": hashes}
+    if hashes is None:
+        del stated["sha256"]
+    path.write_text(json.dumps(stated))
+    for program in (OPEN[manifest.kind], altered):
+        with pytest.raises(InputError, match=rf"{manifest.file}: holds no hash of itself; "):
+            program(folder)
 
 
 def test_another_format_is_refused(hashed):

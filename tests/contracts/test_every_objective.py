@@ -1,7 +1,6 @@
-"""What holds for every objective of pretraining, on simulated records and a small encoder."""
+"""The contract of every objective of pretraining, on simulated records and a small encoder."""
 
 from itertools import repeat
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from torch.nn.functional import cosine_similarity
 from myocard.nn.analysis.representation import effective_rank
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.objectives.contrastive import summary
+from myocard.nn.objectives.masked import MaskedAutoencoder
 from myocard.nn.objectives.views import View, two_times
 from myocard.pretraining.objectives import OBJECTIVES
 from myocard.pretraining.pretrain import COLLAPSED
@@ -27,10 +27,8 @@ every_objective = pytest.mark.parametrize("name", list(OBJECTIVES))
 
 def built(name: str):
     torch.manual_seed(4)
-    recipe = PretrainRecipe(
-        name="x", corpus=(CorpusPart(store=Path("none")),), size="nano", objective=name
-    )
-    return OBJECTIVES[name](Encoder(SHAPE), recipe)
+    recipe = PretrainRecipe(name="x", corpus=(CorpusPart(),), size="nano", objective=name)
+    return OBJECTIVES[name].build(Encoder(SHAPE), recipe)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +50,7 @@ def trained(model, records: torch.Tensor, loss=own_loss) -> list[float]:
         batches=lambda numbers: repeat(records, len(numbers)),
         steps_per_epoch=1,
         settings=HOW,
-        report=lambda progress: losses.append(progress.loss),
+        report=lambda done: losses.append(done.loss),
     )
     return losses
 
@@ -73,16 +71,31 @@ def test_gradients_reach_every_weight_of_the_encoder(name, records):
 
 
 @every_objective
+def test_it_states_whether_it_masks_and_hides_as_much_of_every_lead(name, records):
+    model, stated = built(name), OBJECTIVES[name]
+    assert isinstance(model, MaskedAutoencoder) == stated.masked
+    if stated.masked:
+        hidden = model(records, LEADS).hidden.sum(dim=2)
+        assert bool((hidden == hidden[:1, :1]).all()) == stated.hides_alike
+
+
+@every_objective
+def test_as_few_leads_as_it_states_are_enough(name, records):
+    few = OBJECTIVES[name].leads
+    assert built(name)(records[:, :few], LEADS[:few]).loss.isfinite()
+
+
+@every_objective
 def test_the_encoder_keeps_records_of_a_batch_apart(name, records):
     model = built(name)
-    seen: list[torch.Tensor] = []
-    model.encoder.blocks[-1].register_forward_hook(lambda *call: seen.append(call[-1].detach()))
+    outputs: list[torch.Tensor] = []
+    model.encoder.blocks[-1].register_forward_hook(lambda *call: outputs.append(call[-1].detach()))
 
     def states(batch: torch.Tensor) -> torch.Tensor:
-        seen.clear()
+        outputs.clear()
         torch.manual_seed(5)
         model(batch, LEADS)
-        return torch.cat([x.flatten(1) for x in seen])
+        return torch.cat([x.flatten(1) for x in outputs])
 
     batch = records[:4].clone()
     before = states(batch)
@@ -97,7 +110,7 @@ def rank_of(model, records: torch.Tensor) -> float:
 
 
 def test_what_is_only_drawn_together_collapses_and_the_effective_rank_tells(records):
-    """No negatives, no predictor, and a gradient on both sides."""
+    """Train without negatives, without a predictor, and with a gradient on both sides."""
 
     def drawn_together(model, batch):
         views = two_times(model.encoder, batch)

@@ -1,6 +1,7 @@
-"""What every registered source promises, on a tiny folder in its vendor's layout."""
+"""The promises of every registered source, on a tiny folder in its vendor's layout."""
 
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -127,16 +128,31 @@ def test_records_are_read_in_another_process_too(source: str, vendor_folder: Pat
 
 
 def test_a_signal_file_that_was_lost_is_an_input_error(source: str, own_copy: Path) -> None:
-    for path in own_copy.rglob("*"):
-        if path.is_file() and path.suffix != ".hea" and path.name not in INDICES:
+    lost, *others = entries(source, own_copy)
+    for path in lost.path.parent.glob(f"{lost.path.stem}.*"):
+        if path.suffix != ".hea":
             path.unlink()
     if source == "chapman":  # Its table covers more than most folders hold.
-        with pytest.raises(InputError, match="no record"):
-            entries(source, own_copy)
+        assert [entry.id for entry in entries(source, own_copy)] == [each.id for each in others]
         return
-    for entry in entries(source, own_copy):
-        with pytest.raises(InputError):
-            entry.read()
+    again = {entry.id: entry for entry in entries(source, own_copy)}
+    with pytest.raises(InputError, match=re.escape(str(lost.path))):
+        again[lost.id].read()
+    for other in others:
+        again[other.id].read()
+
+
+def test_a_folder_of_which_every_signal_file_was_lost_is_refused(
+    source: str, own_copy: Path
+) -> None:
+    for path in own_copy.rglob("*"):
+        if path.is_file() and path.name not in INDICES:
+            path.unlink()
+    for folder in sorted(own_copy.rglob("*"), reverse=True):
+        if folder.is_dir():
+            folder.rmdir()
+    with pytest.raises(InputError, match=re.escape(str(own_copy))):
+        entries(source, own_copy)
 
 
 def test_an_index_that_was_lost_is_named(source: str, own_copy: Path) -> None:

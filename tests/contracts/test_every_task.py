@@ -1,4 +1,4 @@
-"""What every registered task promises."""
+"""The promises of every registered task."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which records come when: the same for any number of workers, and from any step on."""
+"""The order of records: the same for any number of workers, and from any step on."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_an_epoch_is_a_permutation(records, batch, seed) -> None:
         positions = [position for position, _ in indices]
         assert len(set(positions)) == len(positions)
         assert set(positions) <= set(range(records))
-        # What is left over is less than a batch.
+        # Less than a batch is left over.
         assert records - len(positions) < batch
         if records % batch == 0:
             assert len(positions) == records

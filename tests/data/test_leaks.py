@@ -8,11 +8,19 @@ import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
-from myocard.data.leaks import recognise, seen
+from myocard.data.leaks import (
+    CORPUS_COLUMNS,
+    PretrainedOn,
+    known_as,
+    nothing_known,
+    recognise,
+    refuse,
+    trained_on_nothing,
+)
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.store import Store
+from myocard.errors import InputError
 from myocard.leads import LEADS
-from myocard.models.checkpoint import CORPUS_COLUMNS
 from myocard.record import Record
 from myocard.simulation import entries
 from myocard.tasks.audit import leaks
@@ -36,24 +44,46 @@ def corpus(store) -> pd.DataFrame:
     ],
 )
 def test_a_record_is_known_by_its_waveform_or_by_its_source_and_id(store, corpus, how, changes):
-    met = recognise(corpus.assign(**changes), store.records)
-    assert met["row"].tolist() == [3, 20]
-    assert met["how"].tolist() == [how] * 2
-    assert met["id"].tolist() == corpus.assign(**changes)["id"].tolist()
+    found = recognise(corpus.assign(**changes), store.records)
+    assert found["row"].tolist() == [3, 20]
+    assert found["how"].tolist() == [how] * 2
+    assert found["id"].tolist() == corpus.assign(**changes)["id"].tolist()
 
 
 def test_a_stranger_is_not_known(store, corpus):
     stranger = corpus.assign(**STRANGE, fingerprint="-" * 128)
     assert recognise(stranger, store.records).empty
     assert recognise(corpus.iloc[:0], store.records).empty
-    assert not seen(stranger, store.records).any()
+    assert not known_as(stranger, store.records).any()
 
 
 def test_another_record_of_a_patient_is_known(store, corpus):
     visit = corpus.iloc[:1].assign(id="another visit", sha256="other", fingerprint="-" * 128)
     same = store.records["patient"] == corpus["patient"].iloc[0]
-    words = seen(visit, store.records)
+    words = known_as(visit, store.records)
     assert words.tolist() == ["same patient as sim another visit" if one else "" for one in same]
+
+
+def test_an_encoder_says_how_far_its_records_are_known(store, corpus):
+    by_record, by_name = PretrainedOn(corpus, ("sim",)), PretrainedOn(None, ("sim",))
+    stated = [by_record, by_name, PretrainedOn(), trained_on_nothing()]
+    assert [each.leak_check for each in stated] == ["records", "names", "none", "records"]
+    words = by_record.known(store.records)
+    assert words[words != ""].index.tolist() == [3, 20]
+    assert words[3] == f"same waveform as sim {store.records['id'][3]}"
+    for each in stated[1:]:
+        assert each.known(store.records).equals(nothing_known(store.records))
+    assert nothing_known(store.records).tolist() == [""] * len(store.records)
+
+
+def test_records_that_a_model_was_trained_on_are_refused_by_name():
+    fix = {"model": "encoder", "split": "test", "fix": "choose other folds"}
+    refuse(["a", "b"], ["", ""], **fix)
+    told = r"^leak: the encoder was trained on 1 records of test \(b, same patient as s x\); choose"
+    with pytest.raises(InputError, match=told):
+        refuse(["a", "b"], ["", "same patient as s x"], **fix)
+    with pytest.raises(InputError, match=r"on 7 records of test \(0, x;.*; 4, x; …\)"):
+        refuse(map(str, range(7)), ["x"] * 7, **fix)
 
 
 def test_the_audit_lists_records_that_are_held_out_and_no_others(store):
@@ -87,8 +117,8 @@ def planted(tmp_path_factory) -> Store:
 
 
 def test_a_planted_copy_is_caught_and_nothing_else(store, planted):
-    met = recognise(planted.records, store.records)
-    assert met[["row", "how", "source", "id"]].values.tolist() == [
+    found = recognise(planted.records, store.records)
+    assert found[["row", "how", "source", "id"]].values.tolist() == [
         [9, "same fingerprint as", "theirs", "X1"]
     ]
     clean = planted.records[planted.records["id"] != "X1"]

@@ -1,25 +1,17 @@
-"""The main job from end to end, small; and the code blocks of the documents, on what it leaves."""
+"""The main job from end to end, small."""
 
-import os
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from joblib import Parallel, delayed
 
-from myocard.benchmark import run as benchmarking
 from myocard.benchmark.estimate import estimate
-from myocard.benchmark.reading import read_grid
-from myocard.benchmark.run import benchmark
-from myocard.benchmark.trials import Grid
+from myocard.benchmark.reading import read_benchmark
+from myocard.benchmark.run import run_benchmark
+from myocard.benchmark.trials import Benchmark
 from myocard.errors import InputError
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LITTLE = (
     "stores.simulated.simulate.records = 120",
     "pretraining = {optimisation = {epochs = 0.3, warmup_epochs = 0, batch = 8}}",
@@ -29,103 +21,81 @@ LITTLE = (
     "probing.resamples = 50",
     "probing.optimisation = {epochs = 2, batch = 32}",
     "probing.readouts = ['last', 'layers', 'ppa', 'scalar-mix', 'pma']",
-    "anatomies = [{store = 'simulated', task = 'ptbxl-all', records = 20}]",
+    "layers = [{store = 'simulated', task = 'ptbxl-all', records = 20}]",
 )
 
 
-def nothing(what: str, done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+@pytest.fixture(scope="module")
+def demo() -> Benchmark:
+    return read_benchmark("demo", LITTLE)
 
 
 @pytest.fixture(scope="module")
-def grid() -> Grid:
-    return read_grid("demo", LITTLE)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, grid: Grid) -> Path:
+def done(tmp_path_factory: pytest.TempPathFactory, demo: Benchmark) -> Path:
     """A folder in which ``myocard demo`` was run."""
-    folder = tmp_path_factory.mktemp("home")
-    benchmark(grid, folder / "demo", nothing, test=True)
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    run_benchmark(demo, folder, test=True)
     return folder
 
 
-def _written(home: Path) -> dict[Path, int]:
-    return {p: p.stat().st_mtime_ns for p in (home / "demo/results").rglob("run.json")}
+def _written(done: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in (done / "results").rglob("run.json")}
 
 
-def test_the_demo_draws_pretrained_and_random_encoders_layer_by_layer(home: Path) -> None:
-    curve = pd.read_csv(home / "demo/figures/ptbxl-all-layers-1.csv").query("readout == 'layer'")
+def test_pretrained_and_random_encoders_are_drawn_layer_by_layer(done: Path) -> None:
+    curve = pd.read_csv(done / "report/figures/ptbxl-all-layers-1.csv").query("readout == 'layer'")
     points = curve.groupby("encoder")["layer"].apply(sorted)
     assert len(points) == 2
     assert "random" in points.index[1]
     assert all(layers == list(range(9)) for layers in points)
-    assert "<svg" in (home / "demo/report.html").read_text()
+    assert "<svg" in (done / "report/report.html").read_text()
 
 
-def test_the_demo_tells_what_fewer_labels_and_leads_cost(home: Path) -> None:
-    labels = pd.read_csv(home / "demo/figures/ptbxl-all-labels-1.csv")
+def test_the_report_tells_what_fewer_labels_and_leads_cost(done: Path) -> None:
+    labels = pd.read_csv(done / "report/figures/ptbxl-all-labels-1.csv")
     assert labels.groupby("readout")["fraction"].apply(list).tolist() == [[0.1, 0.25, 1.0]] * 4
-    leads = pd.read_csv(home / "demo/tables/ptbxl-all-leads.csv")
+    leads = pd.read_csv(done / "report/tables/ptbxl-all-leads.csv")
     assert set(leads["leads"]) == {"I-II-V2", "I"}
     assert (leads["low"] <= leads["difference"]).all()
 
 
-def test_the_demo_tells_what_every_layer_is_like(home: Path) -> None:
-    ranks = pd.read_csv(home / "demo/figures/anatomy-1.csv").query("measure == 'effective_rank'")
-    layers = ranks.groupby("encoder")["layer"].apply(list)
-    assert layers.tolist() == [list(range(9))] * 2
+def test_the_report_tells_what_every_layer_is_like(done: Path) -> None:
+    measures = pd.read_csv(done / "report/figures/layer-measures-1.csv")
+    ranks = measures.query("measure == 'effective_rank'")
+    assert ranks.groupby("encoder")["layer"].apply(list).tolist() == [list(range(9))] * 2
 
 
-def test_a_demo_that_was_run_is_not_run_again(home: Path, grid: Grid) -> None:
-    before = _written(home)
-    benchmark(grid, home / "demo", nothing, test=True)
-    assert before == _written(home)
+def test_a_demo_that_was_run_is_kept(done: Path, demo: Benchmark) -> None:
+    before = _written(done)
+    run_benchmark(demo, done, test=True)
+    assert _written(done) == before
 
 
-def test_probes_have_workers_of_their_own() -> None:
-    prepared = Parallel(n_jobs=2)(delayed(os.getpid)() for _ in range(8))
-    probed: list[str] = []
-    calls = [delayed(os.getpid)() for _ in range(8)]
-    benchmarking._side_by_side("probe", calls, lambda what, *_: probed.append(what), 2)
-    assert {f"probe, {pid}" for pid in prepared}.isdisjoint(probed)
-
-
-def test_what_a_stop_left_out_is_made_and_no_more(home: Path, grid: Grid) -> None:
-    before = _written(home)
+def test_only_a_missing_run_is_made_again(done: Path, demo: Benchmark) -> None:
+    before = _written(done)
     lost = next(path for path in before if path.parent.name == "ppa-linear")
     shutil.rmtree(lost.parent)
-    benchmark(grid, home / "demo", nothing, test=True, jobs=2)
-    after = _written(home)
+    run_benchmark(demo, done, test=True, jobs=2)
+    after = _written(done)
     assert after.keys() == before.keys()
     assert {path for path in before if before[path] != after[path]} == {lost}
 
 
-def test_a_finished_demo_costs_nothing_more_and_a_fresh_one_does(home: Path, grid: Grid) -> None:
-    assert {piece.seconds for piece in estimate(grid, home / "demo")} == {0}
-    fresh = estimate(grid, home / "elsewhere")
+def test_a_dry_run_finds_a_finished_demo_and_misses_all_of_a_fresh_one(
+    done: Path, demo: Benchmark
+) -> None:
+    finished = [piece for piece in estimate(demo, done, test=True) if piece.name != "report"]
+    assert {piece.state for piece in finished} == {"there"}
+    fresh = list(estimate(demo, done.parent / "elsewhere", test=True))
+    assert {piece.state for piece in fresh} == {"missing"}
     assert all(piece.seconds > 0 for piece in fresh)
-    assert not (home / "elsewhere").exists()
+    assert not (done.parent / "elsewhere").exists()
 
 
-def test_an_encoder_of_another_recipe_is_refused(home: Path) -> None:
-    other = read_grid("demo", [*LITTLE, "pretraining.mask_ratio = 0.5"])
-    with pytest.raises(InputError, match="another recipe"):
-        benchmark(other, home / "demo", nothing, test=True)
-
-
-def _blocks(document: Path) -> list[tuple[str, str]]:
-    """The fenced blocks that promise to run: ``sh`` and ``python``, not ``console`` or ``py``."""
-    return re.findall(r"^```(sh|python)\n(.*?)^```", document.read_text(), flags=re.M | re.S)
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_the_code_blocks_of_a_document_run(document: Path, home: Path) -> None:
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "OMP_NUM_THREADS": "1",
-    }
-    for language, code in _blocks(document):
-        command = [sys.executable, "-c", code] if language == "python" else ["bash", "-ec", code]
-        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+def test_an_encoder_of_another_recipe_is_refused_in_a_run_and_in_a_dry_run(done: Path) -> None:
+    other = read_benchmark("demo", [*LITTLE, "pretraining.mask_ratio = 0.5"])
+    with pytest.raises(InputError, match=r"mask_ratio is 0\.75, not 0\.5"):
+        run_benchmark(other, done, test=True)
+    refused = [piece for piece in estimate(other, done, test=True) if piece.state == "refused"]
+    assert "encoder demo" in [piece.name for piece in refused]
+    assert all("0.75, not 0.5" in p.reason for p in refused if p.name == "encoder demo")

@@ -1,10 +1,9 @@
-"""What is planted in one layer of an encoder is found there, and what is nowhere is not found.
+"""An effect in one layer of an encoder is found there, and where there is none, none is found.
 
 Simulated ECGs run through an encoder whose blocks write on one coordinate of the residual stream
 alone: block 2 the label, later blocks louder things over it.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +12,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from myocard.data.leaks import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
+from myocard.encoders.ours import MyocardEncoder
 from myocard.evaluation.features import Features, extract
 from myocard.evaluation.probing import probe
 from myocard.leads import LEADS
-from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
 from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.nn.readouts.pooled import READOUTS
+from myocard.nn.readouts.registry import POOLED
 from myocard.recipe import Optimisation, ProbeRecipe, Split
-from myocard.report.pairs import compare
-from myocard.report.runs import read_run
+from myocard.report.compare.pairs import compare
+from myocard.results.run import Run
+from myocard.results.saved import load_runs
 from myocard.simulation import entries
 
 RECORDS, DEPTH, PLANTED, WIDTH = 400, 4, 2, 12
@@ -50,7 +51,7 @@ def constructed() -> Encoder:
 
 
 def labels_of(states: np.ndarray) -> np.ndarray:
-    """Whether the planted coordinate is above what the embedding, linearly, says it should be."""
+    """Tell whether the planted coordinate is above what the embedding says by a linear map."""
     planted, embedding = states[:, PLANTED, 0], np.insert(states[:, 0], 0, 1, axis=1)
     return planted > embedding @ np.linalg.lstsq(embedding, planted, rcond=None)[0]
 
@@ -69,8 +70,7 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def features(store, tmp_path_factory) -> Features:
-    nothing = store.records.loc[:, list(CORPUS_COLUMNS)].iloc[:0]
-    made = Checkpoint("planted", constructed(), Preprocessing(100, 500), nothing)
+    made = MyocardEncoder("planted", constructed(), Preprocessing(100, 500), trained_on_nothing())
     found = extract(made, store, tmp_path_factory.mktemp("planted") / "features")
     return with_labels(found, labels_of(found.states.astype(np.float64)))
 
@@ -91,12 +91,8 @@ def runs(features, tmp_path_factory) -> dict[str, Path]:
     return {folder.name.removesuffix("-linear"): folder for folder in folders}
 
 
-def run_of(folder: Path) -> dict:
-    return json.loads((folder / "run.json").read_text())
-
-
 def area(folder: Path, split: str) -> float:
-    return run_of(folder)[split]["auroc"]["macro"]["value"]
+    return Run.read(folder).metrics(split).auroc.macro.value
 
 
 def test_the_layer_that_is_best_on_validation_is_the_planted_one(runs):
@@ -109,10 +105,10 @@ def test_the_layer_that_is_best_on_validation_is_the_planted_one(runs):
 
 @pytest.mark.parametrize("readout", ["scalar-mix", "pma"])
 def test_learned_mixtures_peak_at_the_planted_layer_and_beat_the_last(runs, readout):
-    weights = run_of(runs[readout])["layer_weights"]["mean"]
+    weights = Run.read(runs[readout]).layer_weights.mean
     assert int(np.argmax(weights)) == PLANTED
     assert weights[PLANTED] > 0.8
-    mixture, last = (read_run(runs[name], name) for name in (readout, "last"))
+    mixture, last = (load_runs(runs[name])[0] for name in (readout, "last"))
     found = compare(mixture, last, "test")
     assert found is not None
     assert found.low > 0.1
@@ -121,14 +117,14 @@ def test_learned_mixtures_peak_at_the_planted_layer_and_beat_the_last(runs, read
 def test_permuted_labels_are_within_every_readouts_interval_of_chance(features, tmp_path):
     labels = np.random.default_rng(0).permutation(np.arange(RECORDS) % 2 == 0)
     halves = Split(train=(1, 2, 3, 4), validation=(5, 6), test=(7, 8, 9, 10))
-    given = recipe("layers", *READOUTS, epochs=6, split=halves)
+    given = recipe("layers", *POOLED, epochs=6, split=halves)
     folders = probe(with_labels(features, labels), given, tmp_path, test=True)
-    assert len(folders) == len(READOUTS) + DEPTH + 1
+    assert len(folders) == len(POOLED) + DEPTH + 1
     for folder in folders:
-        found = run_of(folder)["test"]["auroc"]["macro"]
+        found = Run.read(folder).test.auroc.macro
         # So many intervals of 95 % may miss once; stretched to 99.9 % they should not.
-        stretched = (found["high"] - found["low"]) / 2 * 3.29 / 1.96
-        assert abs(found["value"] - 0.5) < stretched, folder.name
+        stretched = (found.high - found.low) / 2 * 3.29 / 1.96
+        assert abs(found.value - 0.5) < stretched, folder.name
         assert stretched < 0.2
 
 
@@ -143,10 +139,11 @@ def test_labels_of_the_test_folds_decide_nothing_but_the_test_scores(features, t
         probe(with_labels(features, permuted), given, tmp_path / "other", test=True),
         strict=True,
     ):
-        mine, others = run_of(one), run_of(other)
-        for key in ("chosen", "validation", "classes"):
-            assert mine[key] == others[key]
-        assert mine["layer_weights"]["mean"] == others["layer_weights"]["mean"]
-        assert mine["test"] != others["test"]
+        mine, others = Run.read(one), Run.read(other)
+        assert mine.chosen == others.chosen
+        assert mine.validation == others.validation
+        assert mine.classes == others.classes
+        assert mine.layer_weights.mean == others.layer_weights.mean
+        assert mine.test != others.test
         before, after = (load_file(x / "classifier.safetensors") for x in (one, other))
         assert all(torch.equal(before[name], after[name]) for name in before)

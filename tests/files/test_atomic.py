@@ -1,26 +1,19 @@
 """A folder appears whole or not at all; one process writes it, and a dead one is not in the way."""
 
 import errno
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from itertools import count, groupby
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from myocard.errors import InputError
-from myocard.files.atomic import (
-    DONE,
-    drop_unfinished,
-    occupied,
-    replace_file,
-    replace_folder,
-    require_new,
-    sweep,
-    workplace,
-)
+from myocard.files.atomic import occupied, replace_file, replace_folder, restore, writing
 
 HOLD = """
 import sys, time
@@ -30,6 +23,10 @@ with occupied(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
 def held_by_another(folder: Path) -> subprocess.Popen[bytes]:
@@ -43,14 +40,14 @@ def test_a_folder_is_free_again_after_the_block_and_no_lock_is_left(tmp_path):
     for name in ("a", "b"):
         with occupied(tmp_path / "new"):
             (tmp_path / "new" / name).touch()
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a", "b"]
+    assert names(tmp_path / "new") == ["a", "b"]
 
 
 def test_a_folder_into_which_nothing_was_put_goes_again_with_those_made_for_it(tmp_path):
     (tmp_path / "kept").touch()
     with occupied(tmp_path / "a" / "b" / "c"):
         assert (tmp_path / "a" / "b" / "c").is_dir()
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert names(tmp_path) == ["kept"]
 
 
 def test_another_process_is_refused_until_the_first_is_gone_even_by_kill(tmp_path):
@@ -68,7 +65,7 @@ def test_a_folder_that_another_process_is_replacing_is_left_to_it(tmp_path):
             replace_folder(tmp_path / "x", lambda folder: None)
         first.kill()
     replace_folder(tmp_path / "x", lambda folder: None)
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert names(tmp_path) == ["x"]
 
 
 def broken(folder: Path) -> None:
@@ -86,61 +83,48 @@ def test_a_folder_that_fails_half_way_leaves_the_old_one(tmp_path):
     replace_folder(tmp_path / "kept", lambda folder: (folder / "a").write_text("first"))
     with pytest.raises(OSError, match="no space left"):
         replace_folder(tmp_path / "kept", broken)
-    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "a"]
+    assert names(tmp_path) == ["kept", "kept/a"]
 
 
 def test_a_folder_is_replaced_whole(tmp_path):
     replace_folder(tmp_path / "x", lambda folder: (folder / "a").write_text("first"))
     replace_folder(tmp_path / "x", lambda folder: (folder / "b").write_text("second"))
-    assert [path.name for path in tmp_path.rglob("*")] == ["x", "b"]
+    assert names(tmp_path) == ["x", "x/b"]
 
 
-class Killed(BaseException):
-    """Ends a run as SIGKILL does: nothing is tidied up."""
-
-
-def kill_at(monkeypatch, step: int) -> None:
-    """Let the first n changes of the file system happen, and nothing after."""
-    left = [step]
-
-    def counted(change):
-        def change_or_die(*words, **more):
-            left[0] -= 1
-            if left[0] < 0:
-                raise Killed
-            return change(*words, **more)
-
-        return change_or_die
-
-    for owner, name in (
-        (Path, "mkdir"),
-        (Path, "rename"),
-        (Path, "rmdir"),
-        (Path, "unlink"),
-        (shutil, "rmtree"),
-    ):
-        monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
-
-
-@pytest.mark.parametrize("step", range(12))
-def test_a_kill_leaves_the_old_folder_or_the_new_one_and_no_half(tmp_path, step):
+def test_a_kill_leaves_the_old_folder_or_the_new_one_and_no_half(tmp_path, dying_at):
     def first(folder: Path) -> None:
-        (folder / "a").write_text("first")
+        for name in "abc":
+            (folder / name).write_text("first")
 
     def second(folder: Path) -> None:
-        (folder / "b").write_text("second")
+        (folder / "d").write_text("second")
 
-    replace_folder(tmp_path / "x", first)
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, step)
-        with suppress(Killed):
+    shown = []
+    for changes in count():
+        shutil.rmtree(tmp_path / "x", ignore_errors=True)
+        replace_folder(tmp_path / "x", first)
+        with dying_at(changes) as missed:
             replace_folder(tmp_path / "x", second)
-    shown = [path.name for path in (tmp_path / "x").glob("*")]
-    assert shown in (["a"], ["b"], [])
-    sweep(tmp_path)  # as a benchmark does before it goes on
-    assert shown in ([path.name for path in (tmp_path / "x").iterdir()], [])
-    replace_folder(tmp_path / "x", second)
-    assert [path.name for path in tmp_path.rglob("*")] == ["x", "b"]
+        shown.append(names(tmp_path / "x"))
+        restore(tmp_path / "x")  # as a program does before it looks
+        assert names(tmp_path) in (["x", "x/a", "x/b", "x/c"], ["x", "x/d"])
+        assert shown[-1] in ([], [name.removeprefix("x/") for name in names(tmp_path)[1:]])
+        replace_folder(tmp_path / "x", second)
+        assert names(tmp_path) == ["x", "x/d"]
+        if not missed:
+            break
+    assert [list(each) for each, _ in groupby(shown)] == [["a", "b", "c"], [], ["d"]]
+
+
+def test_a_folder_that_a_process_is_replacing_is_not_restored(tmp_path):
+    replace_folder(tmp_path / "x", lambda folder: (folder / "a").touch())
+    restore(tmp_path / "x")
+    assert names(tmp_path) == ["x", "x/a"]
+    with held_by_another(tmp_path / ".x.partial") as other:
+        with pytest.raises(InputError, match="/x: another process is writing here"):
+            restore(tmp_path / "x")
+        other.kill()
 
 
 def test_a_file_is_replaced_whole_or_stays(tmp_path):
@@ -151,84 +135,56 @@ def test_a_file_is_replaced_whole_or_stays(tmp_path):
         fresh.write_text("sec")
         raise OSError(errno.ENOSPC, "full")
 
-    with pytest.raises(
-        InputError, match=r"cannot be written \(No space left on device\); make room"
-    ):
+    with pytest.raises(OSError, match="full"):
         replace_file(path, half)
     assert path.read_text() == "first"
-    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+    assert names(tmp_path) == ["a.txt"]
+    replace_file(path, lambda fresh: fresh.write_text("second"))
+    assert path.read_text() == "second"
+    assert names(tmp_path) == ["a.txt"]
 
 
-def test_what_a_killed_process_was_about_to_put_somewhere_goes(tmp_path):
+def test_a_process_that_is_killed_while_it_replaces_a_file_leaves_the_old_one(tmp_path):
+    (tmp_path / "a.csv").write_text("first")
     code = (
         "import os; from pathlib import Path; from myocard.files.atomic import replace_file\n"
         "replace_file(Path('a.csv'), lambda fresh: (fresh.touch(), os.kill(os.getpid(), 9)))"
     )
     killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
-    assert [path.suffix for path in tmp_path.iterdir()] == [".csv"]
-    (tmp_path / ".mine").touch()
-    drop_unfinished(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".mine"]
+    assert (tmp_path / "a.csv").read_text() == "first"
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv"}
+    assert [name for name in names(tmp_path) if not name.startswith(".")] == ["a.csv"]
 
 
-def test_a_workplace_keeps_what_a_stop_left_but_for_half_files(tmp_path):
-    work = tmp_path / "x.run"
-    with suppress(Killed), workplace(work):
-        (work / "state").touch()
-        (work / ".state.17.npz").touch()
-        raise Killed
-    with suppress(Killed), workplace(work):
-        assert {path.name for path in work.iterdir()} == {"state", ".lock"}
-        raise Killed
-    with workplace(work):
-        pass
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "No space left on device); make room there"),
+        (errno.EDQUOT, "Disk quota exceeded); make room there"),
+        (errno.EFBIG, "File too large); make room there"),
+        (errno.EACCES, "Permission denied); make it writable or choose another place"),
+        (errno.EPERM, "Operation not permitted); make it writable or choose another place"),
+        (errno.EROFS, "Read-only file system); make it writable or choose another place"),
+        (errno.ENOTDIR, "Not a directory); make it writable or choose another place"),
+    ],
+)
+@pytest.mark.parametrize("raised", [OSError, SafetensorError])
+def test_what_hinders_a_program_is_told_with_its_place_and_what_would_help(number, told, raised):
+    def fail() -> None:
+        # Safetensors writes files itself and tells in words.
+        raise OSError(number, "x") if raised is OSError else SafetensorError(f"os error {number}")
+
+    expected = re.escape(f"out: cannot be written ({told}, then the same command goes on")
+    with pytest.raises(InputError, match=f"^{expected}$"), writing(Path("out")):
+        fail()
 
 
-@pytest.mark.parametrize("step", range(4))
-def test_a_workplace_that_was_being_removed_is_still_known_to_be_done(tmp_path, step):
-    out, work = tmp_path / "x", tmp_path / "x.run"
-    with pytest.MonkeyPatch.context() as patch, suppress(Killed), workplace(work):
-        for name in ("a", "b", DONE, "z"):
-            (work / name).touch()
-        out.mkdir()
-        kill_at(patch, step)
-    with suppress(InputError):
-        require_new(out, work)
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
-
-
-@pytest.mark.parametrize("clear", [lambda out, work: sweep(out.parent), require_new])
-def test_a_workplace_of_which_all_is_made_is_cleared_away_and_no_other(tmp_path, clear):
-    out, work = tmp_path / "x.y", tmp_path / "x.y.run"
-    work.mkdir()
-    (work / "state").touch()
-    clear(out, work)
-    assert work.exists()
-    out.mkdir()
-    with suppress(InputError):
-        clear(out, work)
-    assert work.exists()
-    (work / DONE).touch()
-    with suppress(InputError):
-        clear(out, work)
-    assert [path.name for path in tmp_path.iterdir()] == ["x.y"]
-
-
-def test_what_somebody_calls_done_is_no_workplace(tmp_path):
-    for name in ("plain", DONE):
-        (tmp_path / "encoders" / name).mkdir(parents=True)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / DONE).touch()
-    sweep(tmp_path)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == [
-        DONE,
-        DONE,
-        "encoders",
-        "mine",
-        "plain",
-    ]
+def test_a_fault_that_is_none_of_the_places_is_not_hidden(tmp_path):
+    for error in (OSError(errno.ENOENT, "x"), OSError("x"), SafetensorError("x"), ValueError("x")):
+        with pytest.raises(type(error)) as raised, writing(tmp_path):
+            raise error
+        assert raised.value is error
 
 
 def test_a_file_elsewhere_that_may_not_be_read_is_named_and_not_the_output(tmp_path):
@@ -236,4 +192,4 @@ def test_a_file_elsewhere_that_may_not_be_read_is_named_and_not_the_output(tmp_p
     with pytest.raises(InputError, match=told), occupied(tmp_path / "out"):
         raise PermissionError(errno.EACCES, "denied", str(tmp_path / "vendor/table.csv"))
     with pytest.raises(InputError, match=r"out: cannot be written"), occupied(tmp_path / "out"):
-        raise PermissionError(errno.EACCES, "denied", str(tmp_path / "out.partial/parts/1.npy"))
+        raise PermissionError(errno.EACCES, "denied", str(tmp_path / ".out.partial/parts/1.npy"))

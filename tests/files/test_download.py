@@ -1,6 +1,8 @@
-"""What comes from object storage is what was put there, or is refused with its file named."""
+"""A copy from object storage is what was put there, or is refused with its file named."""
 
 import json
+import re
+import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,17 +15,20 @@ from myocard.data.preparation import Wanted, prepare
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.files.download import fetch
+from myocard.files.manifest import altered
+from myocard.files.progress import Progress
+from myocard.files.step import INPUTS, read_inputs
 from myocard.leads import LEADS
+from myocard.models.checkpoint import Checkpoint
 from myocard.simulation import entries
-from myocard.tasks.audit import altered
 
 
 @pytest.fixture
-def bucket(store, checkpoint, tmp_path):
+def bucket(store, encoder, tmp_path):
     """A file system in memory that holds a store and a checkpoint."""
     memory = fsspec.filesystem("memory")
     memory.put(str(store.folder), "/ecgs/store", recursive=True)
-    checkpoint.save(tmp_path / "made")
+    Checkpoint(encoder, {}).save(tmp_path / "made")
     memory.put(str(tmp_path / "made"), "/ecgs/encoder", recursive=True)
     yield memory
     memory.rm("/ecgs", recursive=True)
@@ -40,7 +45,10 @@ def test_a_store_arrives_whole_and_opens(bucket, store, tmp_path):
     assert Store.open(tmp_path / "out").key == store.key
     sizes = {path.name: path.stat().st_size for path in store.folder.iterdir()}
     del sizes["store.json"]  # too small to be told of
-    assert {file: done for file, done, size in told if done == size} == sizes
+    assert {what: done for what, done, size in told if done == size} == {
+        f"fetch {name}": size for name, size in sizes.items()
+    }
+    assert not (tmp_path / ".out.partial").exists()
 
 
 def test_a_checkpoint_arrives_with_what_is_hashed(bucket, tmp_path):
@@ -48,7 +56,16 @@ def test_a_checkpoint_arrives_with_what_is_hashed(bucket, tmp_path):
     assert altered(tmp_path / "out") == []
     expected = contents(tmp_path / "made")
     del expected["README.md"]
-    assert contents(tmp_path / "out") == expected
+    found = contents(tmp_path / "out")
+    stated = json.loads(found.pop(INPUTS))
+    assert found == expected
+    assert {*stated["files"]} == expected.keys() - {"config.json"}
+
+
+def test_a_folder_that_was_fetched_says_from_what_it_was_made(bucket, store, tmp_path):
+    fetch("memory://ecgs/store", tmp_path / "out")
+    assert read_inputs(tmp_path / "out") == read_inputs(store.folder)
+    assert read_inputs(store.folder)["records"] == 60
 
 
 def test_all_shards_come_by_a_pattern_and_those_there_stay(bucket, tmp_path):
@@ -66,20 +83,24 @@ def test_all_shards_come_by_a_pattern_and_those_there_stay(bucket, tmp_path):
     assert here.key == there.key
 
 
-def test_a_copy_that_was_stopped_goes_on_with_the_files_that_are_missing(bucket, store, tmp_path):
-    def stop(file: str, done: int, size: int) -> None:
-        if file == "records.parquet":
+def stop_at(file: str) -> Progress:
+    def progress(what: str, done: int, size: int) -> None:
+        if what == f"fetch {file}":
             raise KeyboardInterrupt
 
+    return progress
+
+
+def test_a_copy_that_was_stopped_goes_on_with_the_files_that_are_missing(bucket, store, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        fetch("memory://ecgs/store", tmp_path / "out", stop)
+        fetch("memory://ecgs/store", tmp_path / "out", stop_at("records.parquet"))
     assert not (tmp_path / "out").exists()
-    assert (tmp_path / "out.partial" / "fetched" / "signals.npy").exists()
+    assert (tmp_path / ".out.partial" / "fetched" / "signals.npy").exists()
     told = []
-    fetch("memory://ecgs/store", tmp_path / "out", lambda file, *done: told.append(file))
-    assert set(told) == {"records.parquet", "quarantine.csv"}
+    fetch("memory://ecgs/store", tmp_path / "out", lambda what, *done: told.append(what))
+    assert set(told) == {f"fetch {name}" for name in ("records.parquet", "quarantine.csv", INPUTS)}
     assert contents(tmp_path / "out") == contents(store.folder)
-    assert not (tmp_path / "out.partial").exists()
+    assert not (tmp_path / ".out.partial").exists()
 
 
 def test_what_was_altered_there_is_named_and_the_rest_is_kept(bucket, tmp_path):
@@ -88,8 +109,8 @@ def test_what_was_altered_there_is_named_and_the_rest_is_kept(bucket, tmp_path):
     with pytest.raises(InputError, match="^/ecgs/store/records.parquet: not the file that was wr"):
         fetch("memory://ecgs/store", tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    left = {path.name for path in (tmp_path / "out.partial" / "fetched").iterdir()}
-    assert left == {"store.json", "signals.npy"}
+    left = {path.name for path in (tmp_path / ".out.partial" / "fetched").iterdir()}
+    assert left == {"signals.npy"}
     bucket.pipe("/ecgs/store/records.parquet", whole)
     fetch("memory://ecgs/store", tmp_path / "out")
     assert altered(tmp_path / "out") == []
@@ -100,7 +121,7 @@ def test_a_statement_that_was_altered_costs_no_copy(bucket, tmp_path):
     bucket.pipe("/ecgs/store/store.json", json.dumps(stated).encode())
     with pytest.raises(InputError, match="store.json: not the file that was written"):
         fetch("memory://ecgs/store", tmp_path / "out")
-    assert not (tmp_path / "out.partial" / "fetched" / "signals.npy").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 
 def test_a_file_that_is_missing_there_is_named(bucket, tmp_path):
@@ -110,12 +131,16 @@ def test_a_file_that_is_missing_there_is_named(bucket, tmp_path):
 
 
 def test_what_a_stopped_copy_left_of_another_folder_is_not_mixed_in(bucket, tmp_path):
-    def stop(file: str, done: int, size: int) -> None:
-        if file == "quarantine.csv":
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        fetch("memory://ecgs/store", tmp_path / "out", stop)
+        fetch("memory://ecgs/store", tmp_path / "out", stop_at("quarantine.csv"))
+    left = tmp_path / ".out.partial"
+    told = (
+        r"out: made from other inputs: files\..*; it is what a stopped job left; remove .*partial"
+    )
+    with pytest.raises(InputError, match=told):
+        fetch("memory://ecgs/encoder", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    shutil.rmtree(left)
     fetch("memory://ecgs/encoder", tmp_path / "out")
     assert altered(tmp_path / "out") == []
     assert "signals.npy" not in contents(tmp_path / "out")
@@ -130,15 +155,16 @@ def test_two_folders_of_one_name_are_refused(bucket, tmp_path):
 
 def test_what_a_kill_left_beside_a_folder_goes(bucket, tmp_path):
     fetch("memory://ecgs/store", tmp_path / "out" / "store")
-    left = tmp_path / "out" / "store.partial"
-    left.mkdir()
-    (left / "done").touch()
+    left = tmp_path / "out" / ".store.partial"
+    (left / "fetched").mkdir(parents=True)
+    (left / "fetched" / "signals.npy").touch()
+    (left / INPUTS).write_text("{}")
     fetch("memory://ecgs/stor*", tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["store"]
 
 
 def test_a_plain_web_server_will_do(store, tmp_path):
-    """One that knows no ranges, and lists no folders that we would understand."""
+    """A server that knows no ranges, and lists no folders that we would understand."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *said: object) -> None:
@@ -159,8 +185,7 @@ def test_a_statement_cannot_name_a_file_elsewhere(bucket, tmp_path, name):
     bucket.pipe("/ecgs/store/store.json", json.dumps(stated).encode())
     with pytest.raises(InputError, match="store.json: names a file"):
         fetch("memory://ecgs/store", tmp_path / "out")
-    left = {path.name for path in (tmp_path / "out.partial").rglob("*")}
-    assert left <= {"fetched", "store.json"}
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 
 @pytest.mark.parametrize("hashes", [None, 3, ["signals.npy"]])
@@ -185,8 +210,16 @@ def test_what_cannot_be_fetched_is_said_in_one_line(bucket, tmp_path, url, messa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_there_is_not_replaced(bucket, tmp_path):
+def test_a_folder_that_is_there_is_kept_or_refused_by_its_hashes(bucket, tmp_path):
     fetch("memory://ecgs/store", tmp_path / "out")
-    with pytest.raises(InputError, match="out: exists already"):
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert fetch("memory://ecgs/store", tmp_path / "out") == [tmp_path / "out"]
+    stated = json.loads((tmp_path / "made" / "config.json").read_text())["sha256"]
+    told = f'files.model.safetensors is not stated, not "{stated["model.safetensors"][:56]}…'
+    with pytest.raises(InputError, match=f"out: made from other inputs: .*{re.escape(told)}"):
         fetch("memory://ecgs/encoder", tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError, match="mine: exists already and does not say from what"):
+        fetch("memory://ecgs/encoder", tmp_path / "mine")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
     Store.open(tmp_path / "out")

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, kstest, norm, ttest_rel
 
-from myocard.metrics.scores import auroc, macro_resamples
+from myocard.metrics.scores import auroc
 from myocard.metrics.significance import delong, delong_test, detectable, holm
+from myocard.metrics.summary import macro_resamples
 
 # Albumin, total protein, K-G score and outcome of 43 patients with ovarian cancer, the example of
 # DeLong et al. 1988, as printed with its results in the SAS/STAT User's Guide, LOGISTIC,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,50 +10,94 @@ import pytest
 import torch
 
 import myocard
-from myocard.data.leaks import seen
+from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.signal import Band, Preprocessing
+from myocard.encoders.ours import EffectiveRank, Origin
 from myocard.errors import InputError
-from myocard.files.manifest import CHECKPOINT
-from myocard.models.checkpoint import HASHED, Checkpoint, load_weights, read_preprocessing
+from myocard.files.manifest import CHECKPOINT, altered
+from myocard.models.checkpoint import HASHED, Checkpoint, load_encoder, load_weights
+from myocard.recipe import CorpusPart, FinetuneRecipe, PretrainRecipe, read_input
+from myocard.results.run import ClassifierShape
 
 
 @pytest.fixture
-def saved(checkpoint, tmp_path) -> Path:
-    checkpoint.save(tmp_path / "saved")
+def saved(encoder, tmp_path) -> Path:
+    Checkpoint(encoder, {}).save(tmp_path / "saved")
     return tmp_path / "saved"
 
 
-def reseal(folder: Path, **changes) -> None:
-    """As if whoever altered the folder had put right its hashes too."""
+def rewrite(folder: Path, **changes) -> None:
+    """Change the manifest, and put right its hashes as somebody with intent would."""
     config = json.loads((folder / "config.json").read_text())
     kept = {key: value for key, value in config.items() if key not in ("sha256", "format")}
     CHECKPOINT.write(folder, kept | changes, HASHED)
 
 
-def test_saving_and_loading_is_exact(checkpoint, tmp_path):
+ORIGINS = {
+    "nothing": Origin(),
+    "pretraining": Origin(
+        seed=3,
+        preset="ecgsoup",
+        mixture="mean",
+        pretraining="0123",
+        sources={"sim": 10},
+        stores={"stores/sim": "4567"},
+        effective_rank=EffectiveRank(value=7.5, bound=2.0, width=12, records=10),
+        recipe=PretrainRecipe(name="x", corpus=(CorpusPart(folds=(1, 2)),), mixture="mean"),
+    ),
+    "fine-tuning": Origin(
+        preset="stmem", start="tiny", recipe=FinetuneRecipe(task="ptbxl-all", crops=3)
+    ),
+    "a draw": Origin(random=True, seed=7),
+}
+
+
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
+def test_saving_and_loading_is_exact(encoder, origin, tmp_path):
     band = Band(highpass=0.5, lowpass=40.0)
     stated = Preprocessing(100, 100, ("II", "V1"), band, standardise="record")
     rest = {"decoder.weight": torch.randn(3, 2)}
-    made = replace(checkpoint, preprocessing=stated, rest=rest)
-    made.save(tmp_path / "saved")
+    shape = ClassifierShape(task="ptbxl-all", classes=("A", "B"), readout="pma", head="mlp")
+    given = replace(encoder, input=stated, origin=origin)
+    Checkpoint(given, rest, shape).save(tmp_path / "saved")
     loaded = Checkpoint.load(tmp_path / "saved")
-    assert (loaded.name, loaded.about, loaded.key) == (made.name, made.about, made.key)
-    assert loaded.preprocessing == stated == read_preprocessing(tmp_path / "saved")
-    assert loaded.encoder.shape == made.encoder.shape
-    assert not loaded.encoder.training
-    for name, value in made.encoder.state_dict().items():
-        assert torch.equal(loaded.encoder.state_dict()[name], value)
+    found = loaded.encoder
+    assert (found.name, found.origin, found.info) == (given.name, given.origin, given.info)
+    assert found.input == stated == read_input(tmp_path / "saved")
+    assert found.network.shape == given.network.shape
+    assert not found.network.training
+    for name, value in given.network.state_dict().items():
+        assert torch.equal(found.network.state_dict()[name], value)
+    assert loaded.rest.keys() == {"decoder.weight"}
     assert torch.equal(loaded.rest["decoder.weight"], rest["decoder.weight"])
-    pd.testing.assert_frame_equal(loaded.corpus.reset_index(drop=True), made.corpus)
+    assert loaded.classifier == shape
+    corpus = found.pretrained_on.records.reset_index(drop=True)
+    pd.testing.assert_frame_equal(corpus, given.pretrained_on.records)
+    assert found.pretrained_on.datasets == ("sim",)
 
 
-def test_the_key_tells_weights_shape_and_input_apart(checkpoint):
-    key = checkpoint.key
-    assert replace(checkpoint, name="other", about={}).key == key
-    assert replace(checkpoint, preprocessing=Preprocessing(50, 100)).key != key
-    with torch.no_grad():
-        checkpoint.encoder.norm.bias[3] += 1e-6
-    assert checkpoint.key != key
+def test_an_encoder_alone_has_no_classifier(saved, encoder):
+    assert Checkpoint.load(saved).classifier is None
+    assert load_encoder(saved).info == encoder.info
+
+
+def test_a_checkpoint_replaces_another_and_nothing_else(saved, encoder, tmp_path):
+    Checkpoint(encoder.randomised(1), {}).save(saved)
+    assert load_encoder(saved).info.name == "random-tiny-1"
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(InputError, match="notes: exists and is no checkpoint; choose another"):
+        Checkpoint(encoder, {}).save(tmp_path / "notes")
+    assert not [*(tmp_path / "notes").iterdir()]
+
+
+def test_further_files_that_are_written_beside_it_are_hashed_too(encoder, tmp_path):
+    (tmp_path / "log.jsonl").write_text("first\n")
+    Checkpoint(encoder, {}).write(tmp_path, "log.jsonl")
+    assert altered(tmp_path) == []
+    (tmp_path / "log.jsonl").write_text("second\n")
+    (told,) = altered(tmp_path)
+    assert "log.jsonl: not the file that was written" in told
 
 
 def test_weights_that_were_tampered_with_are_named(saved):
@@ -81,32 +125,47 @@ def test_a_record_that_was_taken_out_of_the_corpus_is_noticed(saved):
         Checkpoint.load(saved)
 
 
+def test_a_corpus_without_one_of_its_columns_is_refused_whatever_its_hash(saved):
+    path = saved / "corpus.parquet"
+    pd.read_parquet(path).drop(columns="fingerprint").to_parquet(path, index=False)
+    rewrite(saved)
+    with pytest.raises(InputError, match=r"corpus\.parquet: no column fingerprint"):
+        Checkpoint.load(saved)
+
+
+SHAPE = {"samples": 100, "patch": 10, "width": 12, "depth": 3, "heads": 3}
+CLASSIFIER = {"task": "ptbxl-all", "classes": ["A"], "readout": "pma", "layer": None, "head": "mlp"}
+
+
 @pytest.mark.parametrize(
-    "shape",
-    [
-        {"samples": 100, "patch": 10, "width": 24, "depth": 3, "heads": 3},
-        {"samples": 100, "patch": 20, "width": 12, "depth": 3, "heads": 3},
-        {"samples": 100, "patch": 10, "width": 12, "depth": 2, "heads": 3},
-        {"samples": 100, "patch": 10, "width": 12, "depth": 4, "heads": 3},
-    ],
+    "changes",
+    [{"width": 24}, {"patch": 20}, {"depth": 2}, {"depth": 4}, {"samples": 10**9}],
+    ids=str,
 )
-def test_a_shape_that_does_not_fit_the_weights_is_refused(saved, shape):
-    reseal(saved, encoder=shape)
+def test_a_shape_that_does_not_fit_the_weights_is_refused(saved, changes):
+    rewrite(saved, encoder=SHAPE | changes)
     with pytest.raises(InputError, match=r"model\.safetensors: the weights do not fit the model"):
         Checkpoint.load(saved)
 
 
 @pytest.mark.parametrize(
-    "shape",
+    "changes",
     [
-        None,
-        {},
-        {"samples": 100, "patch": 30, "width": 12, "depth": 3, "heads": 3},
-        {"samples": 100, "patch": 10, "width": 12, "depth": 3, "heads": 3, "colour": 1},
+        {"encoder": None},
+        {"encoder": {}},
+        {"encoder": SHAPE | {"patch": 30}},
+        {"encoder": SHAPE | {"colour": 1}},
+        {"origin": None},
+        {"origin": {"seed": "a"}},
+        {"origin": {"colour": 1}},
+        {"classifier": {}},
+        {"classifier": CLASSIFIER | {"readout": "layer"}},
+        {"classifier": CLASSIFIER | {"layer": 2}},
     ],
+    ids=str,
 )
-def test_an_impossible_shape_is_refused(saved, shape):
-    reseal(saved, encoder=shape)
+def test_an_impossible_statement_is_refused(saved, changes):
+    rewrite(saved, **changes)
     with pytest.raises(InputError, match="saved: not a readable checkpoint"):
         Checkpoint.load(saved)
 
@@ -121,7 +180,7 @@ def test_a_missing_file_is_refused(saved, name):
 @pytest.mark.parametrize("name", ["model.safetensors", "corpus.parquet"])
 def test_a_broken_file_is_refused_whatever_its_hash(saved, name):
     (saved / name).write_bytes(b"\xff not at all")
-    reseal(saved)
+    rewrite(saved)
     with pytest.raises(InputError, match=f"saved/{name}: no"):
         Checkpoint.load(saved)
 
@@ -131,41 +190,28 @@ def test_a_broken_file_is_refused_whatever_its_hash(saved, name):
 )
 def test_a_statement_of_input_that_cannot_be_read_is_named(saved, content):
     (saved / "preprocessing.json").write_text(content)
-    reseal(saved)
+    rewrite(saved)
     with pytest.raises(InputError, match=r"preprocessing\.json: not a readable statement"):
         Checkpoint.load(saved)
 
 
-def test_a_weight_that_is_left_over_or_missing_is_refused(encoder):
-    weights = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+def test_a_weight_that_is_left_over_or_missing_is_refused(network):
+    weights = {f"encoder.{k}": v for k, v in network.state_dict().items()}
     with pytest.raises(InputError, match="extra"):
-        load_weights(encoder, weights | {"encoder.extra": torch.ones(1)}, "encoder.", Path("x"))
+        load_weights(network, weights | {"encoder.extra": torch.ones(1)}, "encoder.", Path("x"))
     del weights["encoder.separator"]
     with pytest.raises(InputError, match="separator"):
-        load_weights(encoder, weights, "encoder.", Path("x"))
+        load_weights(network, weights, "encoder.", Path("x"))
 
 
-def test_random_encoders_differ_by_seed_and_have_seen_nothing(checkpoint, store):
-    one, again, other = (checkpoint.randomised(seed) for seed in (7, 7, 8))
-    assert one.key == again.key
-    assert len({checkpoint.key, one.key, other.key}) == 3
-    assert one.preprocessing == checkpoint.preprocessing
-    assert (one.about["random"], one.about["seed"]) == (True, 7)
-    assert len(one.corpus) == 0
-    assert not seen(one.corpus, store.records).any()
-
-
-def test_making_a_random_encoder_leaves_the_callers_random_numbers_alone(checkpoint):
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    checkpoint.randomised(5)
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_a_random_encoder_without_corpus_can_be_saved_and_loaded(checkpoint, tmp_path):
-    checkpoint.randomised(1).save(tmp_path / "random")
-    assert len(Checkpoint.load(tmp_path / "random").corpus) == 0
+def test_a_random_encoder_can_be_saved_and_loaded(encoder, store, tmp_path):
+    random = encoder.randomised(1)
+    Checkpoint(random, {}).save(tmp_path / "random")
+    loaded = load_encoder(tmp_path / "random")
+    assert loaded.info == random.info
+    assert (loaded.origin.random, loaded.origin.seed, loaded.origin.preset) == (True, 1, "test")
+    assert len(loaded.pretrained_on.records) == 0
+    assert not loaded.pretrained_on.known(store.records).any()
     assert "Nothing: the weights are random." in (tmp_path / "random" / "README.md").read_text()
 
 
@@ -175,6 +221,27 @@ def test_the_card_names_the_input_and_the_records(saved):
     assert "- sim: 10 records" in card
 
 
+def test_the_corpus_that_is_kept_tells_which_records_are_known(encoder, store, tmp_path):
+    chosen = store.records.iloc[[4, 9, 33]]
+    known = PretrainedOn(chosen.loc[:, list(CORPUS_COLUMNS)], ("sim",))
+    Checkpoint(replace(encoder, pretrained_on=known), {}).save(tmp_path / "saved")
+    words = load_encoder(tmp_path / "saved").pretrained_on.known(store.records)
+    patients = store.records["patient"].isin(chosen["patient"])
+    assert words.astype(bool).tolist() == patients.tolist()
+
+
+def test_loading_an_encoder_draws_no_number_and_leaves_nothing_undrawn(saved):
+    before = torch.get_rng_state()
+    network = load_encoder(saved).network
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not any(x.is_meta for x in (*network.parameters(), *network.buffers()))
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_manifest_states_the_shape_of_the_network(saved, network):
+    assert json.loads((saved / "config.json").read_text())["encoder"] == asdict(network.shape)
+
+
 def test_nothing_in_the_source_unpickles():
     source = Path(myocard.__file__).parent
     forbidden = re.compile(
@@ -182,9 +249,3 @@ def test_nothing_in_the_source_unpickles():
     )
     found = [f.name for f in source.rglob("*.py") if forbidden.search(f.read_text())]
     assert found == []
-
-
-def test_an_encoder_that_would_be_shown_no_lead_is_refused(checkpoint):
-    chest = replace(checkpoint.preprocessing, leads=("V1", "V2"))
-    with pytest.raises(InputError, match=r"reads V1, V2: none of these is among I, II; choose"):
-        replace(checkpoint, preprocessing=chest).reading(("I", "II"))

@@ -1,9 +1,8 @@
 """Recipes: what is wrong is named with its file, its key and the choices."""
 
 import re
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,47 +10,36 @@ from hypothesis import strategies as st
 
 import myocard
 from myocard.errors import InputError
-from myocard.nn.objectives.masked import MIXTURES
-from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.pooled import READOUTS
-from myocard.nn.sizes import DECODERS, encoder_shape
-from myocard.pretraining.objectives import OBJECTIVES
+from myocard.nn.encoder import EncoderShape
+from myocard.nn.sizes import SIZES
 from myocard.recipe import (
     PRESETS,
-    BaselineName,
     CorpusPart,
     FinetuneRecipe,
-    HeadName,
     InputSettings,
-    ObjectiveName,
+    NetworkRecipe,
     Optimisation,
-    PresetName,
     PretrainRecipe,
     ProbeRecipe,
-    ReadoutName,
     RocketRecipe,
     Settings,
-    SizeName,
     Split,
     read_baseline,
+    read_input,
     read_recipe,
+    without_pace,
 )
+from myocard.recipe.settings import merged
 
 SOURCE = Path(myocard.__file__).parent
-RECIPES = Path(__file__).parents[2] / "recipes"
-KINDS = {
-    "pretrain": PretrainRecipe,
-    "finetune": FinetuneRecipe,
-    "baseline": RocketRecipe,
-}
 PRETRAIN = 'name = "x"\n[[corpus]]\nstore = "a"\n'
 
 
 @pytest.fixture
 def read(tmp_path):
-    def reading(kind, text: str):
+    def reading(kind, text: str, changes=()):
         (tmp_path / "some.toml").write_text(text)
-        return read_recipe(tmp_path / "some.toml", kind)
+        return read_recipe(tmp_path / "some.toml", kind, changes)
 
     return reading
 
@@ -59,12 +47,14 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("readout = 'pma'", r"unknown key 'readout'; the keys are task, readouts"),
-        ("readouts = ['lats']", r"readouts.0: input should be 'last', .* or 'layers'$"),
+        ("readout = 'pma'", r"unknown key 'readout'; the keys are task, .*readouts"),
+        ("readouts = []", r"readouts: .* at least 1 item"),
+        ("readouts = ['last', 'last']", r"readouts: each may be given once"),
         ("resamples = 'many'", r"resamples: .* valid integer"),
         ("seeds = []", r"seeds: .* at least 1 item"),
         ("seeds = [0, 0]", r"seeds: each may be given once"),
         ("penalties = [-1.0]", r"penalties.0: .* greater than or equal to 0"),
+        ("fraction = 0", r"fraction: .* greater than 0"),
         ("[optimisation]\nepochs = inf", r"optimisation.epochs: .* finite number"),
         ("optimisation.weight_decay = 0.1", r"optimisation: weight_decay must be 0; use penalties"),
         ("[split]\ntrain = [9]", r"split: a fold may serve one purpose only"),
@@ -84,7 +74,7 @@ def test_what_is_wrong_with_a_probe_is_named(read, text, message):
         ("[optimisation]\nlr = 1", r"unknown key 'optimisation.lr'; .* epochs, warmup_epochs"),
         ("[input]\nleads = ['aVX']", r"input: unknown lead 'aVX'; the leads are I, II"),
         ("[input]\nlowpass = 60", r"input: a low-pass at 60 Hz .* below 50 Hz"),
-        ("[input]\npreset = 'x'", r"input.preset: input should be 'stmem' or 'ecgsoup'"),
+        ("[input]\npreset = 'x'", r"input.preset: no 'x'; there are stmem, ecgsoup$"),
     ],
 )
 def test_what_is_wrong_with_a_pretraining_is_named(read, text, message):
@@ -92,19 +82,17 @@ def test_what_is_wrong_with_a_pretraining_is_named(read, text, message):
         read(PretrainRecipe, PRETRAIN + text)
 
 
-def test_layers_of_a_mean_are_for_a_mean(read):
-    text = "mixture_layers = 3\n" + PRETRAIN
-    with pytest.raises(InputError, match=r'mixture_layers is for mixture = "mean"'):
-        read(PretrainRecipe, text)
-    assert read(PretrainRecipe, 'mixture = "mean"\n' + text).mixture_layers == 3
+def test_an_unknown_size_lists_the_choices(read):
+    with pytest.raises(InputError, match=r"some\.toml: size: no 'huge'; there are nano, tiny, "):
+        read(PretrainRecipe, 'size = "huge"\n' + PRETRAIN)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model = 'lstm'", r"model: input should be 'minirocket', .* or 'vit'$"),
-        ("features = 84\nmodel = 's4d'", r"unknown key 'features'; the keys are task, model, size"),
-        ("crops = 2", r"unknown key 'crops'; the keys are task, model, features"),
+        ("features = 84\nmodel = 's4d'", r"unknown key 'features'; the keys are task, .*model, si"),
+        ("crops = 2", r"unknown key 'crops'; the keys are task, .*model, features"),
+        ("features = 83", r"features: .* greater than or equal to 84"),
     ],
 )
 def test_what_is_wrong_with_a_baseline_is_named(tmp_path, text, message):
@@ -113,34 +101,17 @@ def test_what_is_wrong_with_a_baseline_is_named(tmp_path, text, message):
         read_baseline(tmp_path / "some.toml")
 
 
-def test_a_baselines_model_says_what_its_recipe_is(tmp_path):
-    for name in get_args(BaselineName):
-        (tmp_path / "some.toml").write_text(f"task = 'x'\nmodel = '{name}'")
-        found = read_baseline(tmp_path / "some.toml")
-        assert found.model == name
-        assert isinstance(found, RocketRecipe) == (name == "minirocket")
+@pytest.mark.parametrize("name", ["minirocket", "s4d", "vit", "xresnet1d101"])
+def test_a_baselines_model_says_what_its_recipe_is(tmp_path, name):
+    (tmp_path / "some.toml").write_text(f"task = 'x'\nmodel = '{name}'")
+    found = read_baseline(tmp_path / "some.toml")
+    assert found.model == name
+    assert type(found) is (RocketRecipe if name == "minirocket" else NetworkRecipe)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            'objective = "simclr"\nmixture = "mean"',
-            "mixture is for a decoder, which 'simclr' has not",
-        ),
-        ('objective = "cmlc"\ninput = {leads = ["II"]}', "cmlc needs two leads or more"),
-        ('objective = "mlae"\ninput = {leads = ["II"]}', "mlae needs two leads or more"),
-        *(
-            (f'objective = "{name}"\noptimisation = {{accumulate = 2}}', f"must be 1 for {name}: ")
-            for name in ("simclr", "moco", "jepa")
-        ),
-        ('objective = "mlae"\ndecoder = "hidden"', 'decoder = "hidden" is for mae and mtae'),
-        ('objective = "mea"', r"objective: input should be 'mae', .* or 'jepa'"),
-    ],
-)
-def test_what_an_objective_cannot_do_is_named(read, text, message):
-    with pytest.raises(InputError, match=message):
-        read(PretrainRecipe, f"{text}\n{PRETRAIN}")
+def test_a_baseline_that_names_no_model_is_minirocket(tmp_path):
+    (tmp_path / "some.toml").write_text("task = 'x'")
+    assert read_baseline(tmp_path / "some.toml") == RocketRecipe(task="x")
 
 
 def test_what_is_missing_is_named(read):
@@ -157,19 +128,47 @@ def test_a_name_that_leads_out_of_its_folder_is_refused(read):
 
 def test_every_problem_is_named_once(read):
     with pytest.raises(InputError) as error:
-        read(ProbeRecipe, "heads = ['x']\ncolour = 1")
+        read(ProbeRecipe, "heads = [1]\ncolour = 1")
     _, *problems = str(error.value).split(": ", 1)
     named = [key for key in ("heads.0: ", "'colour'", "task: ") if key in problems[0]]
     assert len(named) == 3
     assert problems[0].count("heads") == 2  # the wrong one, and as a choice for colour
 
 
-def test_a_missing_or_binary_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"none\.toml: not a readable TOML recipe"):
+def test_a_missing_recipe_lists_those_that_are_shipped(tmp_path):
+    with pytest.raises(InputError, match=r"none\.toml: no such recipe; shipped are all, rhythms, "):
         read_recipe(tmp_path / "none.toml", ProbeRecipe)
+    with pytest.raises(InputError, match=r"none: no such recipe; shipped are ipastmem, .*plain$"):
+        read_recipe("none", PretrainRecipe)
+    with pytest.raises(InputError, match=r"none: no such recipe; shipped are minirocket$"):
+        read_baseline("none")
+
+
+def test_a_binary_file_is_named(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"binary\.toml: not a readable TOML recipe"):
         read_recipe(tmp_path / "binary.toml", ProbeRecipe)
+
+
+def test_changes_are_put_over_what_the_file_says(read):
+    text = "task = 'x'\nseeds = [4]\n[optimisation]\nepochs = 3"
+    found = read(ProbeRecipe, text, ["optimisation.batch = 8", "task = 'y'", "seeds=[1, 2]"])
+    assert (found.task, found.seeds) == ("y", (1, 2))
+    assert (found.optimisation.epochs, found.optimisation.batch) == (3, 8)
+
+
+def test_a_change_of_another_form_is_named(read):
+    with pytest.raises(InputError, match=r"'epochs': not of the form key = value in TOML"):
+        read(ProbeRecipe, "task = 'x'", ["epochs"])
+    with pytest.raises(InputError, match=r"some\.toml: unknown key 'colour'"):
+        read(ProbeRecipe, "task = 'x'", ["colour = 1"])
+
+
+def test_tables_are_merged_key_by_key_and_neither_is_changed():
+    base, over = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}, {"a": {"c": {"f": 4}}, "e": {"g": 5}}
+    assert merged(base, over) == {"a": {"b": 1, "c": {"d": 2, "f": 4}}, "e": {"g": 5}}
+    assert base == {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
+    assert over == {"a": {"c": {"f": 4}}, "e": {"g": 5}}
 
 
 def test_a_table_names_only_what_differs_from_the_default(read):
@@ -182,33 +181,39 @@ def test_a_table_names_only_what_differs_from_the_default(read):
 
 
 def test_the_defaults_of_pretraining_are_the_papers():
-    found = PretrainRecipe(name="x", corpus=(CorpusPart(store=Path("a")),))
+    found = PretrainRecipe(name="x", corpus=(CorpusPart(),))
     how = found.optimisation
     assert (how.epochs, how.warmup_epochs, how.betas) == (800, 40, (0.9, 0.95))
     assert (how.weight_decay, how.base_learning_rate, found.mask_ratio) == (0.01, 1.5e-4, 0.75)
     assert how.model_copy(update={"batch": 2048}).learning_rate == pytest.approx(1.2e-3)
 
 
+def test_forward_passes_of_one_step_count_together_for_the_learning_rate():
+    how = Optimisation(epochs=1, base_learning_rate=1e-3, weight_decay=0, batch=64, accumulate=8)
+    assert how.learning_rate == pytest.approx(2e-3)
+
+
 @given(st.permutations(range(1, 11)), st.integers(1, 3), st.integers(4, 6))
-def test_folds_that_do_not_meet_are_a_split(folds, one, two):
+def test_folds_that_are_disjoint_are_a_split(folds, one, two):
     split = Split(
         train=tuple(folds[two:]), validation=tuple(folds[:one]), test=tuple(folds[one:two])
     )
     assert {*split.train, *split.validation, *split.test} == set(range(1, 11))
 
 
-def test_names_in_recipes_are_those_of_the_parts():
-    assert set(get_args(ReadoutName)) == set(READOUTS)
-    assert set(get_args(HeadName)) == set(HEADS)
-    assert set(get_args(PresetName)) == set(PRESETS)
-    assert set(get_args(SizeName)) == set(DECODERS)
-    assert set(get_args(ObjectiveName)) == set(OBJECTIVES)
-    assert set(get_args(PretrainRecipe.model_fields["mixture"].annotation)) == set(MIXTURES)
-    for size in get_args(SizeName):
-        assert encoder_shape(size, samples=1000, patch=50).samples == 1000
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_size_is_an_encoder_of_every_preset(size, preset):
+    recipe = PretrainRecipe(
+        name="x", corpus=(CorpusPart(),), size=size, input=InputSettings(preset=preset)
+    )
+    stated = recipe.input.preprocessing()
+    shape = EncoderShape.of_size(size, samples=stated.samples, patch=recipe.input.patch)
+    assert shape.samples % shape.patch == 0
+    assert shape.width % shape.heads == 0
 
 
-def test_an_input_is_its_preset_and_what_differs(read):
+def test_an_input_is_its_preset_and_what_differs():
     made = InputSettings(preset="stmem", lowpass=100.0, leads=("v1", "II"))
     stated = made.preprocessing()
     assert (stated.rate, stated.samples, made.patch, stated.standardise) == (
@@ -220,28 +225,56 @@ def test_an_input_is_its_preset_and_what_differs(read):
     assert (stated.band.highpass, stated.band.lowpass, stated.leads) == (0.67, 100.0, ("V1", "II"))
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.toml")), ids=lambda path: path.stem)
-def test_a_shipped_recipe_is_valid_and_written_out_unchanged(path):
-    kind = KINDS.get(path.name.split("-")[0], ProbeRecipe)
-    recipe = read_recipe(path, kind)
-    assert kind.model_validate_json(recipe.model_dump_json()) == recipe
-    written = tomllib.loads(path.read_text())
-    assert recipe.model_dump(mode="json", include=set(written)).keys() == written.keys()
+def test_the_input_of_an_encoder_is_read_from_its_recipe(tmp_path):
+    path = tmp_path / "some.toml"
+    path.write_text(PRETRAIN + "[input]\npreset = 'stmem'\nleads = ['II']")
+    assert read_input(path) == InputSettings(preset="stmem", leads=("II",)).preprocessing()
+    path.write_text(PRETRAIN)
+    assert read_input(path) == InputSettings().preprocessing()
+    path.write_text(PRETRAIN + "[input]\npreset = 'x'")
+    with pytest.raises(InputError, match=r"some\.toml: input: preset: no 'x'; there are stmem"):
+        read_input(path)
+    with pytest.raises(InputError, match="give the folder of a checkpoint, or a recipe"):
+        read_input(tmp_path)
 
 
-def test_there_are_shipped_recipes():
-    assert list(RECIPES.rglob("pretrain-*.toml"))
+def test_settings_that_change_no_number_are_no_inputs():
+    base = ProbeRecipe(task="x")
+    settings = without_pace(base.model_dump(mode="json"))
+    pace = {"checkpoint_every": 7, "workers": 3}
+    hurried = base.model_copy(
+        update={"optimisation": base.optimisation.model_copy(update=pace)}
+    ).model_dump(mode="json")
+    assert without_pace(hurried) == settings
+    slower = base.model_copy(
+        update={"optimisation": base.optimisation.model_copy(update={"batch": 7})}
+    ).model_dump(mode="json")
+    assert without_pace(slower) != settings
+    rocket = RocketRecipe(task="x").model_dump(mode="json")
+    assert without_pace(rocket) == rocket
 
 
-def settings_classes() -> list[type[Settings]]:
-    return [Settings, *Settings.__subclasses__()]
+def test_the_recipe_of_one_readout_under_one_head_has_all_else_of_the_whole():
+    whole = ProbeRecipe(task="x", seeds=(7,), fraction=0.1)
+    alone = whole.alone("pma", "mlp")
+    assert (alone.readouts, alone.heads) == (("pma",), ("mlp",))
+    same = {"readouts", "heads"}
+    assert alone.model_dump(exclude=same) == whole.model_dump(exclude=same)
+
+
+def settings_classes(kind: type[Settings] = Settings) -> Iterator[type[Settings]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from settings_classes(each)
 
 
 def test_every_field_is_read_somewhere():
     texts = [path.read_text() for path in SOURCE.rglob("*.py")]
+    kinds = set(settings_classes())
+    assert {PretrainRecipe, FinetuneRecipe, ProbeRecipe, RocketRecipe, NetworkRecipe} <= kinds
     unread = [
         f"{kind.__name__}.{name}"
-        for kind in settings_classes()
+        for kind in kinds
         for name in kind.model_fields
         if not any(re.search(rf"\.{name}\b", text) for text in texts)
     ]

@@ -1,52 +1,53 @@
-"""What the report says of gates, from fixed runs."""
+"""Answers of the report about gates, from fixed runs."""
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import entropy
+from sklearn.metrics import roc_auc_score
 
-from myocard.metrics.scores import difference, macro_resamples
+from myocard.metrics.summary import difference, macro_resamples
 from myocard.report import write_report
-from myocard.report.comparisons import Section, sections
-from myocard.report.gates import departures, gates, records
-from myocard.report.heatmaps import weights
-from myocard.report.runs import find_runs
+from myocard.report.compare.comparisons import Section, sections
+from myocard.report.topics.gates import blocks, departures, gates, records
+from myocard.report.topics.weights import weights
+from myocard.results.run import CodeWeights, Entropy, LayerWeights
+from myocard.results.saved import load_runs
 
 SMALL = "small, pretrained · frozen · linear head"
-RHYTHM = {"records": 7, "mean": [0, 0.7, 0.1, 0.1, 0.1]}
+RHYTHM = CodeWeights(records=7, mean=(0, 0.7, 0.1, 0.1, 0.1))
 
 
 def section(root: Path) -> Section:
-    (found,) = sections(find_runs([root]))
+    (found,) = sections(load_runs(root))
     return found
 
 
 @pytest.fixture
 def gated(runs, write) -> Path:
-    """PMA has a random twin, a twin of its mean weights, and weights by record."""
+    """PMA beside PMA without a trained gate, with a static mixture and weights by record."""
     write(runs / "frozen", "pma-frozen-gate", noise=1.2)
-    write(runs / "other", "ppa", noise=0.9)
-    shutil.copy(runs / "other" / "predictions.parquet", runs / "pma" / "substituted.parquet")
-    by_record = np.random.default_rng(0).dirichlet(np.ones(4), size=160)
-    table = pd.DataFrame({f"layer:{k + 1}": by_record[:, k] for k in range(4)})
-    ids = [f"test{k:03}" for k in range(80)] * 2
-    table = table.assign(id=ids, split="test", seed=np.repeat([0, 1], 80), **{"layer:0": 0.0})
-    table = table[["id", "split", "seed", *(f"layer:{k}" for k in range(5))]]
-    table.to_parquet(runs / "pma" / "weights.parquet")
-    path = runs / "pma" / "run.json"
-    states = json.loads(path.read_text())
-    states["static_twins"] = {"substituted": {"validation": 0.7, "test": 0.6}}
-    states["layer_weights"] |= {
-        "entropy": {"mean": 1.04, "share": 0.75, "quantiles": {"0.5": 1.0}},
-        "divergence": 0.123,
-        "between_records": 0.25,
-        "by_code": {"scp:AFIB": RHYTHM, "scp:IMI": RHYTHM},
-    }
-    path.write_text(json.dumps(states))
+    by_record = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 80))
+    by_class = dict.fromkeys(("CD", "MI", "NORM"), (0, 0.25, 0.25, 0.25, 0.25))
+    stated = LayerWeights(
+        split="test",
+        mean=(0, 0.4, 0.3, 0.2, 0.1),
+        by_class=by_class,
+        by_code={"scp:AFIB": RHYTHM, "scp:IMI": RHYTHM},
+        entropy=Entropy(mean=1.04, share=0.75, quantiles={"0.5": 1.0}),
+        divergence=0.123,
+        between_records=0.25,
+    )
+    write(
+        runs / "pma",
+        "pma",
+        noise=0.6,
+        layer_weights=stated,
+        static={"substituted": 0.9},
+        weights=np.pad(by_record, [(0, 0), (0, 0), (1, 0)]),
+    )
     return runs
 
 
@@ -58,18 +59,14 @@ def test_pma_is_held_against_what_lacks_a_part_of_it(gated):
         "PMA minus its mean weights, same head",
         "PMA minus PMA with its gate left at random",
     ]
-    by_place = {run.place: run for run in section(gated).runs}
-    test = {name: by_place[f"runs/{name}"].predictions("test") for name in ("pma", "other")}
-    expected = difference(
-        *(
-            macro_resamples(test[name].targets, test[name].scores, groups=test[name].patients)
-            for name in ("pma", "other")
-        )
-    )
+    (pma,) = (run for run in section(gated).runs if run.place == "runs/pma")
+    sides = [each.predictions("test") for each in (pma, pma.with_static_mixture("substituted"))]
+    assert not np.array_equal(sides[0].scores, sides[1].scores)
+    expected = difference(*(macro_resamples(s.targets, s.scores, groups=s.patients) for s in sides))
     row = table.numbers.iloc[1]
     assert row["against_run"] == "runs/pma"
-    for name in ("difference", "low", "high", "p"):
-        assert row[name] == pytest.approx(expected[name])
+    for name, value in expected._asdict().items():
+        assert row[name] == pytest.approx(value)
 
 
 def test_without_a_gate_there_is_nothing_to_compare(write, tmp_path):
@@ -78,14 +75,18 @@ def test_without_a_gate_there_is_nothing_to_compare(write, tmp_path):
     assert gates(found).shown.empty
     assert departures(found).shown.empty
     assert records(found) == []
+    assert blocks(found) == []
 
 
 def test_departures_are_those_that_the_run_states(gated):
     table = departures(section(gated))
+    (pma,) = (run for run in section(gated).runs if run.place == "runs/pma")
+    mean = pma.with_static_mixture("substituted").predictions("test")
+    area = np.mean([roc_auc_score(mean.targets, each) for each in mean.scores])
     assert table.shown.iloc[0].tolist() == [
-        SMALL, "PMA: gated weights", "0.75", "0.123", "0.250", "0.600", "–",
+        SMALL, "PMA: gated weights", "0.75", "0.123", "0.250", f"{area:.3f}", "–",
     ]  # fmt: skip
-    assert table.numbers["auroc_substituted"].tolist() == [0.6]
+    assert table.numbers["auroc_substituted"].item() == pytest.approx(area)
 
 
 def test_weights_by_record_are_drawn_by_their_quantiles_and_entropy(gated):
@@ -106,7 +107,7 @@ def test_rhythms_stand_below_the_classes_in_the_heat_map(gated):
     (group, *_) = section(gated).groups
     table = weights(group)
     assert table.index.tolist()[-4:] == ["CD", "MI", "NORM", "AFIB (7)"]
-    assert table.loc["AFIB (7)"].tolist() == RHYTHM["mean"]
+    assert table.loc["AFIB (7)"].tolist() == list(RHYTHM.mean)
 
 
 def test_the_page_has_a_part_about_gates(gated, tmp_path):

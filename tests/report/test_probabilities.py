@@ -5,29 +5,30 @@ import pandas as pd
 import pytest
 
 from myocard.metrics.calibration import brier_score, fit_temperature, scale, thresholds_at
-from myocard.report.calibration import calibration
-from myocard.report.comparisons import sections
-from myocard.report.operating import SENSITIVITIES, operating_points
-from myocard.report.runs import find_runs
+from myocard.report.compare.comparisons import sections
+from myocard.report.topics import operating
+from myocard.report.topics.calibration import blocks, calibration
+from myocard.report.topics.operating import SENSITIVITIES, operating_points
+from myocard.results.saved import load_runs
 
 
 @pytest.fixture
-def root(tmp_path, write):
+def root(tmp_path, write, random):
     write(tmp_path / "runs" / "last", "last")
     write(tmp_path / "runs" / "ppa", "ppa")
-    write(tmp_path / "runs" / "random", "last", encoder={"name": "small", "random": True})
+    write(tmp_path / "runs" / "random", "last", encoder=random)
     return tmp_path / "runs"
 
 
 def only_section(root):
-    (section,) = sections(find_runs([root]))
+    (section,) = sections(load_runs(root))
     return section
 
 
 def edited(root, split, change):
     """Change the scores of one split of the last layer's run."""
     path = root / "last" / "predictions.parquet"
-    table = pd.read_parquet(path).reset_index(drop=True)
+    table = pd.read_parquet(path)
     rows, columns = table["split"] == split, table.columns[table.columns.str.startswith("score:")]
     table.loc[rows, columns] = change(table.loc[rows, columns])
     table.to_parquet(path)
@@ -59,6 +60,8 @@ def test_only_the_main_readouts_of_pretrained_encoders_are_told_of(root):
     assert table.shown["Readout"].tolist() == ["last layer"]
     assert set(operating_points(section, section.groups[0]).shown["Readout"]) == {"last layer"}
     assert operating_points(section, section.groups[1]).shown.empty
+    (fold,) = operating.blocks(section)
+    assert fold.blocks[0].table.shown.equals(operating_points(section, section.groups[0]).shown)
 
 
 def test_the_curve_holds_every_pair_of_record_and_class_at_both_stages(root):
@@ -79,9 +82,11 @@ def test_scores_of_test_choose_neither_temperature_nor_threshold(root):
 
 def test_scores_that_are_no_probabilities_are_not_read_as_such(root):
     edited(root, "validation", lambda scores: 3 * scores - 1)
-    figures, table = calibration(only_section(root))
+    section = only_section(root)
+    figures, table = calibration(section)
     assert figures == []
     assert table.shown.empty
+    assert blocks(section) == []
 
 
 def test_rows_that_sum_to_one_are_a_softmax(root):

@@ -1,21 +1,25 @@
 """The page and its files: complete, self-contained, and the same for the same results."""
 
 import json
+import logging
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from myocard.errors import InputError
+from myocard.files.step import LOG
 from myocard.report import write_report
+from myocard.report.page import PAGE
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
 class Page(HTMLParser):
-    """Collects text, attributes and ids, and fails on a tag that closes what was not open."""
+    """Text, links and ids of a page; a tag that closes what was not open fails."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -48,9 +52,25 @@ class Page(HTMLParser):
         self.text += data
 
 
+def text_of(page: Path) -> str:
+    return " ".join(Page(page.read_text()).text.split())
+
+
 @pytest.fixture
 def page(report: Path) -> Page:
     return Page((report / "report.html").read_text())
+
+
+@pytest.fixture
+def few(tmp_path, write) -> Path:
+    """A folder with one run."""
+    return write(tmp_path / "runs" / "last").parent
+
+
+def test_the_page_is_what_is_returned(few, tmp_path):
+    page = write_report([few], tmp_path / "out")
+    assert page == tmp_path / "out" / "report.html"
+    assert page.is_file()
 
 
 def test_the_page_is_well_formed_and_loads_nothing(page):
@@ -130,35 +150,167 @@ def test_the_same_results_give_the_same_bytes(report, runs, pretraining, tmp_pat
 
 def test_results_without_test_say_so_loudly(write, tmp_path):
     write(tmp_path / "runs" / "last", test=False)
-    write_report([tmp_path / "runs"], tmp_path / "out")
-    text = " ".join(Page((tmp_path / "out" / "report.html").read_text()).text.split())
+    text = text_of(write_report([tmp_path / "runs"], tmp_path / "out"))
     assert "No run of this task was scored on test. All numbers here are from validation" in text
     assert "The test records took no part" not in text
 
 
 def test_a_name_cannot_smuggle_markup_into_the_page(write, tmp_path):
-    write(tmp_path / "runs" / "last", command="<script>alert(1)</script>", task="<b>&")
+    named = {"cohort": {"task": "<b>&"}, "command": "<script>alert(1)</script>"}
+    write(tmp_path / "runs" / "last", **named)
     write_report([tmp_path / "runs"], tmp_path / "out")
     source = (tmp_path / "out" / "report.html").read_text()
     assert "<script" not in source
     assert "<b>&" not in source
 
 
-def test_a_broken_run_is_one_error_that_names_the_file(runs, tmp_path):
+@pytest.mark.parametrize(
+    ("leak_check", "tone", "told"),
+    [
+        ("records", "facts", "Leak check of small: no held-out record is among those"),
+        ("names", "warn", "No leak check of small: only the names of its data sets are known"),
+        ("none", "warn", "No leak check of small: nobody says what it was pretrained on"),
+        (None, "warn", "No leak check of small: nobody says what it was pretrained on"),
+    ],
+)
+def test_the_page_says_how_each_encoder_was_checked_for_leaks(
+    write, pretrained, tmp_path, leak_check, tone, told
+):
+    encoder = pretrained.model_copy(update={"leak_check": leak_check})
+    write(tmp_path / "runs" / "last", encoder=encoder)
+    source = write_report([tmp_path / "runs"], tmp_path / "out").read_text()
+    assert source.count("eak check of") == 1
+    assert f'<p class="{tone}">{told}' in source
+
+
+def test_encoders_of_one_name_that_were_checked_otherwise_are_both_told_of(
+    write, pretrained, tmp_path
+):
+    for digit, leak_check in zip("012", ("records", "names", "none"), strict=True):
+        encoder = pretrained.model_copy(update={"hash": digit, "leak_check": leak_check})
+        write(tmp_path / "runs" / digit, encoder=encoder)
+    text = text_of(write_report([tmp_path / "runs"], tmp_path / "out"))
+    assert text.count("Leak check of small") == 1
+    assert text.count("No leak check of small") == 2
+
+
+def test_of_what_was_never_pretrained_no_leak_check_is_asked(write, baseline, random, tmp_path):
+    write(tmp_path / "runs" / "last", encoder=random.model_copy(update={"leak_check": None}))
+    baseline(tmp_path / "runs" / "rocket")
+    text = text_of(write_report([tmp_path / "runs"], tmp_path / "out"))
+    assert "eak check of" not in text
+
+
+def test_findings_name_the_readouts_that_beat_the_last_layer(report):
+    text = text_of(report / PAGE)
+    assert "PMA: gated weights" in text.split("Higher: ")[1].split(".")[0]
+
+
+def test_a_broken_run_is_one_error_that_names_the_file_and_leaves_nothing(runs, tmp_path):
     path = runs / "pma" / "run.json"
-    states = json.loads(path.read_text())
-    del states["head"]
-    path.write_text(json.dumps(states))
+    stated = json.loads(path.read_text())
+    del stated["head"]
+    path.write_text(json.dumps(stated))
     with pytest.raises(InputError, match=r"pma/run\.json: head: Field required"):
         write_report([runs], tmp_path / "out")
     path.write_text("{")
     with pytest.raises(InputError, match=r"pma/run\.json: the file: Invalid JSON"):
         write_report([runs], tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [runs]
+
+
+def test_a_report_of_unchanged_results_is_kept(few, tmp_path, caplog):
+    page = write_report([few], tmp_path / "out")
+    page.write_text("as it was")
+    caplog.set_level(logging.INFO, LOG.name)
+    assert write_report([few], tmp_path / "out") == page
+    assert page.read_text() == "as it was"
+    assert "made from the same inputs; kept" in caplog.text
+
+
+def test_the_order_of_folders_and_how_they_are_written_do_not_matter(
+    few, pretraining, tmp_path, monkeypatch
+):
+    page = write_report([few, pretraining], tmp_path / "out")
+    page.write_text("as it was")
+    monkeypatch.chdir(tmp_path)
+    write_report([pretraining, Path("runs")], Path("out"))
+    assert page.read_text() == "as it was"
+
+
+def test_a_report_that_moves_with_its_results_is_kept(few, tmp_path):
+    (tmp_path / "here").mkdir()
+    runs = few.rename(tmp_path / "here" / "runs")
+    write_report([runs], tmp_path / "here" / "out").write_text("as it was")
+    there = (tmp_path / "here").rename(tmp_path / "there")
+    assert write_report([there / "runs"], there / "out").read_text() == "as it was"
+
+
+def test_a_run_that_is_new_comes_into_the_report(few, write, tmp_path):
+    page = write_report([few], tmp_path / "out")
+    assert "all layers concatenated" not in page.read_text()
+    write(few / "concat", "concat")
+    assert write_report([few], tmp_path / "out") == page
+    assert "all layers concatenated" in page.read_text()
+
+
+def scores_halved(folder: Path, name: str) -> None:
+    path = folder / name
+    table = pd.read_parquet(path)
+    columns = table.columns[table.columns.str.startswith(("score:", "layer:"))]
+    table[columns] = table[columns] / 2
+    table.to_parquet(path)
+
+
+def losses_halved(folder: Path) -> None:
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    halved = [json.dumps(line | {"loss": line["loss"] / 2}) for line in lines]
+    (folder / "log.jsonl").write_text("\n".join(halved))
+
+
+def traces_halved(folder: Path) -> None:
+    with np.load(folder / "reconstruction.npz") as file:
+        arrays = dict(file)
+    arrays["reconstruction"] /= 2
+    np.savez(folder / "reconstruction.npz", **arrays)
+
+
+def rank_stated(folder: Path) -> None:
+    rank = {"value": 3.0, "bound": 2.0, "width": 96, "records": 256}
+    (folder / "config.json").write_text(json.dumps({"origin": {"effective_rank": rank}}))
+
+
+@pytest.mark.parametrize("name", ["predictions.parquet", "substituted.parquet", "weights.parquet"])
+def test_a_run_whose_tables_have_changed_is_drawn_again(write, tmp_path, name):
+    shares = np.full((2, 80, 5), 0.2)
+    write(tmp_path / "runs" / "pma", "pma", static={"substituted": 0.9}, weights=shares)
+    page = write_report([tmp_path / "runs"], tmp_path / "out")
+    page.write_text("as it was")
+    scores_halved(tmp_path / "runs" / "pma", name)
+    assert write_report([tmp_path / "runs"], tmp_path / "out").read_text() != "as it was"
+
+
+@pytest.mark.parametrize("change", [losses_halved, traces_halved, rank_stated])
+def test_a_training_that_has_changed_is_drawn_again(pretraining, tmp_path, change):
+    page = write_report([pretraining], tmp_path / "out")
+    page.write_text("as it was")
+    change(pretraining)
+    assert write_report([pretraining], tmp_path / "out").read_text() != "as it was"
+
+
+def test_a_report_of_other_folders_is_refused(few, pretraining, tmp_path):
+    page = write_report([few], tmp_path / "out")
+    before = page.read_text()
+    told = r'out: made from other inputs: results is \["runs"\], not \["checkpoint"\]; choose'
+    with pytest.raises(InputError, match=told):
+        write_report([pretraining], tmp_path / "out")
+    assert page.read_text() == before
 
 
 def test_folders_without_results_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"no run\.json"):
+    told = r"no run\.json, layers\.json, log\.jsonl, .* in or below .*empty"
+    with pytest.raises(InputError, match=told):
         write_report([tmp_path / "empty"], tmp_path / "out")
     with pytest.raises(InputError, match="no such folder"):
         write_report([tmp_path / "nowhere"], tmp_path / "out")
@@ -179,7 +331,7 @@ def test_the_spread_of_an_encoders_states_is_told_and_a_collapse_is_a_warning(
     pretraining, tmp_path, value, told
 ):
     rank = {"value": value, "bound": 2.0, "width": 96, "records": 256}
-    (pretraining / "config.json").write_text(json.dumps({"about": {"effective_rank": rank}}))
+    (pretraining / "config.json").write_text(json.dumps({"origin": {"effective_rank": rank}}))
     write_report([pretraining], tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"states {value:.1f} of 96, over 256 records" in page
@@ -188,7 +340,7 @@ def test_the_spread_of_an_encoders_states_is_told_and_a_collapse_is_a_warning(
 
 
 def test_a_config_of_another_form_names_itself(pretraining, tmp_path):
-    for text in ("nothing", "[]", '{"about": {"effective_rank": 3}}'):
+    for text in ("nothing", "[]", '{"origin": {"effective_rank": 3}}'):
         (pretraining / "config.json").write_text(text)
         with pytest.raises(InputError, match=r"config\.json: not a checkpoint's"):
             write_report([pretraining], tmp_path / "out")

@@ -1,19 +1,19 @@
-"""Who is in a subgroup, and what is told of it."""
+"""Membership of subgroups, and what is told of each."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from myocard.report.comparisons import sections
-from myocard.report.runs import find_runs
-from myocard.report.subgroups import MIN_POSITIVES, strata, subgroups
+from myocard.report.compare.comparisons import sections
+from myocard.report.topics.subgroups import MIN_POSITIVES, blocks, strata, subgroups
+from myocard.results.saved import load_runs
 
 AGES = [39.9, 40, 59, 60, 79.5, 80, 300, np.nan]
 
 
 def table_of(root):
-    (section,) = sections(find_runs([root]))
+    (section,) = sections(load_runs(root))
     return section, subgroups(section, section.groups[0])
 
 
@@ -59,11 +59,12 @@ def test_a_subgroup_is_scored_on_its_records_and_the_classes_that_are_common_in_
 
 
 def test_predictions_that_tell_nothing_of_their_records_have_no_subgroups(tmp_path, write):
-    path = write(tmp_path / "last", "last") / "predictions.parquet"
-    pd.read_parquet(path).drop(columns=["sex", "age"]).to_parquet(path)
-    assert table_of(tmp_path)[1].shown.empty
+    write(tmp_path / "last", "last", cohort={"traits": False})
+    section, table = table_of(tmp_path)
+    assert table.shown.empty
+    assert blocks(section) == []
 
 
-def test_a_random_encoder_is_not_split_into_subgroups(tmp_path, write):
-    write(tmp_path / "last", "last", encoder={"name": "small", "random": True})
+def test_a_random_encoder_is_not_split_into_subgroups(tmp_path, write, random):
+    write(tmp_path / "last", "last", encoder=random)
     assert table_of(tmp_path)[1].shown.empty

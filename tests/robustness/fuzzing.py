@@ -1,4 +1,4 @@
-"""Does any spoiled file crash a reader, hang it, lead it astray, or fill the memory?
+"""Spoiled files: does any crash a reader, hang it, lead it astray, or fill the memory?
 
     .venv/bin/python tests/robustness/fuzzing.py --examples 2000
 
@@ -11,6 +11,7 @@ the hashes put right again in half of the cases, so that what lies behind them i
 
 import argparse
 import json
+import logging
 import os
 import random
 import re
@@ -32,22 +33,34 @@ import scipy.io
 import torch
 
 from myocard import simulation
-from myocard.benchmark.reading import read_grid
+from myocard.benchmark import reading
 from myocard.data import sources, store
 from myocard.data.formats import reading as formats
 from myocard.data.formats import wfdb_header
+from myocard.data.leaks import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
+from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError
 from myocard.evaluation.features import Features, extract
 from myocard.evaluation.probing import probe
 from myocard.files import manifest as manifests
+from myocard.files.step import read_inputs
 from myocard.leads import LEADS
-from myocard.models import classifier as classifiers
-from myocard.models.checkpoint import CORPUS_COLUMNS, HASHED, Checkpoint
+from myocard.models.checkpoint import HASHED, Checkpoint
+from myocard.models.classifier import read_classifiers
 from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.recipe import PretrainRecipe, ProbeRecipe, read_recipe
-from myocard.report.runs import read_run
+from myocard.recipe import (
+    FinetuneRecipe,
+    PretrainRecipe,
+    ProbeRecipe,
+    read_baseline,
+    read_input,
+    read_recipe,
+)
+from myocard.results.layers import LayerMeasures, Point
+from myocard.results.run import EncoderInfo, Hashes
+from myocard.results.saved import load_runs
 
 SECONDS, ROOM = 10, 2**30
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
@@ -67,7 +80,7 @@ class Target:
 
 
 def spoiled(content: bytes, rng: random.Random) -> bytes:
-    """``content`` after one to four accidents or attacks."""
+    """Spoil ``content`` by one to four accidents or attacks."""
     for _ in range(rng.randint(1, 4)):
         content = rng.choice((_flip, _cut, _splice, _number, _number, _insert))(content, rng)
     return content
@@ -106,7 +119,7 @@ def _insert(content: bytes, rng: random.Random) -> bytes:
 
 
 def targets(place: Path) -> dict[str, Target]:
-    """Every reader, with a folder of its name and valid files in it."""
+    """List every reader, with a folder of its name and valid files in it."""
     rng = np.random.default_rng(0)
     signal_ = rng.normal(size=(12, 300)).astype(np.float32)
     arrays = place / "arrays"
@@ -119,6 +132,8 @@ def targets(place: Path) -> dict[str, Target]:
         file["signal"].attrs.update(rate=100.0, unit="mV", leads=",".join(LEADS))
     _wfdb(place / "wfdb")
     folders = _folders(place)
+    encoder = Checkpoint.load(place / "checkpoint").encoder
+    states = encoder.norm, encoder.layers
 
     def array(path: Path) -> object:
         known = {} if path.suffix == ".h5" else {"rate": 100.0, "unit": "mV"}
@@ -141,13 +156,16 @@ def targets(place: Path) -> dict[str, Target]:
             f"table of {name}": Target(lambda f, n=name: sources.entries(n, f), (file,))
             for name, file in folders.items()
         },
-        "pretraining recipe": Target(
-            lambda f: read_recipe(f / "pretrain.toml", PretrainRecipe), ("recipes/pretrain.toml",)
+        **{
+            f"{name} recipe": Target(
+                lambda f, r=read, n=name: r(f / f"{n}.toml"), (f"recipes/{name}.toml",)
+            )
+            for name, read in _RECIPES.items()
+        },
+        "input of a recipe": Target(
+            lambda f: read_input(f / "pretrain.toml"), ("recipes/pretrain.toml",)
         ),
-        "probing recipe": Target(
-            lambda f: read_recipe(f / "probe.toml", ProbeRecipe), ("recipes/probe.toml",)
-        ),
-        "benchmark": Target(lambda f: read_grid(str(f / "grid.toml")), ("recipes/grid.toml",)),
+        "inputs of a folder": Target(read_inputs, ("store/inputs.json",)),
         "checkpoint": Target(
             Checkpoint.load,
             tuple(f"checkpoint/{n}" for n in ("config.json", *HASHED)),
@@ -164,16 +182,30 @@ def targets(place: Path) -> dict[str, Target]:
             (manifests.FEATURES, _CACHE),
         ),
         "run": Target(
-            lambda f: (classifiers.read_run(f), read_run(f, "x").predictions("validation")),
+            lambda f: (read_classifiers(f, *states), _predictions(f)),
             tuple(f"run/{n}" for n in _RUN),
         ),
+        "measures of layers": Target(LayerMeasures.read, ("layers/layers.json",)),
     }
     return kinds
 
 
+def _predictions(folder: Path) -> object:
+    (run,) = load_runs(folder)
+    return run.predictions("validation")
+
+
 _RUN = ("run.json", "predictions.parquet", "classifier.safetensors")
 _CACHE = ("states.npy", "records.parquet", "norm.safetensors")
-_PROBE = """
+_RECIPES: dict[str, Callable[[Path], object]] = {
+    "pretrain": lambda file: read_recipe(file, PretrainRecipe),
+    "probe": lambda file: read_recipe(file, ProbeRecipe),
+    "finetune": lambda file: read_recipe(file, FinetuneRecipe),
+    "baseline": read_baseline,
+    "benchmark": lambda file: reading.read_benchmark(str(file)),
+}
+_TEXTS = {
+    "probe": """
 task = "ptbxl-superdiagnostic"
 readouts = ["last"]
 heads = ["linear"]
@@ -182,15 +214,31 @@ resamples = 10
 seeds = [0]
 penalties = [1e-2]
 optimisation = { epochs = 1, batch = 16 }
-"""
-_PRETRAIN = """
+""",
+    "pretrain": """
 name = "fuzzed"
 size = "nano"
 corpus = [{ store = "store", folds = [1, 2] }]
 mask_ratio = 0.75
 input = { preset = "ecgsoup", highpass = 0.5, lowpass = 40.0, leads = ["I", "II"] }
 optimisation = { epochs = 10, batch = 16, base_learning_rate = 1e-3, weight_decay = 0.01 }
-"""
+""",
+    "finetune": """
+task = "ptbxl-superdiagnostic"
+start = "scratch"
+readout = "pma"
+crops = 2
+split = { train = [1, 2], validation = [3], test = [4] }
+optimisation = { epochs = 1, batch = 16 }
+""",
+    "baseline": """
+model = "xresnet1d101"
+task = "ptbxl-superdiagnostic"
+seconds = 2.5
+fraction = 0.5
+optimisation = { epochs = 1, batch = 16 }
+""",
+}
 
 
 def _wfdb(folder: Path) -> None:
@@ -206,7 +254,7 @@ def _wfdb(folder: Path) -> None:
 
 
 def _folders(place: Path) -> dict[str, str]:
-    """Vendors' folders; the table of each."""
+    """Write vendors' folders; return the table of each."""
     simulation.write(place / "ptbxl", "ptbxl", count=2)
     (place / "folder").mkdir()
     (place / "folder/labels.csv").write_text(
@@ -220,6 +268,8 @@ def _folders(place: Path) -> dict[str, str]:
         f"exam_id,patient_id,age,is_male,save_file,sample_rate,{classes}\n"
         f"1,2,50,True,a.mat,400,{','.join(['True'] * 6)}\n"
     )
+    for signals in ("folder/a.npy", "cinc2011/a.hea", "code15/a.mat"):
+        (place / signals).touch()
     return {
         "ptbxl-100": "ptbxl/ptbxl_database.csv",
         "folder": "folder/labels.csv",
@@ -229,27 +279,42 @@ def _folders(place: Path) -> dict[str, str]:
 
 
 def _made(place: Path) -> None:
-    """A store, an encoder, a cache and a run."""
+    """Make a store, an encoder, a cache, recipes, a run and measures of layers."""
     shape = EncoderShape(samples=100, patch=10, width=12, depth=3, heads=3)
     listed = simulation.entries(120, 0, rate=100.0)
     made = prepare(listed, place / "store", Wanted(100, 10.0, LEADS), source="sim", jobs=1)
-    corpus = made.records.loc[:0, list(CORPUS_COLUMNS)].iloc[:0]
-    about = {"input": "test"}
-    encoder = Checkpoint("tiny", Encoder(shape).eval(), Preprocessing(100, 100), corpus, about)
-    encoder.save(place / "checkpoint")
+    network, expected = Encoder(shape).eval(), Preprocessing(100, 100)
+    encoder = MyocardEncoder("tiny", network, expected, trained_on_nothing())
+    Checkpoint(encoder, {}).save(place / "checkpoint")
     features = extract(encoder, made, place / "cache")
     (place / "recipes").mkdir()
-    (place / "recipes/probe.toml").write_text(_PROBE)
-    (place / "recipes/pretrain.toml").write_text(_PRETRAIN)
-    grid = Path(classifiers.__file__).parents[1] / "benchmark" / "configs" / "demo.toml"
-    (place / "recipes/grid.toml").write_text(grid.read_text())
+    demo = Path(reading.__file__).with_name("configs") / "demo.toml"
+    for name, text in (_TEXTS | {"benchmark": demo.read_text()}).items():
+        (place / f"recipes/{name}.toml").write_text(text)
     recipe = read_recipe(place / "recipes/probe.toml", ProbeRecipe)
     (run,) = probe(features, recipe, place / "runs")
     run.rename(place / "run")
+    (place / "layers").mkdir()
+    LayerMeasures(
+        encoder=EncoderInfo(name="tiny"),
+        task="ptbxl-superdiagnostic",
+        source="sim",
+        head="linear",
+        leads=LEADS,
+        split="validation",
+        records={"train": 96, "validation": 12},
+        best_layer=1,
+        measures={"auroc": (Point(layer=1, value=0.7, low=0.6, high=0.8),)},
+        alignment=((1.0, 0.5), (0.5, 1.0)),
+        mask_ratio=0.5,
+        seed=0,
+        hashes=Hashes(store=made.key),
+        seconds=0.1,
+    ).write(place / "layers")
 
 
 def fuzz(target: Target, place: Path, examples: int, seed: str, fault: Path) -> int:
-    """Read spoiled files until something is wrong; how many were read and refused."""
+    """Read spoiled files until something is wrong; return how many were read and refused."""
     rng, refused = random.Random(seed), 0
     valid = {name: (place / name).read_bytes() for name in target.files}
     folder = place / Path(target.files[0]).parent
@@ -305,7 +370,7 @@ def _forbid_files_outside(place: Path) -> None:
 
 
 def in_a_fork(target: Target, place: Path, examples: int, seed: str) -> tuple[int, str]:
-    """Refusals, and what went wrong."""
+    """Fuzz in a process of its own; return the refusals, and what went wrong."""
     fault, told = place.with_name("fault"), place.with_name("told")
     child = os.fork()
     if child == 0:
@@ -324,7 +389,8 @@ def in_a_fork(target: Target, place: Path, examples: int, seed: str) -> tuple[in
         fault.unlink()
         ended = f"signal {status}" if status else told.read_text()
         return 0, f"{kept}: {ended}"
-    return int(told.read_text()), ""
+    text = told.read_text()
+    return (int(text), "") if text.isdigit() else (0, text)
 
 
 def main() -> None:
@@ -334,6 +400,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="kinds whose name holds this")
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    logging.disable()  # columns that a spoiled table lacks
     faults = []
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").exists() else None) as name:
         place = Path(name) / "place"

@@ -7,6 +7,7 @@ import kills
 import pytest
 
 from myocard import simulation
+from myocard.models.checkpoint import Checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -17,14 +18,14 @@ def forks_are_meant() -> object:
         yield
 
 
-@pytest.mark.parametrize("verb", ["prepare", "pretrain", "extract", "fetch"])
+@pytest.mark.parametrize("verb", ["simulate", "prepare", "pretrain", "extract", "fetch"])
 def test_a_verb_that_is_killed_comes_to_what_it_comes_to_undisturbed(
-    verb, store, checkpoint, tmp_path
+    verb, store, encoder, tmp_path
 ):
     simulation.write(tmp_path / "records", "ptbxl", count=4)
-    checkpoint.save(tmp_path / "encoder")
+    Checkpoint(encoder, {}).save(tmp_path / "encoder")
     (tmp_path / "store").symlink_to(store.folder)
-    (tmp_path / "nano.toml").write_text(kills.NANO.replace("../store", str(store.folder)))
+    (tmp_path / "nano.toml").write_text(kills.NANO)
     words, tally = kills.verbs(tmp_path)[verb], kills.Tally()
     expected = kills.undisturbed(words, tmp_path / "whole" / "here")
     kills.trial(words, tmp_path / "killed" / "here", expected, random.Random(verb), tally)

@@ -72,8 +72,8 @@ def test_ptbxl_has_the_columns_of_the_original(written: Path, real_data: Path) -
 
 
 def test_ptbxl_keeps_patients_in_one_fold(tmp_path: Path) -> None:
-    write(tmp_path, "ptbxl", count=40, seed=1)
-    table = pd.read_csv(tmp_path / "ptbxl_database.csv")
+    write(tmp_path / "ptbxl", "ptbxl", count=40, seed=1)
+    table = pd.read_csv(tmp_path / "ptbxl" / "ptbxl_database.csv")
     assert table["patient_id"].nunique() == 36
     assert (table.groupby("patient_id")["strat_fold"].nunique() == 1).all()
     assert table["strat_fold"].between(1, 10).all()
@@ -164,10 +164,10 @@ def test_ludb_reads_back_with_wfdb_and_pandas(written: Path, truth: list[Simulat
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_same_arguments_write_the_same_bytes(layout: str, tmp_path: Path) -> None:
-    done: list[int] = []
+    told: list[tuple[str, int, int]] = []
     for name in ("once", "again"):
-        write(tmp_path / name, layout, count=2, seed=9, progress=done.append)
-    assert done == [1, 2, 1, 2]
+        write(tmp_path / name, layout, count=2, seed=9, progress=lambda *each: told.append(each))
+    assert told == [(f"simulate {name}", n, 2) for name in ("once", "again") for n in (1, 2)]
     files = [path for path in sorted((tmp_path / "once").rglob("*")) if path.is_file()]
     assert files
     for path in files:
@@ -175,6 +175,37 @@ def test_the_same_arguments_write_the_same_bytes(layout: str, tmp_path: Path) ->
         assert path.read_bytes() == again.read_bytes(), path
 
 
-def test_an_unknown_layout_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown layout 'edf'.*ptbxl, chapman"):
-        write(tmp_path, "edf", count=1)
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"layout": "chapman"}, 'layout is "ludb", not "chapman"'),
+        ({"count": 3}, "records is 2, not 3"),
+        ({"seed": 1}, "seed is 0, not 1"),
+        ({"site": "B"}, 'site is "A", not "B"'),
+    ],
+)
+def test_a_folder_of_other_records_is_refused_and_one_of_the_same_is_kept(
+    other: dict, told: str, tmp_path: Path
+) -> None:
+    asked = {"layout": "ludb", "count": 2, "seed": 0, "site": "A"}
+    write(tmp_path / "out", **asked)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    write(tmp_path / "out", **asked)
+    with pytest.raises(InputError, match=f"out: made from other inputs: {told}; choose another"):
+        write(tmp_path / "out", **asked | other)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"layout": "edf"}, r"unknown layout 'edf'.*ptbxl, chapman"),
+        ({"site": "C"}, "unknown site 'C'; the simulator has A, B"),
+    ],
+)
+def test_an_unknown_layout_or_site_is_refused_and_nothing_is_written(
+    wrong: dict, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=told):
+        write(tmp_path / "out", **{"layout": "ptbxl", "count": 1} | wrong)
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Who is recorded and what they are said to have."""
+"""The people who are recorded, and the findings that they are said to have."""
 
 from collections import Counter
 
@@ -112,7 +112,7 @@ def test_fewer_entries_are_the_first_of_more() -> None:
 @pytest.mark.parametrize("code", FINDINGS)
 def test_every_name_of_a_finding_is_known_to_the_label_tables(code: str) -> None:
     finding = FINDINGS[code]
-    assert known(f"scp:{finding.scp}")
+    assert known(f"scp:{code}")
     if finding.snomed is not None:
         assert known(f"snomed:{finding.snomed}")
     if finding.chapman is not None:

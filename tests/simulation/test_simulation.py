@@ -1,4 +1,4 @@
-"""What holds of every simulated record."""
+"""Laws of every simulated record."""
 
 import numpy as np
 import pytest

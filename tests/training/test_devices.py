@@ -21,19 +21,19 @@ from torch import nn
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.evaluation import features
-from myocard.models.checkpoint import Checkpoint
+from myocard.files.atomic import work_folder
+from myocard.models.checkpoint import load_encoder
 from myocard.pretraining.pretrain import pretrain
 from myocard.recipe import PretrainRecipe, read_recipe
-from myocard.training.devices import fabric, part, require_alone, whole
-from myocard.training.loop import Progress
+from myocard.training.devices import fabric, is_first, part, require_alone, shared_step, whole
 
 RECIPE = """
 name = "small"
 size = "nano"
-corpus = [{{ store = "{store}", folds = [1, 2, 3, 4, 5, 6] }}]
-input = {{ leads = ["II", "V2"] }}
+corpus = [{ store = "some", folds = [1, 2, 3, 4, 5, 6] }]
+input = { leads = ["II", "V2"] }
 [optimisation]
-epochs = {epochs}
+epochs = 5
 batch = 6
 accumulate = 2
 base_learning_rate = 1e-2
@@ -78,21 +78,28 @@ def forks_are_meant() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def recipe(store: Store, tmp_path_factory) -> Path:
+def recipe(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("recipes") / "small.toml"
-    path.write_text(RECIPE.format(store=store.folder, epochs=10))
+    path.write_text(RECIPE)
     return path
 
 
 @pytest.fixture(scope="module")
-def alone(recipe: Path, tmp_path_factory) -> Path:
+def alone(recipe: Path, store: Store, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("alone") / "made"
-    pretrain(read_recipe(recipe, PretrainRecipe), folder)
+    pretrain(read_recipe(recipe, PretrainRecipe), {"some": store}, folder)
     return folder
 
 
-def test_a_killed_process_ends_the_job_and_two_go_on_to_what_one_learns(recipe, alone, tmp_path):
-    out, state = tmp_path / "out", tmp_path / "out.run" / "training.safetensors"
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_encoder(folder).network.state_dict()
+
+
+def test_a_killed_process_ends_the_job_and_two_go_on_to_what_one_learns(
+    recipe, store, alone, tmp_path
+):
+    out = tmp_path / "out"
+    state = work_folder(out) / "training.safetensors"
     command = [
         "-m",
         "torch.distributed.run",
@@ -104,7 +111,7 @@ def test_a_killed_process_ends_the_job_and_two_go_on_to_what_one_learns(recipe, 
         "pretrain",
     ]
     job = subprocess.Popen(
-        [sys.executable, *command, recipe, out],
+        [sys.executable, *command, recipe, "--store", f"some={store.folder}", "--out", out],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -120,16 +127,16 @@ def test_a_killed_process_ends_the_job_and_two_go_on_to_what_one_learns(recipe, 
     assert not out.exists()
 
     settings = read_recipe(recipe, PretrainRecipe)
-    shared(lambda: pretrain(settings, out))
+    shared(lambda: pretrain(settings, {"some": store}, out))
     np.testing.assert_allclose(losses(out), losses(alone), rtol=1e-4)
-    weights = Checkpoint.load(alone).encoder.state_dict()
-    for name, weight in Checkpoint.load(out).encoder.state_dict().items():
-        assert torch.allclose(weight, weights[name], atol=1e-4), name
+    expected = weights_of(alone)
+    for name, weight in weights_of(out).items():
+        assert torch.allclose(weight, expected[name], atol=1e-4), name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
 def require_parts() -> None:
-    """That a module is shared out: this process keeps half of it, and can have it whole."""
+    """Require that a module is shared out: a process keeps half of it, and can have it whole."""
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(4, 2, 6)
     model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
@@ -142,46 +149,71 @@ def require_parts() -> None:
 
 
 def test_a_run_goes_from_one_process_to_two_that_share_its_weights_and_back(
-    recipe, alone, tmp_path
+    recipe, store, alone, tmp_path
 ):
-    settings, out = read_recipe(recipe, PretrainRecipe), tmp_path / "out"
+    settings, out, stores = read_recipe(recipe, PretrainRecipe), tmp_path / "out", {"some": store}
 
-    def stop(progress: Progress) -> None:
-        if progress.step == 3:
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 3:
             raise KeyboardInterrupt
 
-    def copy(progress: Progress) -> None:
-        if progress.step == 6:
-            shutil.copytree(tmp_path / "out.run", tmp_path / "back.run")
+    def copy(what: str, done: int, total: int) -> None:
+        if done == 6:
+            left = shutil.ignore_patterns(".lock", "new")
+            shutil.copytree(work_folder(out), work_folder(tmp_path / "back"), ignore=left)
 
     def go_on() -> None:
         require_parts()
-        pretrain(settings, out, report=copy, fsdp=True)
+        pretrain(settings, stores, out, progress=copy, fsdp=True)
 
     with pytest.raises(KeyboardInterrupt):
-        pretrain(settings, out, report=stop)
+        pretrain(settings, stores, out, progress=stop)
     shared(go_on)
-    pretrain(settings, tmp_path / "back")
-    expected = Checkpoint.load(alone).encoder.state_dict()
+    pretrain(settings, stores, tmp_path / "back")
+    expected = weights_of(alone)
     for made in (out, tmp_path / "back"):
         np.testing.assert_allclose(losses(made), losses(alone), rtol=1e-4)
-        for name, weight in Checkpoint.load(made).encoder.state_dict().items():
+        for name, weight in weights_of(made).items():
             assert torch.allclose(weight, expected[name], atol=1e-4), name
 
 
-def test_two_processes_extract_what_one_extracts(checkpoint, store, tmp_path, monkeypatch):
+def test_two_processes_extract_what_one_extracts(encoder, store, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "PART", 16)
-    features.extract(checkpoint, store, tmp_path / "one")
-    shared(lambda: features.extract(checkpoint, store, tmp_path / "two"))
+    features.extract(encoder, store, tmp_path / "one")
+    shared(lambda: features.extract(encoder, store, tmp_path / "two"))
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
-def test_what_cannot_be_shared_is_refused(recipe, tmp_path, monkeypatch):
+def test_no_process_goes_on_before_the_folder_is_there_and_it_is_made_once(tmp_path):
+    out, inputs, told = tmp_path / "out", {"seed": 3}, tmp_path / "told"
+
+    def make(fresh: Path, work: Path) -> None:
+        fabric()
+        with told.open("a") as file:
+            file.write("made\n")
+        if is_first():
+            time.sleep(1)  # as writing a large folder would
+            (fresh / "content").write_text("all of it")
+
+    def work() -> None:
+        assert shared_step(out, inputs, make)
+        assert (out / "content").read_text() == "all of it"
+        assert not shared_step(out, inputs, make)
+        with pytest.raises(InputError, match="seed is 3, not 4"):
+            shared_step(out, {"seed": 4}, make)
+
+    shared(work)
+    assert told.read_text() == "made\nmade\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "told"]
+
+
+def test_what_cannot_be_shared_is_refused(recipe, store, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(InputError, match="myocard probe runs in one process, and torchrun started"):
         require_alone("myocard probe")
     settings = read_recipe(recipe, PretrainRecipe)
     with pytest.raises(InputError, match="the 2 forward passes of a step .* among 3 processes"):
-        pretrain(settings, tmp_path / "none")
+        pretrain(settings, {"some": store}, tmp_path / "none")
+    assert not (tmp_path / "none").exists()

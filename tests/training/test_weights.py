@@ -1,4 +1,4 @@
-"""What one step of training moves: every trained weight, and no other."""
+"""One step of training moves every trained weight, and no other."""
 
 from itertools import repeat
 
@@ -10,7 +10,7 @@ from myocard.nn.objectives.decoders import Decoder, DecoderShape
 from myocard.nn.objectives.masked import MIXTURES, MaskedAutoencoder
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.pooled import READOUTS, build_readout
+from myocard.nn.readouts.registry import READOUTS, TOKENS, build_readout
 from myocard.recipe import Optimisation
 from myocard.training.loop import decay_groups, fit
 
@@ -18,9 +18,9 @@ ONE_STEP = Optimisation(epochs=1, base_learning_rate=0.1, weight_decay=0.0, prec
 
 
 @pytest.mark.parametrize("mixture", list(MIXTURES))
-def test_every_weight_of_the_autoencoder_moves_in_one_step(encoder, signals, mixture):
-    decoder = Decoder(encoder, DecoderShape(width=8, depth=1, heads=2))
-    model = MaskedAutoencoder(encoder, decoder, mixture=MIXTURES[mixture])
+def test_every_weight_of_the_autoencoder_moves_in_one_step(network, signals, mixture):
+    decoder = Decoder(network, DecoderShape(width=8, depth=1, heads=2))
+    model = MaskedAutoencoder(network, decoder, mixture=MIXTURES[mixture])
     before = {name: value.clone() for name, value in model.named_parameters()}
     fit(
         model,
@@ -34,14 +34,15 @@ def test_every_weight_of_the_autoencoder_moves_in_one_step(encoder, signals, mix
 
 
 @pytest.mark.parametrize("head", list(HEADS))
-@pytest.mark.parametrize("readout", list(READOUTS))
-def test_every_trained_weight_of_readout_and_head_moves_and_no_other(encoder, readout, head):
+@pytest.mark.parametrize("readout", READOUTS)
+def test_every_trained_weight_of_readout_and_head_moves_and_no_other(network, readout, head):
     torch.manual_seed(3)
-    norm = encoder.norm.requires_grad_(requires_grad=False)
-    chosen = build_readout(readout, norm, 3)
+    norm = network.norm.requires_grad_(requires_grad=False)
+    chosen = build_readout(readout, norm, 12, 3)
     model = Classifier(chosen, HEADS[head](chosen.features, 5))
     before = {name: value.clone() for name, value in model.named_parameters()}
-    states = torch.randn(16, 4, 12)
+    shape = (len(chosen.view.layers), 7) if readout in TOKENS else (4,)
+    states = torch.randn(16, *shape, 12)
     fit(
         model,
         loss=lambda model, batch: (model(batch) - 1).square().mean(),

@@ -46,7 +46,7 @@ def write_mat(folder: Path) -> Path:
 
 
 def write_structure(folder: Path) -> Path:
-    """As CPSC 2018 keeps its records."""
+    """A record as CPSC 2018 keeps it."""
     scipy.io.savemat(folder / "r.mat", {"ECG": {"sex": "Male", "age": 52, "data": MICROVOLTS}})
     return folder / "r.mat"
 

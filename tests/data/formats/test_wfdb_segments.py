@@ -59,7 +59,7 @@ def test_a_segment_of_another_length_than_promised_is_refused(tmp_path: Path) ->
 
 
 def test_leads_in_two_files_make_one_record(tmp_path: Path) -> None:
-    """As in PTB, which keeps Frank's leads in a file of their own."""
+    """Leads as in PTB, which keeps Frank's in a file of their own."""
     for name, value in (("a.dat", 1000), ("b.dat", 500)):
         np.full(10, value, "<i2").tofile(tmp_path / name)
     (tmp_path / "r.hea").write_text(

@@ -89,7 +89,7 @@ CHALLENGE_COUNTS = {
 
 
 def test_scp_codes_have_as_many_records_as_the_challenge_gives_their_snomed_codes() -> None:
-    """But for the withdrawn records, 38 of 21,837, and statements that were corrected since."""
+    """All but the withdrawn records, 38 of 21,837, and statements that were corrected since."""
     published = {
         row["class"]: int(row["total"])
         for row in table("published_counts.csv")

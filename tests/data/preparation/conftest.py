@@ -36,6 +36,6 @@ def make_entry(tmp_path: Path) -> EntryMaker:
         path = folder / f"{name}.npy"
         np.save(path, signal.astype(np.float32))
         reader = partial(read, path, rate=rate, leads=tuple(leads), unit=unit)
-        return Entry(name, path, reader, patient or name, **about)
+        return Entry(id=name, path=path, read=reader, patient=patient or name, **about)
 
     return make

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from myocard.data.formats.reading import read
-from myocard.data.preparation import ALLOWABLE, REASONS, Wanted, examine, prepare
+from myocard.data.preparation import Wanted, prepare
+from myocard.data.preparation.examination import ALLOWABLE, examine
 from myocard.data.signal import Band
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
@@ -82,7 +83,7 @@ def run(entries: list[Entry], out: Path, wanted: Wanted = WANTED, **settings: ob
 
 
 def test_every_reason_has_its_record() -> None:
-    assert BROKEN.keys() == REASONS.keys() == DETAILS.keys()
+    assert BROKEN.keys() == DETAILS.keys()
 
 
 def test_every_broken_record_is_listed_once_with_its_file_and_reason(mixed, tmp_path) -> None:
@@ -134,7 +135,7 @@ def test_of_an_allowed_and_a_forbidden_fault_the_forbidden_one_bars(make_entry, 
 
 
 def test_a_record_flat_in_every_lead_is_never_kept(make_entry, tmp_path) -> None:
-    """What a high-pass leaves of it is rounding, which quantising would blow up to full range."""
+    """A high-pass leaves rounding of it, which quantising would blow up to full range."""
     entries = [make_entry("good"), make_entry("flat", np.full((12, 1000), 0.7))]
     wanted = replace(WANTED, band=Band(0.67, 40.0), allow=("flat_lead",))
     store = run(entries, tmp_path / "store", wanted)
@@ -155,7 +156,7 @@ def test_only_the_wanted_leads_are_judged(make_entry, tmp_path) -> None:
 
 def test_a_record_without_samples_is_too_short() -> None:
     record = Record(np.ones((12, 0), dtype=np.float32), 100.0, LEADS)
-    entry = Entry("a", Path("a"), lambda: record, "a")
+    entry = Entry(id="a", path=Path("a"), read=lambda: record, patient="a")
     wanted = Wanted(100, 0.01, LEADS, Band(0.67, 40.0))
     found, faults = examine(entry, wanted)
     assert found is None
@@ -164,7 +165,7 @@ def test_a_record_without_samples_is_too_short() -> None:
 
 @pytest.mark.parametrize(("seconds", "kept"), [(1.22, True), (1.23, False)])
 def test_lengths_are_counted_as_resampling_counts_them(make_entry, seconds, kept) -> None:
-    """441 samples at 360 Hz are 122.5 at 100 Hz, which rounds to even."""
+    """A half: 441 samples at 360 Hz are 122.5 at 100 Hz, which rounds to even."""
     entry = make_entry("a", noise()[:, :441], rate=360)
     record, _ = examine(entry, Wanted(100, seconds, LEADS))
     assert (record is not None) is kept

@@ -1,5 +1,6 @@
 """A run that is stopped, wherever that is, goes on to the same bytes, or tells what hinders it."""
 
+import re
 import resource
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from myocard.data.preparation import Wanted, joining, parts, prepare
+from myocard.data.signal import Band
 from myocard.data.sources import entries
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
@@ -20,7 +22,7 @@ from myocard.errors import InputError
 from myocard.leads import LEADS
 
 WANTED = Wanted(100, 10.0, LEADS)
-FILES = {"quarantine.csv", "records.parquet", "signals.npy", "store.json"}
+FILES = {"inputs.json", "quarantine.csv", "records.parquet", "signals.npy", "store.json"}
 
 
 class Killed(BaseException):
@@ -47,9 +49,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def whole(listed, tmp_path) -> dict[str, bytes]:
-    """What a run leaves that nobody stopped."""
+    """The files of a store that nobody stopped."""
     run(listed, tmp_path / "whole")
-    assert not (tmp_path / "whole.partial").exists()
+    assert not (tmp_path / ".whole.partial").exists()
     return content(tmp_path / "whole")
 
 
@@ -81,14 +83,14 @@ def kill_while_joining(monkeypatch) -> None:
 
 
 def kill_before_the_store_gets_its_name(monkeypatch) -> None:
-    replace_path = Path.replace
+    rename_path = Path.rename
 
-    def replace_unless_store(path, target):
-        if path.name == "store":
+    def rename_unless_store(path, target):
+        if target.name == "store":
             raise Killed
-        return replace_path(path, target)
+        return rename_path(path, target)
 
-    monkeypatch.setattr(Path, "replace", replace_unless_store)
+    monkeypatch.setattr(Path, "rename", rename_unless_store)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(listed, whole, tmp_path, kill) -
     run(listed, out)
     assert content(out) == whole
     assert whole.keys() == FILES
-    assert not (tmp_path / "store.partial").exists()
+    assert not (tmp_path / ".store.partial").exists()
 
 
 def test_finished_parts_are_not_made_again(listed, tmp_path, monkeypatch) -> None:
@@ -126,9 +128,9 @@ def test_finished_parts_are_not_made_again(listed, tmp_path, monkeypatch) -> Non
         return made(chunk, path, wanted)
 
     monkeypatch.setattr(parts, "_prepare_part", prepare_part)
-    run(listed, tmp_path / "store", progress=told.append)
+    run(listed, tmp_path / "store", progress=lambda *each: told.append(each))
     assert names == ["part-000002.npz", "part-000003.npz"]
-    assert told == [4, 2, 1]
+    assert told == [("prepare store", done, 7) for done in (4, 6, 7)]
 
 
 SCRIPT = """
@@ -137,11 +139,9 @@ from myocard.data.sources import entries
 from myocard.leads import LEADS
 from myocard.data.preparation import Wanted, parts, prepare
 
-parts.PART, done = 2, 0
+parts.PART = 2
 
-def progress(count):
-    global done
-    done += count
+def progress(what, done, total):
     if done >= 4:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -160,7 +160,7 @@ def test_a_run_that_the_system_kills_goes_on_in_another_process(
     stopped = subprocess.run([sys.executable, "-c", SCRIPT, source, tmp_path / "store"])
     assert stopped.returncode == -signal.SIGKILL
     assert not (tmp_path / "store").exists()
-    work = tmp_path / "store.partial"
+    work = tmp_path / ".store.partial"
     before = {path.name: path.stat().st_mtime_ns for path in work.glob("part-*.npz")}
     assert before.keys() == {"part-000000.npz", "part-000001.npz"}
     found = entries("folder", source)
@@ -181,31 +181,64 @@ def test_the_size_of_parts_does_not_change_a_byte(listed, whole, tmp_path, monke
         assert content(tmp_path / f"store-{size}") == whole
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        lambda found: (found, Wanted(100, 9.0, LEADS)),
-        lambda found: (found, Wanted(100, 10.0, LEADS, allow=("duplicate",))),
-        lambda found: (found[:-1], WANTED),
-        lambda found: ([replace(e, codes=("scp:NOSUCH",)) for e in found], WANTED),
-    ],
-    ids=["seconds", "allow", "records", "codes"],
-)
-def test_parts_of_another_run_are_not_taken_up(listed, whole, tmp_path, other) -> None:
+OTHERS = {
+    "seconds is 10.0, not 9.0": lambda found: (found, Wanted(100, 9.0, LEADS)),
+    'allow is [], not ["duplicate"]': lambda found: (
+        found,
+        Wanted(100, 10.0, LEADS, allow=("duplicate",)),
+    ),
+    "band.highpass is null, not 0.5": lambda found: (found, Wanted(100, 10.0, LEADS, Band(0.5))),
+    "records is 7, not 6": lambda found: (found[:-1], WANTED),
+    "listing is ": lambda found: ([replace(e, codes=("scp:NOSUCH",)) for e in found], WANTED),
+}
+
+
+@pytest.mark.parametrize("told", OTHERS)
+def test_parts_of_another_run_are_not_taken_up(listed, whole, tmp_path, told) -> None:
     with pytest.MonkeyPatch.context() as patch:
         kill_between_parts(patch)
         with pytest.raises(Killed):
             run(listed, tmp_path / "store")
-    with pytest.raises(InputError, match=r"store\.partial: belongs to a stopped run with other"):
-        run(other(listed)[0], tmp_path / "store", other(listed)[1])
+    expected = rf"store: made from other inputs: {re.escape(told)}.*; it is what a stopped job left"
+    with pytest.raises(InputError, match=expected):
+        run(OTHERS[told](listed)[0], tmp_path / "store", OTHERS[told](listed)[1])
     run(listed, tmp_path / "store")
     assert content(tmp_path / "store") == whole
 
 
-def test_a_store_that_exists_is_not_touched(listed, whole, tmp_path) -> None:
-    with pytest.raises(InputError, match="whole: exists already; remove it or choose another"):
-        run(listed[:2], tmp_path / "whole")
+@pytest.mark.parametrize("told", OTHERS)
+def test_a_store_that_exists_is_kept_for_the_same_inputs_and_refused_for_others(
+    listed, whole, tmp_path, told, monkeypatch
+) -> None:
+    monkeypatch.setattr(parts, "_prepare_part", None)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "whole").iterdir()}
+    assert run(listed, tmp_path / "whole").folder == tmp_path / "whole"
+    with pytest.raises(InputError, match=rf"whole: made from other inputs: {re.escape(told)}"):
+        run(OTHERS[told](listed)[0], tmp_path / "whole", OTHERS[told](listed)[1])
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "whole").iterdir()} == before
     assert content(tmp_path / "whole") == whole
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"split_seed": 1}, "split_seed is 0, not 1"),
+        ({"shard": (1, 2)}, r"shard is \[1, 1\], not \[1, 2\]"),
+        ({"source": "other"}, 'source is "test", not "other"'),
+    ],
+)
+def test_a_store_of_another_split_shard_or_source_is_another_store(
+    listed, whole, tmp_path, settings, told
+) -> None:
+    with pytest.raises(InputError, match=f"whole: made from other inputs: {told}"):
+        prepare(listed, tmp_path / "whole", WANTED, **{"source": "test"} | settings)
+    assert content(tmp_path / "whole") == whole
+
+
+def test_a_signal_that_was_changed_makes_other_inputs(listed, whole, tmp_path) -> None:
+    np.save(listed[3].path, -np.load(listed[3].path))
+    with pytest.raises(InputError, match="whole: made from other inputs: listing is "):
+        run(listed, tmp_path / "whole")
 
 
 @contextmanager
@@ -219,13 +252,11 @@ def files_up_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-# A claim has some 400 bytes, a part of two records 48 kB, all signals 120 kB.
+# The inputs have some 500 bytes, a part of two records 48 kB, all signals 120 kB.
 @pytest.mark.parametrize("size", [100, 10_000, 100_000])
 def test_a_full_disk_is_told_and_the_run_goes_on_later(listed, whole, tmp_path, size) -> None:
     out = tmp_path / "store"
-    told = (
-        r"store\.partial: cannot be written \(.*\); make room there, then the same command goes on"
-    )
+    told = r"store: cannot be written \(.*\); make room there, then the same command goes on"
     with files_up_to(size), pytest.raises(InputError, match=told):
         run(listed, out)
     assert not out.exists()
@@ -235,5 +266,5 @@ def test_a_full_disk_is_told_and_the_run_goes_on_later(listed, whole, tmp_path, 
 
 def test_a_place_where_no_folder_can_be_is_told(listed, tmp_path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"store\.partial: cannot be written \(.*[Dd]irectory"):
+    with pytest.raises(InputError, match=r"store: cannot be written \(.*[Dd]irectory"):
         run(listed, tmp_path / "file" / "store")

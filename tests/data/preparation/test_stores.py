@@ -1,4 +1,4 @@
-"""What a prepared store holds: signals, labels, folds, and how they were made."""
+"""The content of a prepared store: signals, labels, folds, and how they were made."""
 
 from collections import defaultdict
 from pathlib import Path

@@ -36,7 +36,7 @@ def test_unknowns_are_none(tmp_path: Path) -> None:
 
 
 def test_a_header_that_lost_a_newline_is_listed_and_fails_when_read(tmp_path: Path) -> None:
-    """As JS01052.hea of ecg-arrhythmia 1.0.0; it belongs into quarantine, not out of sight."""
+    """A header as JS01052.hea of ecg-arrhythmia 1.0.0: for quarantine, not out of sight."""
     folder = write(tmp_path / "WFDBRecords" / "01", "JS01052", "#Dx: 426177001")
     header = folder / "JS01052.hea"
     header.write_text(header.read_text().replace("V1\n", "V1", 1))
@@ -57,7 +57,7 @@ def test_ecg_arrhythmia_reads_below_its_own_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", [MIMIC_ORDER, LEADS[::-1]])
 def test_leads_are_chosen_by_name_not_by_place(tmp_path: Path, order: tuple[str, ...]) -> None:
     """MIMIC-IV-ECG holds aVF before aVL, and so do the text files of CinC 2011."""
-    (entry,) = entries("challenge", write(tmp_path, "M1", leads=order))
+    (entry,) = entries("challenge", write(tmp_path, "M1", "#Dx: 426177001", leads=order))
     record = entry.read()
     assert record.leads == order
     np.testing.assert_array_equal(record.select(LEADS).signal[:, 0], np.arange(1.0, 13.0))
@@ -103,7 +103,7 @@ def test_ludb_is_normal_where_nothing_speaks_against_it(
 
 def test_ludb_records_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in ("10", "9", "1"):
-        write(tmp_path, name)
+        write(tmp_path, name, "#<diagnoses>:")
     assert [entry.id for entry in entries("ludb", tmp_path)] == ["1", "9", "10"]
 
 
@@ -131,7 +131,7 @@ def test_real_folders_are_read_whole(real_data: Path, source: str, folder: str, 
 
 
 def test_the_limb_leads_of_real_cinc2011_records_agree(real_data: Path) -> None:
-    """Only with aVL and aVF in their true places."""
+    """A test of order: they hold only with aVL and aVF in their true places."""
     found = entries("cinc2011", real_data / "cinc2011")
     records = [e.read() for e in found if e.codes == ("cinc2011:acceptable",)][:20]
     for record in records:

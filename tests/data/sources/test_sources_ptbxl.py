@@ -13,6 +13,9 @@ HEADER = "ecg_id,patient_id,age,sex,site,device,scp_codes,strat_fold,filename_lr
 
 def write(folder: Path, *rows: str) -> Path:
     (folder / "ptbxl_database.csv").write_text("\n".join([HEADER, *rows]))
+    for name in ("a", "records500/1_hr"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / f"{name}.hea").touch()
     return folder
 
 

@@ -1,6 +1,5 @@
 """Probes find the layer that knows, and only that."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
@@ -18,33 +17,24 @@ from torch import nn
 from myocard.errors import InputError
 from myocard.evaluation.features import Features
 from myocard.evaluation.probing import probe
-from myocard.nn.readouts.pooled import build_readout
-from myocard.recipe import Optimisation, ProbeRecipe
+from myocard.nn.readouts.registry import build_readout
+from myocard.recipe import Optimisation, ProbeRecipe, Split
+from myocard.results.run import ClassifierShape, Run
+from myocard.results.saved import load_runs
+from myocard.tasks.cohort import assemble
+from myocard.tasks.task import task
 
 RECORDS, DEPTH, WIDTH = 1200, 3, 12
 CODES = {"NORM": "scp:NORM", "MI": "scp:IMI", "CD": "scp:CLBBB"}
 TASK = "ptbxl-superdiagnostic"
 
 
-def write_features(folder: Path, states: np.ndarray, labels: np.ndarray, **about) -> Features:
-    """A cache as ``extract`` leaves it; ``labels`` tells who has MI (else NORM), and who CD."""
-    folder.mkdir()
-    codes = [
+def codes_of(labels: np.ndarray) -> list[list[str]]:
+    """Codes from ``labels``, which tell who has MI (else NORM), and who CD."""
+    return [
         [CODES["MI" if mi else "NORM"], *([CODES["CD"]] if cd else [])]
         for mi, cd in labels.tolist()
     ]
-    ids = [f"r{k}" for k in range(len(states))]
-    folds = 1 + np.arange(len(states)) % 10
-    records = pd.DataFrame(
-        {"source": "made", "id": ids, "patient": ids, "fold": folds, "codes": codes, "seen": ""}
-    ).assign(sha256=ids, fingerprint="-" * 128)
-    records.to_parquet(folder / "records.parquet")
-    np.save(folder / "states.npy", states.astype(np.float16))
-    save_file(nn.LayerNorm(states.shape[-1]).state_dict(), folder / "norm.safetensors")
-    said = {"format": 1, "name": "made", "encoder": "e", "store": "s", "about": {}}
-    said |= {"preprocessing": {"leads": ["I", "II"]}} | about
-    (folder / "features.json").write_text(json.dumps(said))
-    return Features.open(folder)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +43,12 @@ def labels() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def features(labels, tmp_path_factory) -> Features:
-    """Layer 2 alone knows the labels; the others are noise, and louder."""
+def features(labels, made_features) -> Features:
+    """Features whose layer 2 alone knows the labels; the others are noise, and louder."""
     states = np.random.default_rng(2).normal(size=(RECORDS, DEPTH + 1, WIDTH))
     states[:, 2, :2] += 3 * (labels - 0.5)
     states[:, [0, 1, 3]] *= 2
-    return write_features(tmp_path_factory.mktemp("made") / "features", states, labels)
+    return made_features(states, codes_of(labels), "made")
 
 
 def recipe(**changes) -> ProbeRecipe:
@@ -68,12 +58,13 @@ def recipe(**changes) -> ProbeRecipe:
     return ProbeRecipe(**given | {"resamples": 50, "optimisation": Optimisation(**how)} | changes)
 
 
-def run_of(folder: Path) -> dict:
-    return json.loads((folder / "run.json").read_text())
+def of(features: Features, **info) -> Features:
+    """The same states, said to be of something else."""
+    return replace(features, info=features.info.model_copy(update=info))
 
 
-def area(folder: Path, split: str = "test") -> float:
-    return run_of(folder)[split]["auroc"]["macro"]["value"]
+def area(folder: Path) -> float:
+    return Run.read(folder).test.auroc.macro.value
 
 
 @pytest.fixture(scope="module")
@@ -97,30 +88,26 @@ def test_the_last_layer_does_not_know(runs):
 
 @pytest.mark.parametrize("readout", ["scalar-mix", "pma"])
 def test_learned_mixtures_find_the_layer_that_knows(runs, readout):
-    weights = run_of(runs[readout])["layer_weights"]
-    assert int(np.argmax(weights["mean"])) == 2
-    assert weights["mean"][2] > 0.6
-    assert sum(weights["mean"]) == pytest.approx(1, abs=1e-5)
-    assert weights["split"] == "test"
-    assert set(weights["by_class"]) == {"CD", "MI", "NORM"}
+    weights = Run.read(runs[readout]).layer_weights
+    assert int(np.argmax(weights.mean)) == 2
+    assert weights.mean[2] > 0.6
+    assert sum(weights.mean) == pytest.approx(1, abs=1e-5)
+    assert weights.split == "test"
+    assert set(weights.by_class) == {"CD", "MI", "NORM"}
     assert area(runs[readout]) > max(0.88, area(runs["ppa"]))
 
 
-def test_a_gate_leaves_its_weights_by_record_and_the_scores_of_its_static_twins(runs):
-    table = pd.read_parquet(runs["pma"] / "weights.parquet").query("split == 'test'")
-    mean = table.filter(like="layer:").mean().to_numpy()
-    stated = run_of(runs["pma"])
-    assert mean == pytest.approx(stated["layer_weights"]["mean"], abs=1e-6)
+def test_a_gate_leaves_its_weights_by_record_and_the_scores_of_its_static_mixtures(runs):
+    (saved,) = load_runs(runs["pma"])
+    mean = saved.layer_weights("test").mean().to_numpy()
+    assert mean == pytest.approx(saved.info.layer_weights.mean, abs=1e-6)
     for name in ("substituted", "refitted"):
-        twin = pd.read_parquet(runs["pma"] / f"{name}.parquet").query("split == 'test'")
-        areas = [
-            roc_auc_score(mine.filter(like="target:"), mine.filter(like="score:"))
-            for _, mine in twin.groupby("seed")
-        ]
-        assert stated["static_twins"][name]["test"] == pytest.approx(np.mean(areas))
+        found = saved.with_static_mixture(name).predictions("test")
+        areas = [roc_auc_score(found.targets, scores) for scores in found.scores]
+        assert saved.info.static_mixtures[name]["test"] == pytest.approx(np.mean(areas))
     assert (runs["alf"] / "weights.parquet").exists()
     assert not (runs["scalar-mix"] / "weights.parquet").exists()
-    assert run_of(runs["scalar-mix"])["static_twins"] == {}
+    assert Run.read(runs["scalar-mix"]).static_mixtures == {}
 
 
 def test_all_layers_side_by_side_know_too(runs):
@@ -133,20 +120,33 @@ def test_a_frozen_gate_stays_as_it_was_drawn(runs):
     )
     gate = [name for name in one if name.startswith("readout.gate") and name.endswith("weight")]
     torch.manual_seed(0)
-    drawn = build_readout("pma", nn.LayerNorm(WIDTH), DEPTH).state_dict()
+    drawn = build_readout("pma", nn.LayerNorm(WIDTH), WIDTH, DEPTH).state_dict()
     for name in gate:
         assert torch.equal(other[name], drawn[name.removeprefix("readout.")])
         assert not torch.equal(one[name], other[name])
 
 
-def test_permuted_labels_cannot_be_learned(features, tmp_path):
+def test_a_run_says_what_was_probed_and_how(runs, features):
+    run = Run.read(runs["layer-02"])
+    shape = ClassifierShape(
+        task=TASK, classes=("CD", "MI", "NORM"), readout="layer", layer=2, head="linear"
+    )
+    assert (run.kind, run.shape, run.encoder) == ("probe", shape, features.encoder)
+    assert (run.hashes.encoder, run.hashes.store) == ("e", "store of made")
+    assert (run.leads, run.seeds, run.source) == (("I", "II"), (0, 1), "made")
+    assert run.recipe == recipe().alone("layers", "linear")
+    files = sorted(path.name for path in runs["layer-02"].glob("classifier*"))
+    assert files == ["classifier-2.safetensors", "classifier.safetensors"]
+
+
+def test_permuted_labels_cannot_be_learned(features, made_features, tmp_path):
     rng = np.random.default_rng(6)
     permuted = rng.permutation(rng.random((RECORDS, 2)) < 0.5)
-    made = write_features(tmp_path / "permuted", features.states, permuted)
+    made = made_features(features.states, codes_of(permuted), "permuted")
     folders = probe(made, recipe(readouts=("layers", "pma", "concat")), tmp_path / "out", test=True)
     for folder in folders:
-        found = run_of(folder)["test"]["auroc"]["macro"]
-        assert abs(found["value"] - 0.5) < found["high"] - found["low"], folder.name
+        found = Run.read(folder).test.auroc.macro
+        assert abs(found.value - 0.5) < found.high - found.low, folder.name
 
 
 def oracle(features: Features, target: np.ndarray, penalty: float) -> np.ndarray:
@@ -180,22 +180,26 @@ def test_the_linear_probe_is_scikit_learns(features, labels, tmp_path, penalty):
 
 def test_test_folds_are_not_touched_before_they_may_be(features, tmp_path):
     (folder,) = probe(features, recipe(readouts=("ppa",)), tmp_path)
-    assert run_of(folder)["test"] is None
-    assert run_of(folder)["layer_weights"]["split"] == "validation"
+    run = Run.read(folder)
+    assert (run.test, run.layer_weights.split) == (None, "validation")
     assert set(pd.read_parquet(folder / "predictions.parquet")["split"]) == {"validation"}
     probe(features, recipe(readouts=("ppa",)), tmp_path, test=True)
-    assert run_of(folder)["test"] is not None
+    run = Run.read(folder)
+    assert (run.test.records, run.layer_weights.split) == (120, "test")
 
 
 def test_scoring_the_test_folds_later_changes_no_validation_score(features, tmp_path):
     given = recipe(readouts=("pma",), heads=("mlp",))
     (folder,) = probe(features, given, tmp_path)
-    before = run_of(folder)["validation"]
+    before = Run.read(folder)
     probe(features, given, tmp_path, test=True)
-    assert run_of(folder)["validation"] == before
+    scored = Run.read(folder)
+    assert scored.validation == before.validation
+    probe(features, given, tmp_path)
+    assert Run.read(folder) == scored
 
 
-def test_of_layers_that_are_trained_together_only_what_is_missing_is_written(features, tmp_path):
+def test_only_missing_runs_of_layers_that_are_trained_together_are_written(features, tmp_path):
     first, *others = probe(features, recipe(readouts=("layers",)), tmp_path, test=True)
     before = [(folder / "run.json").read_text() for folder in others]
     lost = pd.read_parquet(first / "predictions.parquet").query("split != 'test'")
@@ -206,37 +210,54 @@ def test_of_layers_that_are_trained_together_only_what_is_missing_is_written(fea
 
 
 def test_a_finished_run_is_not_made_again(features, tmp_path):
-    reported = []
+    told = []
+
+    def tell(*said) -> None:
+        told.append(said)
+
     given = recipe(readouts=("ppa", "last"))
-    first = probe(features, given, tmp_path, report=reported.append)
+    first = probe(features, given, tmp_path, progress=tell)
     before = [(folder / "run.json").read_text() for folder in first]
-    assert probe(features, given, tmp_path, report=reported.append) == first
-    assert len(reported) == 2
+    assert probe(features, given, tmp_path, progress=tell) == first
+    assert told == 2 * [("probe made", done, 2) for done in range(3)]
     assert [(folder / "run.json").read_text() for folder in first] == before
+
+
+def test_a_run_stays_whatever_other_readouts_heads_or_pace_are_asked_for(features, tmp_path):
+    (folder,) = probe(features, recipe(readouts=("ppa",)), tmp_path)
+    before = (folder / "run.json").read_text()
+    more = recipe(readouts=("last", "ppa"), heads=("mlp", "linear"), how={"checkpoint_every": 3})
+    found = probe(features, more.model_copy(update={"keep": 7.0}), tmp_path)
+    assert [each.name for each in found] == ["last-mlp", "ppa-mlp", "last-linear", "ppa-linear"]
+    assert found[-1] == folder
+    assert (folder / "run.json").read_text() == before
 
 
 def test_another_recipe_encoder_or_store_is_refused_in_the_same_folder(features, tmp_path):
     given = recipe(readouts=("ppa",))
     probe(features, given, tmp_path)
-    other_store = replace(features, about=features.about | {"store": "t"})
-    other_encoder = replace(features, about=features.about | {"encoder": "f"})
-    for made, how in (
-        (features, recipe(readouts=("ppa",), seeds=(0, 2))),
-        (other_store, given),
-        (other_encoder, given),
+    other_encoder = of(features, encoder=features.encoder.model_copy(update={"hash": "f"}))
+    for made, how, difference in (
+        (features, recipe(readouts=("ppa",), seeds=(0, 2)), r"recipe\.seeds is \[0, 1\], not"),
+        (of(features, store="t"), given, 'store is "store of made", not "t"'),
+        (other_encoder, given, 'encoder is "e", not "f"'),
     ):
-        with pytest.raises(
-            InputError, match="ppa-linear: a run of another recipe, encoder or store"
-        ):
+        message = f"ppa-linear: made from other inputs: {difference}"
+        with pytest.raises(InputError, match=message):
             probe(made, how, tmp_path)
 
 
 def test_a_leak_is_refused(features, tmp_path):
-    met = np.where(features.records["fold"] == 10, "same record as made x", "")
-    records = features.records.assign(seen=met)
+    known = np.where(features.records["fold"] == 10, "same record as made x", "")
+    records = features.records.assign(known=known)
     with pytest.raises(InputError, match="leak: the encoder was trained on 120 records of test"):
         probe(replace(features, records=records), recipe(), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_cohort_is_assembled_without_a_word_on_what_is_known(features):
+    with pytest.raises(TypeError, match="known"):
+        assemble(features.records, task(TASK), Split())
 
 
 def test_features_by_lead_are_refused(features, tmp_path):
@@ -245,20 +266,27 @@ def test_features_by_lead_are_refused(features, tmp_path):
         probe(by_lead, recipe(), tmp_path)
 
 
+def test_a_readout_or_head_that_is_not_there_is_refused_with_those_that_are(features, tmp_path):
+    with pytest.raises(InputError, match="no readout 'first'; there are last, ppa, .*, layers"):
+        probe(features, recipe(readouts=("ppa", "first")), tmp_path)
+    with pytest.raises(InputError, match="no head 'svm'; there are linear, mlp"):
+        probe(features, recipe(heads=("linear", "svm")), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_each_seed_takes_its_best_penalty_on_validation_the_strongest_of_equals(features, tmp_path):
     many = recipe(readouts=("layers",), penalties=(1e-3, 10.0, 1e-2))
-    folder = probe(features, many, tmp_path / "many")[2]
-    chosen = run_of(folder)["chosen"]
-    assert [each["seed"] for each in chosen] == [0, 1]
+    chosen = Run.read(probe(features, many, tmp_path / "many")[2]).chosen
+    assert [each.seed for each in chosen] == [0, 1]
     alone = {}
     for penalty in many.penalties:
         out = probe(
             features, many.model_copy(update={"penalties": (penalty,)}), tmp_path / str(penalty)
         )
-        alone[penalty] = [each["validation_auroc"] for each in run_of(out[2])["chosen"]]
-    for seed, each in enumerate(chosen):
-        areas = {penalty: found[seed] for penalty, found in alone.items()}
-        assert each["validation_auroc"] == pytest.approx(max(areas.values()), abs=1e-3)
+        alone[penalty] = [each.validation_auroc for each in Run.read(out[2]).chosen]
+    for place, each in enumerate(chosen):
+        areas = {penalty: found[place] for penalty, found in alone.items()}
+        assert each.validation_auroc == pytest.approx(max(areas.values()), abs=1e-3)
 
 
 def test_exclusive_classes_get_probabilities_that_sum_to_one(features, tmp_path):

@@ -1,7 +1,6 @@
 """Probes of tokens learn while the encoder runs, and nothing but them changes or grows."""
 
 import gc
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,43 +10,47 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.store import Store
+from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError
-from myocard.evaluation.probing import runs
-from myocard.evaluation.probing.streaming import TokenStream
-from myocard.evaluation.probing.tokens import probe_tokens, views
-from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
+from myocard.evaluation import probing
+from myocard.evaluation.features import extract
+from myocard.evaluation.probing import Stream, probe
+from myocard.evaluation.probing.stream import TokenStream, look
+from myocard.evaluation.probing.tokens import views_of
+from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.tokens import TOKEN_READOUTS, TokenClassifier, look
-from myocard.recipe import Optimisation, Split, TokenProbeRecipe
+from myocard.nn.readouts.registry import TOKENS
+from myocard.recipe import Optimisation, ProbeRecipe, Split
 from myocard.report import write_report
+from myocard.results.run import Run
 
 TASK = "ptbxl-all"
 SPLIT = Split(train=(1, 2, 3, 4, 5, 6), validation=(7, 8), test=(9, 10))
+VIEWS = views_of(TOKENS, 12, 3)
 
 
 class Stopped(Exception):
-    """As if the power had failed."""
+    """A stop as if the power had failed."""
 
 
-def recipe(**changes) -> TokenProbeRecipe:
-    """Three steps of twelve records."""
+def recipe(**changes) -> ProbeRecipe:
+    """A recipe of three steps of twelve records, with nothing kept in memory."""
     how = {"epochs": 1, "batch": 12, "base_learning_rate": 0.1, "weight_decay": 0.0}
     how |= {"precision": "fp32", "checkpoint_every": 1} | changes.pop("how", {})
-    given = {"task": TASK, "readouts": (*TOKEN_READOUTS,), "split": SPLIT, "resamples": 20}
-    given |= {"seeds": (0, 3), "penalties": (1e-3, 1.0), "optimisation": Optimisation(**how)}
-    return TokenProbeRecipe(**given | changes)
+    given = {"task": TASK, "readouts": (*TOKENS,), "heads": ("linear",), "split": SPLIT}
+    given |= {"resamples": 20, "seeds": (0, 3), "penalties": (1e-3, 1.0), "keep": 0.0}
+    return ProbeRecipe(**given | {"optimisation": Optimisation(**how)} | changes)
 
 
 @pytest.fixture
-def clean(checkpoint, store) -> Checkpoint:
-    """The tiny encoder, said to be trained on the training folds."""
-    corpus = store.records[store.records["fold"].isin(SPLIT.train)]
-    return replace(checkpoint, corpus=corpus.loc[:, list(CORPUS_COLUMNS)])
+def source(clean, store) -> Stream:
+    return Stream(clean, store)
 
 
-def stream_of(checkpoint: Checkpoint, store: Store, keep: float = 0.0) -> TokenStream:
-    return TokenStream(checkpoint, store, views(TOKEN_READOUTS, checkpoint.encoder.shape), keep)
+def stream_of(encoder: MyocardEncoder, store: Store, keep: float = 0.0) -> TokenStream:
+    return TokenStream(encoder, store, VIEWS, keep)
 
 
 @pytest.fixture
@@ -55,12 +58,12 @@ def stream(clean, store) -> TokenStream:
     return stream_of(clean, store)
 
 
-def run_of(folder: Path) -> dict:
-    return json.loads((folder / "run.json").read_text())
-
-
 def predictions(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / "predictions.parquet")
+
+
+def scores_of(folder: Path) -> np.ndarray:
+    return predictions(folder).filter(like="score:").to_numpy()
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -73,20 +76,34 @@ def same(one: Path, other: Path) -> bool:
     return alike and predictions(one).equals(predictions(other))
 
 
+class Steps:
+    """Progress that notes the steps on tokens, and stops after some of them."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.taken: list[int] = []
+        self.stop_after = stop_after
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what == "probe tokens of tiny":
+            self.taken.append(done)
+            if len(self.taken) == self.stop_after:
+                raise Stopped
+
+
 def test_streamed_and_kept_tokens_are_those_of_one_whole_pass(clean, store, stream):
     rows = np.array([4, 0, 7, 31])
-    signals = torch.from_numpy(store.windows(rows, clean.preprocessing))
+    signals = torch.from_numpy(store.windows(rows, clean.input))
     with torch.no_grad():
-        whole = look(clean.encoder, signals, clean.preprocessing.leads, stream.views)
+        whole = look(clean, signals, VIEWS)
     kept = stream_of(clean, store, keep=1e9)
-    kept.tokens(rows[1:3])
+    kept[rows[1:3]]
     for view, expected in whole.items():
         for found in (stream, kept):
-            parts = [found.tokens(some)[view] for some in (rows[:3], rows[3:])]
+            parts = [found[some][view] for some in (rows[:3], rows[3:])]
             assert torch.allclose(torch.cat(parts), expected, atol=2e-3)
-        assert torch.equal(kept.tokens(rows)[view], kept.tokens(rows)[view].half().float())
+        assert torch.equal(kept[rows][view], kept[rows][view].half().float())
     assert not stream.kept
-    assert kept.known.sum() == 4
+    assert kept.computed.sum() == 4
 
 
 def test_tokens_are_kept_only_if_all_fit(clean, store):
@@ -105,133 +122,169 @@ def live() -> int:
 def test_streaming_leaves_nothing_behind_however_many_records_there_are(stream):
     before = live()
     for first in range(0, 60, 12):
-        tokens = stream.tokens(np.arange(first, first + 12))
+        tokens = stream[np.arange(first, first + 12)]
     batch = sum(shown.nbytes for shown in tokens.values())
     assert live() - before == batch
 
 
-def test_keeping_tokens_changes_no_score(clean, store, stream, tmp_path):
+def test_keeping_tokens_changes_no_score(clean, store, tmp_path):
     given = recipe(seeds=(0,), readouts=("efficient-tokens", "alf-leads"))
-    streamed = probe_tokens(given, stream, tmp_path / "streamed")
-    kept = probe_tokens(given, stream_of(clean, store, keep=1e9), tmp_path / "kept")
+    streamed = probe(Stream(clean, store), given, tmp_path / "streamed")
+    keeping = given.model_copy(update={"keep": 1.0})
+    kept = probe(Stream(clean, store), keeping, tmp_path / "kept")
     for one, other in zip(streamed, kept, strict=True):
-        scores = [predictions(folder).filter(like="score:") for folder in (one, other)]
-        assert np.allclose(*scores, atol=1e-4)
+        assert np.allclose(scores_of(one), scores_of(other), atol=1e-4)
 
 
-def test_the_encoder_is_left_as_it_was_and_every_probe_learns(clean, stream, tmp_path):
-    before = clean.key
-    folders = probe_tokens(recipe(penalties=(1e-3,)), stream, tmp_path)
-    assert clean.key == before
-    assert all(p.grad is None for p in clean.encoder.parameters())
-    assert not clean.encoder.training
-    for folder, name in zip(folders, TOKEN_READOUTS, strict=True):
+def test_tokens_that_are_kept_serve_every_probe_of_the_stream(source):
+    assert source.tokens(VIEWS, 1e9) is source.tokens(VIEWS, 1e9)
+    assert source.tokens(VIEWS[:1], 1e9) is not source.tokens(VIEWS, 1e9)
+
+
+def test_the_encoder_is_left_as_it_was_and_every_probe_learns(clean, source, tmp_path):
+    before = clean.info.hash
+    folders = probe(source, recipe(penalties=(1e-3,)), tmp_path)
+    assert replace(clean).info.hash == before
+    assert all(p.grad is None for p in clean.network.parameters())
+    assert not clean.network.training
+    for folder, name in zip(folders, TOKENS, strict=True):
         torch.manual_seed(0)
-        drawn = TOKEN_READOUTS[name](12, 3)
-        start = TokenClassifier(drawn, HEADS["linear"](12, len(run_of(folder)["classes"])))
+        drawn = TOKENS[name](12, 3)
+        start = Classifier(drawn, HEADS["linear"](12, len(Run.read(folder).classes)))
         after = weights_of(folder)
         still = [k for k, v in start.named_parameters() if torch.equal(v, after[k])]
         assert (after.keys(), still) == (start.state_dict().keys(), [])
 
 
-def test_a_probe_trained_beside_others_is_the_one_trained_alone(stream, tmp_path):
+def test_a_probe_trained_beside_others_is_the_one_trained_alone(source, tmp_path):
     two = recipe(readouts=("efficient-tokens", "alf-leads"))
-    both = probe_tokens(two, stream, tmp_path / "both")
-    (alone,) = probe_tokens(recipe(readouts=("alf-leads",)), stream, tmp_path / "alone")
+    both = probe(source, two, tmp_path / "both")
+    (alone,) = probe(source, recipe(readouts=("alf-leads",)), tmp_path / "alone")
     (folder,) = [each for each in both if each.name == "alf-leads-linear"]
-    scores = [predictions(each).filter(like="score:") for each in (folder, alone)]
-    assert np.allclose(*scores, atol=1e-4)
+    assert np.allclose(scores_of(folder), scores_of(alone), atol=1e-4)
 
 
-def test_the_run_says_what_was_read_and_how_it_was_chosen(stream, tmp_path):
-    folders = probe_tokens(recipe(), stream, tmp_path)
-    assert [f.name for f in folders] == [f"{name}-linear" for name in TOKEN_READOUTS]
-    for folder, name in zip(folders, TOKEN_READOUTS, strict=True):
-        run = run_of(folder)
-        assert (run["kind"], run["readout"], run["encoder"]["layers"]) == ("probe", name, 4)
-        mean = run["layer_weights"]["mean"]
+def test_the_run_says_what_was_read_and_how_it_was_chosen(clean, store, source, tmp_path):
+    folders = probe(source, recipe(), tmp_path)
+    assert [f.name for f in folders] == [f"{name}-linear" for name in TOKENS]
+    for folder, name in zip(folders, TOKENS, strict=True):
+        run = Run.read(folder)
+        assert (run.kind, run.readout, run.encoder) == ("probe", name, clean.info)
+        assert (run.hashes.encoder, run.hashes.store) == (clean.info.hash, store.key)
+        assert run.encoder.layers == 4
+        mean = run.layer_weights.mean
         assert sum(mean) == pytest.approx(1, abs=1e-5)
         assert mean[0] == 0
-        assert [each["seed"] for each in run["chosen"]] == [0, 3]
-        assert {each["penalty"] for each in run["chosen"]} <= {1e-3, 1.0}
-    assert run_of(folders[0])["layer_weights"]["mean"] == [0, 0, 0, 1]
+        assert [each.seed for each in run.chosen] == [0, 3]
+        assert {each.penalty for each in run.chosen} <= {1e-3, 1.0}
+    assert Run.read(folders[0]).layer_weights.mean == (0, 0, 0, 1)
 
 
-def test_test_folds_are_not_touched_before_they_may_be(stream, tmp_path):
+def test_test_folds_are_not_touched_before_they_may_be(source, tmp_path):
     given = recipe(readouts=("efficient-tokens",))
-    (folder,) = probe_tokens(given, stream, tmp_path)
-    before = run_of(folder)
-    assert before["test"] is None
+    (folder,) = probe(source, given, tmp_path)
+    before = Run.read(folder)
+    assert before.test is None
     assert set(predictions(folder)["split"]) == {"validation"}
-    probe_tokens(given, stream, tmp_path, test=True)
-    assert run_of(folder)["test"]["records"] == 12
-    assert run_of(folder)["validation"] == before["validation"]
+    probe(source, given, tmp_path, test=True)
+    assert Run.read(folder).test.records == 12
+    assert Run.read(folder).validation == before.validation
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(stream, tmp_path):
+def test_a_stopped_run_goes_on_bit_for_bit(source, tmp_path):
     given = recipe(heads=("mlp",), readouts=("efficient-tokens", "alf-leads"))
-    whole = probe_tokens(given, stream, tmp_path / "whole")
-    steps = []
-
-    def stop(progress) -> None:
-        steps.append(progress.step)
-        if len(steps) == 2:
-            raise Stopped
-
+    whole = probe(source, given, tmp_path / "whole")
+    first, second = Steps(stop_after=2), Steps()
     with pytest.raises(Stopped):
-        probe_tokens(given, stream, tmp_path / "out", report=stop)
-    resumed = probe_tokens(given, stream, tmp_path / "out", report=lambda p: steps.append(p.step))
-    assert steps == [1, 2, 3]
+        probe(source, given, tmp_path / "out", progress=first)
+    resumed = probe(source, given, tmp_path / "out", progress=second)
+    assert first.taken + second.taken == [1, 2, 3]
     assert all(same(one, other) for one, other in zip(whole, resumed, strict=True))
     assert {path.name for path in resumed[0].parent.iterdir()} == {f.name for f in resumed}
 
 
-def test_a_stop_between_two_runs_costs_no_step(stream, tmp_path, monkeypatch):
-    given = recipe(readouts=("efficient-tokens", "alf-leads"))
-    whole = probe_tokens(given, stream, tmp_path / "whole")
-    write = runs.write
+def test_a_stopped_run_of_another_recipe_is_not_taken_up(source, tmp_path):
+    with pytest.raises(Stopped):
+        probe(source, recipe(), tmp_path, progress=Steps(stop_after=1))
+    message = r"made from other inputs: .*recipe\.penalties is \[0\.001, 1\.0\], not .* stopped job"
+    with pytest.raises(InputError, match=message):
+        probe(source, recipe(penalties=(1.0,)), tmp_path)
 
-    def stop(folder, *rest) -> None:
-        if "alf" in folder.name:
+
+def test_a_stop_between_two_runs_costs_no_step(source, tmp_path, monkeypatch):
+    given = recipe(readouts=("efficient-tokens", "alf-leads"))
+    whole = probe(source, given, tmp_path / "whole")
+    write = probing._write
+
+    def stop(job, each, *rest) -> None:
+        if "alf" in each.name:
             raise Stopped
-        write(folder, *rest)
+        write(job, each, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "write", stop)
+        patch.setattr(probing, "_write", stop)
         with pytest.raises(Stopped):
-            probe_tokens(given, stream, tmp_path / "out")
-    steps = []
-    found = probe_tokens(given, stream, tmp_path / "out", report=lambda p: steps.append(p.step))
-    assert steps == []
+            probe(source, given, tmp_path / "out")
+    steps = Steps()
+    found = probe(source, given, tmp_path / "out", progress=steps)
+    assert steps.taken == []
     assert all(same(one, other) for one, other in zip(whole, found, strict=True))
     assert {path.name for path in found[0].parent.iterdir()} == {f.name for f in found}
 
 
-def test_a_finished_run_is_not_made_again_and_another_recipe_is_refused(stream, tmp_path):
-    steps = []
+def test_a_finished_run_is_not_made_again_and_another_recipe_is_refused(source, tmp_path):
+    steps = Steps()
     given = recipe(readouts=("alf-leads",))
-    (folder,) = probe_tokens(given, stream, tmp_path)
+    (folder,) = probe(source, given, tmp_path)
     written = (folder / "run.json").stat().st_mtime_ns
     more = given.model_copy(update={"readouts": ("alf-leads", "attentive-tokens"), "keep": 2.0})
-    probe_tokens(more, stream, tmp_path, report=lambda p: steps.append(p.step))
+    probe(source, more, tmp_path, progress=steps)
     assert (folder / "run.json").stat().st_mtime_ns == written
-    assert len(steps) == 3
-    with pytest.raises(InputError, match="alf-leads-linear: a run of another recipe"):
-        probe_tokens(recipe(readouts=("alf-leads",), seeds=(1,)), stream, tmp_path)
+    assert len(steps.taken) == 3
+    message = r"alf-leads-linear: made from other inputs: recipe\.seeds is \[0, 3\], not \[1\]"
+    with pytest.raises(InputError, match=message):
+        probe(source, recipe(readouts=("alf-leads",), seeds=(1,)), tmp_path)
 
 
 def test_a_leak_and_an_unfit_store_are_refused(clean, store, tmp_path):
-    everything = replace(clean, corpus=store.records.loc[:, list(CORPUS_COLUMNS)])
+    everything = PretrainedOn(store.records.loc[:, list(CORPUS_COLUMNS)], ("sim",))
+    leaky = replace(clean, pretrained_on=everything)
     with pytest.raises(InputError, match="leak: the encoder was trained on 12 records of val"):
-        probe_tokens(recipe(), stream_of(everything, store), tmp_path)
-    faster = replace(clean, preprocessing=replace(clean.preprocessing, rate=500))
+        probe(Stream(leaky, store), recipe(), tmp_path)
+    faster = replace(clean, input=replace(clean.input, rate=500))
     with pytest.raises(InputError, match="the rate is 100 Hz, not 500 Hz"):
-        stream_of(faster, store)
+        Stream(faster, store)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_runs_can_be_reported(stream, tmp_path):
+def test_a_cache_has_no_tokens_to_read(clean, store, tmp_path):
+    features = extract(clean, store, tmp_path / "features")
+    message = "readout 'alf-leads' looks at tokens, which a cache of pooled states does not have"
+    with pytest.raises(InputError, match=message):
+        probe(features, recipe(readouts=("alf-leads",)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_readouts_of_tokens_take_all_labels(source, tmp_path):
+    with pytest.raises(InputError, match="trained on all labels; leave fraction at 1"):
+        probe(source, recipe(fraction=0.5), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pooled_states_of_a_stream_are_those_of_a_cache(clean, store, source, tmp_path):
+    features = extract(clean, store, tmp_path / "features", batch=64)
+    assert torch.equal(source.pooled(), features.pooled())
+    assert source.known.tolist() == features.known.tolist()
+    given = recipe(readouts=("attentive-tokens", "last", "pma"), seeds=(0,))
+    streamed = probe(source, given, tmp_path / "streamed")
+    assert [f.name for f in streamed] == ["last-linear", "pma-linear", "attentive-tokens-linear"]
+    pooled = given.model_copy(update={"readouts": ("last", "pma")})
+    cached = probe(features, pooled, tmp_path / "cached")
+    assert all(same(one, other) for one, other in zip(streamed, cached, strict=False))
+
+
+def test_its_runs_can_be_reported(source, tmp_path):
     given = recipe(readouts=("attentive-tokens",), seeds=(0,), penalties=(1.0,))
-    probe_tokens(given, stream, tmp_path / "results", test=True)
-    write_report([tmp_path / "results"], tmp_path / "report")
-    assert "attentive probe of the last layer" in (tmp_path / "report" / "report.html").read_text()
+    probe(source, given, tmp_path / "results", test=True)
+    page = write_report([tmp_path / "results"], tmp_path / "report")
+    assert "attentive probe of the last layer" in page.read_text()

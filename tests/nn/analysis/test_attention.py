@@ -37,7 +37,7 @@ def test_weights_are_those_of_pytorchs_attention_and_give_what_the_module_gives(
     assert torch.allclose(attention(tokens), mixed, atol=1e-6)
 
 
-def test_uniform_attention_has_the_entropy_of_the_tokens_and_meets_everything_alike():
+def test_uniform_attention_has_the_entropy_of_the_tokens_and_looks_everywhere_alike():
     found = attention_statistics(torch.full((2, 4, TOKENS, TOKENS), 1 / TOKENS), LEADS)
     assert found.entropy.tolist() == pytest.approx([math.log(TOKENS)] * 2)
     assert found.across.tolist() == pytest.approx([(LEADS - 1) / LEADS] * 2)

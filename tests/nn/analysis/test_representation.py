@@ -68,7 +68,7 @@ def test_records_whose_views_agree_differ_in_as_many_directions_as_their_centres
 
 
 def test_directions_in_which_views_differ_as_much_as_records_hardly_count(generator):
-    """Of ten directions two tell records apart; RankMe counts the noise too, LiDAR does not."""
+    """Two directions of ten tell records apart; RankMe counts the noise too, LiDAR does not."""
     centres = torch.zeros(2000, 1, 10)
     centres[..., :2] = torch.randn(2000, 1, 2, generator=generator)
     noise = torch.randn(2000, 2, 10, generator=generator)

@@ -12,7 +12,7 @@ from myocard.nn.baselines.minirocket import MiniRocket, dilations, kernels
 
 @pytest.fixture(scope="module")
 def oracle() -> dict[str, np.ndarray]:
-    """Made by ``tests/oracles/make_minirocket.py`` with aeon 1.6.0."""
+    """Features that ``tests/oracles/make_minirocket.py`` made with aeon 1.6.0."""
     with np.load(Path(__file__).parents[2] / "oracles" / "minirocket.npz") as file:
         return dict(file)
 

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from myocard.leads import LEADS
+from myocard.nn.encoder import patch_tokens
 from myocard.nn.objectives.contrastive import MoCo, both_ways, info_nce, nt_xent, summary
 from myocard.nn.objectives.momentum import follow, slow_copy
 from myocard.nn.objectives.views import (
@@ -61,7 +62,9 @@ def test_views_that_all_look_alike_cost_the_logarithm_of_their_number():
 
 def test_a_summary_is_the_last_layer_as_its_readout_reads_it(encoder, signals):
     whole = summary(encoder, View(encoder.embed(signals)), LEADS)
-    assert torch.allclose(whole, encoder.norm(encoder.pooled(signals)[:, -1]), atol=1e-6)
+    assert torch.allclose(
+        whole, encoder.norm(patch_tokens(encoder(signals)[-1], 12).mean(dim=(1, 2))), atol=1e-6
+    )
 
 
 def test_two_times_are_the_halves_at_the_records_own_positions(encoder, signals):

@@ -169,7 +169,9 @@ def test_hidden_patches_see_what_is_shown_and_not_each_other(encoder):
 )
 def test_token_counts_are_those_of_the_papers(preset, total, visible):
     preprocessing, patch = PRESETS[preset]
-    encoder = Encoder(EncoderShape(preprocessing.samples, patch, width=4, depth=1, heads=1))
+    encoder = Encoder(
+        EncoderShape(samples=preprocessing.samples, patch=patch, width=4, depth=1, heads=1)
+    )
     decoder = Decoder(encoder, DecoderShape(width=4, depth=1, heads=1))
     seen = []
     encoder.blocks[0].register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[1]))

@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from myocard.leads import LEADS
 from myocard.nn.objectives.decoders import Decoder, DecoderShape
+from myocard.nn.objectives.masks import same_times
 from myocard.nn.objectives.predictive import CPC, JEPA, found_among_records, latents
 
 
@@ -13,7 +14,7 @@ from myocard.nn.objectives.predictive import CPC, JEPA, found_among_records, lat
 def jepa(encoder) -> JEPA:
     torch.manual_seed(2)
     predictor = Decoder(encoder, DecoderShape(width=8, depth=1, heads=2), outputs=12)
-    return JEPA(encoder, predictor, momentum=0.5)
+    return JEPA(encoder, predictor, mask_ratio=0.75, momentum=0.5)
 
 
 def test_a_stretch_and_its_context_do_not_depend_on_later_samples(encoder, signals):
@@ -67,7 +68,7 @@ def test_the_context_does_not_see_hidden_patches_but_the_target_does(jepa, signa
 
     def hidden_times():
         torch.manual_seed(3)
-        return jepa.masking(jepa.encoder.embed(signals), 0.75).hidden
+        return same_times(jepa.encoder.embed(signals), 0.75).hidden
 
     hidden = hidden_times()
     noise = torch.where(hidden[..., None], torch.randn(4, 12, 10, 10), 0.0)

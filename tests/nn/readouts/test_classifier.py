@@ -1,16 +1,11 @@
-"""Losses against PyTorch's; cached and live states classify alike."""
+"""Losses against PyTorch's; a classifier is its head on its readout."""
 
 import torch
 from torch.nn import functional
 
-from myocard.nn.readouts.classifier import (
-    Classifier,
-    SignalClassifier,
-    classification_loss,
-    probabilities,
-)
+from myocard.nn.readouts.classifier import Classifier, classification_loss, probabilities
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.pooled import build_readout
+from myocard.nn.readouts.registry import build_readout
 
 
 def test_the_loss_of_exclusive_classes_is_pytorchs_cross_entropy(generator):
@@ -35,11 +30,12 @@ def test_probabilities_of_exclusive_classes_sum_to_one(generator):
     assert torch.allclose(probabilities(logits, exclusive=True).sum(dim=1), torch.ones(6))
 
 
-def test_signals_and_their_cached_states_are_classified_alike(encoder, signals):
+def test_a_classifier_of_pooled_states_or_of_tokens_is_its_head_on_its_readout(encoder, generator):
     torch.manual_seed(0)
-    classifier = Classifier(build_readout("pma", encoder.norm, 3), HEADS["mlp"](12, 5)).eval()
-    live = SignalClassifier(encoder, classifier).eval()
-    assert torch.equal(live(signals), classifier(encoder.pooled(signals)))
-    few = ("V1", "II")
-    live = SignalClassifier(encoder, classifier, few).eval()
-    assert torch.equal(live(signals[:, :2]), classifier(encoder.pooled(signals[:, :2], few)))
+    states = torch.randn(6, 4, 12, generator=generator)
+    tokens = torch.randn(6, 1, 9, 12, generator=generator)
+    for name, given in (("pma", states), ("attentive-tokens", tokens)):
+        readout, head = build_readout(name, encoder.norm, 12, 3), HEADS["mlp"](12, 5)
+        classifier = Classifier(readout, head).eval()
+        assert classifier(given).shape == (6, 5)
+        assert torch.equal(classifier(given), head(readout(given)))

@@ -6,7 +6,7 @@ from torch import nn
 
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.pooled import build_readout
+from myocard.nn.readouts.registry import build_readout
 from myocard.nn.readouts.stack import Stack
 
 SEEDS, CELLS, VARIANTS = 2, 3, 2
@@ -15,7 +15,7 @@ SEEDS, CELLS, VARIANTS = 2, 3, 2
 def model(readout: str, head: str, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     norm = nn.LayerNorm(12).requires_grad_(requires_grad=False)
-    made = Classifier(build_readout(readout, norm, 3), HEADS[head](12, 4))
+    made = Classifier(build_readout(readout, norm, 12, 3), HEADS[head](12, 4))
     for part in made.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0  # a stack draws other dropout than a model on its own

@@ -1,31 +1,24 @@
-"""Readouts of tokens attend as torch's own layers do, and look at patches alone."""
+"""Readouts of tokens attend as torch's own layers do, and side by side as alone."""
+
+from itertools import product
 
 import pytest
 import torch
 from torch import nn
 
-from myocard.leads import LEADS
-from myocard.nn.encoder import patch_tokens
+from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.tokens import (
-    TOKEN_READOUTS,
-    TokenClassifier,
-    TokenProbes,
-    View,
-    attend,
-    each_patch,
-    lead_means,
-    look,
-)
+from myocard.nn.readouts.registry import TOKENS
+from myocard.nn.readouts.tokens import TokenProbes, View, attend
 
 DEPTH, WIDTH, RECORDS, PATCHES = 3, 12, 6, 8
-every_readout = pytest.mark.parametrize("name", TOKEN_READOUTS)
+every_readout = pytest.mark.parametrize("name", TOKENS)
 
 
 def made(name: str, seed: int = 0) -> nn.Module:
     """A readout with weights that are large enough to tell tokens apart."""
     torch.manual_seed(seed)
-    readout = TOKEN_READOUTS[name](WIDTH, DEPTH)
+    readout = TOKENS[name](WIDTH, DEPTH)
     for value in readout.parameters():
         nn.init.normal_(value, std=0.7)
     return readout.eval()
@@ -41,7 +34,7 @@ def test_features_have_the_stated_shape_and_weights_are_shares_of_layers(name, g
     readout = made(name)
     tokens = tokens_for(readout, generator)
     assert readout(tokens).shape == (RECORDS, readout.features)
-    weights = readout.weights(tokens)
+    weights = readout.layer_weights(tokens)
     assert weights.shape == (RECORDS, DEPTH + 1)
     assert (weights >= 0).all()
     assert torch.allclose(weights.sum(dim=1), torch.ones(RECORDS))
@@ -51,7 +44,7 @@ def test_features_have_the_stated_shape_and_weights_are_shares_of_layers(name, g
 @pytest.mark.parametrize("name", ["attentive-tokens", "efficient-tokens"])
 def test_probes_of_the_last_layer_put_all_weight_on_it(name, generator):
     readout = made(name)
-    weights = readout.weights(tokens_for(readout, generator))
+    weights = readout.layer_weights(tokens_for(readout, generator))
     assert torch.equal(weights, torch.eye(DEPTH + 1)[-1].expand(RECORDS, -1))
 
 
@@ -61,7 +54,7 @@ def test_the_order_of_tokens_within_a_layer_does_not_matter(name, generator):
     tokens = tokens_for(readout, generator)
     mixed = tokens[:, :, torch.randperm(PATCHES, generator=generator)]
     assert torch.allclose(readout(mixed), readout(tokens), atol=1e-5)
-    assert torch.allclose(readout.weights(mixed), readout.weights(tokens), atol=1e-6)
+    assert torch.allclose(readout.layer_weights(mixed), readout.layer_weights(tokens), atol=1e-6)
 
 
 @every_readout
@@ -71,7 +64,7 @@ def test_queries_that_ask_nothing_take_the_mean(name, generator):
     nn.init.eye_(readout.values.weight)
     tokens = tokens_for(readout, generator)
     assert torch.allclose(readout(tokens), tokens.mean(dim=(1, 2)), atol=1e-6)
-    shown = readout.weights(tokens)[:, list(readout.view.layers)]
+    shown = readout.layer_weights(tokens)[:, list(readout.view.layers)]
     assert torch.allclose(shown, torch.full_like(shown, 1 / len(readout.view.layers)))
 
 
@@ -90,7 +83,7 @@ def test_attentive_probes_are_torchs_multi_head_attention(name, generator):
     expected, attention = whole(query, flat, flat)
     assert torch.allclose(readout(tokens), expected[:, 0], atol=1e-5)
     by_layer = attention.unflatten(2, tokens.shape[1:3]).sum(dim=3)[:, 0]
-    assert torch.allclose(readout.weights(tokens)[:, readout.view.layers.start :], by_layer)
+    assert torch.allclose(readout.layer_weights(tokens)[:, readout.view.layers.start :], by_layer)
 
 
 def test_the_efficient_probe_is_scaled_attention_to_raw_tokens_then_a_map_each(generator):
@@ -107,65 +100,61 @@ def test_the_efficient_probe_is_scaled_attention_to_raw_tokens_then_a_map_each(g
 @every_readout
 def test_gradients_reach_every_weight(name, generator):
     torch.manual_seed(0)
-    readout = TOKEN_READOUTS[name](WIDTH, DEPTH)
+    readout = TOKENS[name](WIDTH, DEPTH)
     found = readout(tokens_for(readout, generator))
     (found * torch.randn(found.shape, generator=generator)).sum().backward()
     for key, value in readout.named_parameters():
         assert value.grad.abs().max() > 1e-7, key
 
 
-def test_a_view_shows_normalised_patches_of_its_layers_and_no_separator(encoder, signals):
-    nn.init.normal_(encoder.norm.weight, 1, 0.2)
-    views = [View(range(3, 4), each_patch), View(range(1, 4), lead_means)]
-    with torch.no_grad():
-        found = look(encoder, signals, LEADS, views)
-        layers = encoder(signals)
-        last, means = found.values()
-        assert last.shape == (4, 1, 120, 12)
-        expected = encoder.norm(patch_tokens(layers[3], 12).flatten(1, 2))
-        assert torch.allclose(last[:, 0], expected, atol=1e-6)
-        pooled = encoder.norm(encoder.pooled_by_lead(signals))[:, 1:]
-        assert torch.allclose(means, pooled, atol=1e-6)
-
-
 def side_by_side() -> TokenProbes:
-    readouts = [made(name, seed) for seed in (0, 1) for name in TOKEN_READOUTS]
+    """Two classifiers of every readout, the first of each and then the second."""
+    readouts = [made(name, seed) for seed in (0, 1) for name in TOKENS]
     torch.manual_seed(3)
-    return TokenProbes([TokenClassifier(r, HEADS["linear"](WIDTH, 4)) for r in readouts])
+    members = [Classifier(readout, HEADS["linear"](WIDTH, 4)) for readout in readouts]
+    return TokenProbes(members, (2, len(TOKENS)))
 
 
 def shown_to(probes: TokenProbes, generator: torch.Generator) -> dict[View, torch.Tensor]:
     return {m.readout.view: tokens_for(m.readout, generator) for m in probes.members}
 
 
+def places(probes: TokenProbes):
+    """Each member with its place in the shape of what comes out."""
+    return zip(product(*map(range, probes.shape)), probes.members, strict=True)
+
+
 def test_probes_side_by_side_say_what_each_says_alone(generator):
     probes = side_by_side().eval()
     tokens = shown_to(probes, generator)
     assert len(tokens) == 3
-    logits, weights = probes(tokens), probes.weights(tokens)
-    for k, member in enumerate(probes.members):
+    logits, weights = probes(tokens), probes.layer_weights(tokens)
+    assert logits.shape == (2, len(TOKENS), RECORDS, 4)
+    assert weights.shape == (2, len(TOKENS), RECORDS, DEPTH + 1)
+    for place, member in places(probes):
         mine = tokens[member.readout.view]
-        assert torch.allclose(logits[k], member(mine), atol=1e-5)
-        assert torch.allclose(weights[k], member.readout.weights(mine), atol=1e-6)
+        assert torch.allclose(logits[place], member(mine), atol=1e-5)
+        assert torch.allclose(weights[place], member.readout.layer_weights(mine), atol=1e-6)
 
 
-def test_gradients_of_probes_side_by_side_do_not_meet(generator):
+def test_gradients_of_one_probe_reach_no_other(generator):
     probes = side_by_side().train()
-    (
-        probes(shown_to(probes, generator))[2].square().sum() + sum(probes.half_squares())[2]
-    ).backward()
-    for k, member in enumerate(probes.members):
+    logits, squares = probes(shown_to(probes, generator)), probes.half_squares()
+    one = (1, 2)
+    (logits[one].square().sum() + sum(each[one] for each in squares.values())).backward()
+    for place, member in places(probes):
         moved = [p.grad is not None and bool(p.grad.any()) for p in member.parameters()]
-        assert all(moved) if k == 2 else not any(moved)
+        assert all(moved) if place == one else not any(moved)
 
 
 def test_half_squares_are_those_of_the_matrices_of_each_readout_and_head():
     probes = side_by_side()
-    for member, *found in zip(probes.members, *probes.half_squares(), strict=True):
-        for value, parts in zip(
-            found, (member.readout.parameters(), [member.head[1].weight]), strict=True
-        ):
-            assert torch.allclose(value, sum(p.square().sum() for p in parts) / 2)
+    found = probes.half_squares()
+    assert [*found] == ["readout.", "head."]
+    for place, member in places(probes):
+        matrices = {"readout.": member.readout.parameters(), "head.": [member.head[1].weight]}
+        for name, values in matrices.items():
+            assert torch.allclose(found[name][place], sum(p.square().sum() for p in values) / 2)
 
 
 def test_attention_is_a_mean_within_each_record(generator):

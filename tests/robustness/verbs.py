@@ -1,0 +1,107 @@
+"""Every command that writes a folder, and tiny materials for them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from myocard import simulation
+from myocard.data.leaks import trained_on_nothing
+from myocard.data.preparation import Wanted, prepare
+from myocard.data.store import Store
+from myocard.encoders.ours import MyocardEncoder
+from myocard.evaluation.features import extract
+from myocard.evaluation.probing import probe
+from myocard.leads import LEADS
+from myocard.models.checkpoint import Checkpoint
+from myocard.recipe import ProbeRecipe, read_recipe
+
+_EVALUATION = """
+task = "ptbxl-superdiagnostic"
+min_positives = 1
+resamples = 10
+seeds = [0]
+"""
+_PROBE = f"""
+{_EVALUATION}
+readouts = ["last"]
+heads = ["linear"]
+penalties = [1e-2]
+optimisation = {{ epochs = 1, batch = 16 }}
+"""
+RECIPES = {
+    "nano.toml": """
+name = "new"
+size = "nano"
+input = { leads = ["II"] }
+corpus = [{ folds = [1] }]
+optimisation = { epochs = 2, batch = 2, base_learning_rate = 1e-3, weight_decay = 0.0 }
+""",
+    "probe.toml": _PROBE,
+    "tokens.toml": _PROBE.replace('"last"', '"attentive-tokens"'),
+    "finetune.toml": f"{_EVALUATION} optimisation = {{ epochs = 1, batch = 16 }}",
+    "ridge.toml": f'{_EVALUATION} model = "minirocket"\nfeatures = 84',
+    "tiny.toml": """
+random = []
+stores.sim = { source = "ptbxl-100", simulate = { records = 30 } }
+sweeps = [{ store = "sim", tasks = ["ptbxl-superdiagnostic"] }]
+input = { leads = ["I", "II"] }
+
+[[encoders]]
+name = "tiny"
+size = "nano"
+corpus = [{ store = "sim", folds = [1, 2] }]
+optimisation = { epochs = 1, batch = 2, base_learning_rate = 1e-3, weight_decay = 0.0 }
+
+[probing]
+readouts = ["last", "attentive-tokens"]
+heads = ["linear"]
+penalties = [1e-2]
+seeds = [0]
+resamples = 10
+split = { train = [1, 2, 3, 4], validation = [5, 6, 7], test = [8, 9, 10] }
+optimisation = { epochs = 1, batch = 16 }
+""",
+}
+RUN = "tiny/ptbxl-superdiagnostic/last-linear"
+
+ONE_FOLDER = {
+    "simulate": "simulate --records 1 --out {out}",
+    "prepare": "prepare ptbxl-100 records --jobs 1 --out {out}",
+    "fetch": "fetch store --out {out}",
+    "pretrain": "pretrain nano.toml --store store --out {out}",
+    "extract": "extract encoder store --out {out}",
+    "finetune": "finetune finetune.toml encoder store --out {out}",
+    "baseline": "baseline ridge.toml store --out {out}",
+    "report": "report results --out {out}",
+}
+"""Commands that make the folder by which ``out`` is replaced, as one."""
+
+MANY_FOLDERS = {
+    "probe": "probe probe.toml features --out {out}",
+    "probe, streamed": "probe tokens.toml --encoder encoder --store store --out {out}",
+    "transfer": f"transfer features features-b results/{RUN} --out {{out}}",
+    "layers": "layers encoder store --task ptbxl-superdiagnostic --out {out}",
+    "benchmark": "benchmark tiny.toml --jobs 1 --out {out}",
+}
+"""Commands that make folders in ``out``."""
+
+COMMANDS = ONE_FOLDER | MANY_FOLDERS
+
+
+def other_store(out: Path) -> Store:
+    """Prepare forty records of another hospital."""
+    listed = simulation.entries(40, 0, rate=100.0, site="B")
+    return prepare(listed, out, Wanted(100, 10.0, LEADS), source="b", jobs=1)
+
+
+def materials(place: Path, encoder: MyocardEncoder, store: Store, other: Store) -> None:
+    """Write all that the commands read into ``place``."""
+    encoder = replace(encoder, pretrained_on=trained_on_nothing())
+    Checkpoint(encoder, {}).save(place / "encoder")
+    (place / "store").symlink_to(store.folder)
+    (place / "store-b").symlink_to(other.folder)
+    simulation.write(place / "records", "ptbxl", count=2)
+    features = extract(encoder, store, place / "features")
+    extract(encoder, other, place / "features-b")
+    for name, text in RECIPES.items():
+        (place / name).write_text(text)
+    probe(features, read_recipe(place / "probe.toml", ProbeRecipe), place / "results")
