@@ -1,4 +1,4 @@
-"""How long does a bootstrap take? 1,000 resamples × 71 classes × PTB-XL's 2,198 test records.
+"""Time a bootstrap: 1,000 resamples × 71 classes × PTB-XL's 2,198 test records.
 
 .venv/bin/python speed/bootstrap.py
 """

@@ -1,4 +1,4 @@
-"""What do all layers cost? Pooled states of every layer against one plain forward.
+"""Time pooled states of every layer against one plain forward pass.
 
     .venv/bin/python speed/extraction.py
 
@@ -14,23 +14,24 @@ from functools import partial
 
 import torch
 
-from myocard.leads import LEADS
-from myocard.nn.encoder import Encoder
-from myocard.nn.sizes import encoder_shape
+from myocard.data.leaks import PretrainedOn
+from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import pooled_states
+from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.recipe import PRESETS
 
 BATCH, REPEATS = 16, 7
 
 
-def flops(encoder: Encoder, tokens: int) -> float:
+def flops(shape: EncoderShape, tokens: int) -> float:
     """Floating-point operations of one record's forward pass."""
-    width, depth = encoder.shape.width, encoder.shape.depth
+    width, depth = shape.width, shape.depth
     return 2 * depth * (12 * width**2 * tokens + 2 * tokens**2 * width)
 
 
-def last_layer(encoder: Encoder, signals: torch.Tensor) -> torch.Tensor:
-    x = encoder.tokens(signals, LEADS)
-    for block in encoder.blocks:
+def last_layer(encoder: MyocardEncoder, signals: torch.Tensor) -> torch.Tensor:
+    x = encoder.network.tokens(signals, encoder.input.leads)
+    for block in encoder.network.blocks:
         x = block(x)
     return encoder.norm(x)
 
@@ -46,18 +47,19 @@ def main() -> None:
     print(f"{torch.get_num_threads()} threads, batch {BATCH}, fp32, median of {REPEATS}")
     print("preset   size   plain ms/record  all layers ms/record  ratio  GFLOP/s")
     for preset in ("ecgsoup", "stmem"):
-        stated, patch = PRESETS[preset]
+        expected, patch = PRESETS[preset]
         for size in ("tiny", "small"):
-            encoder = Encoder(encoder_shape(size, samples=stated.samples, patch=patch)).eval()
-            signals = torch.randn(BATCH, 12, stated.samples)
-            tokens = 12 * (stated.samples // patch + 2)
+            shape = EncoderShape.of_size(size, samples=expected.samples, patch=patch)
+            encoder = MyocardEncoder(size, Encoder(shape).eval(), expected, PretrainedOn())
+            signals = torch.randn(BATCH, 12, expected.samples)
+            tokens = 12 * (expected.samples // patch + 2)
 
             plain = partial(last_layer, encoder, signals)
-            pooled = partial(encoder.pooled, signals)
+            pooled = partial(pooled_states, encoder, signals)
             plain(), pooled()
             pairs = [(seconds(plain), seconds(pooled)) for _ in range(REPEATS)]
             one, all_layers = (statistics.median(column) for column in zip(*pairs, strict=True))
-            rate = flops(encoder, tokens) * BATCH / one / 1e9
+            rate = flops(shape, tokens) * BATCH / one / 1e9
             print(
                 f"{preset:8} {size:6} {1e3 * one / BATCH:12.1f} {1e3 * all_layers / BATCH:18.1f} "
                 f"{all_layers / one:12.3f} {rate:8.0f}"

@@ -1,4 +1,4 @@
-"""What grows with the number of records? Time a record and memory of every stage, decade by decade.
+"""Measure what grows with the number of records: time a record and memory of every stage.
 
     .venv/bin/python speed/growth.py [--largest 100000]
 
@@ -23,20 +23,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from myocard.data.batches import Part, Shuffled, Windows, shuffled
+from myocard.data.leaks import nothing_known, trained_on_nothing
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.store import FILES, Store
+from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import Layer
 from myocard.evaluation.features import extract
-from myocard.evaluation.probing import Job, stacks
+from myocard.evaluation.probing import pooled, stacks
+from myocard.evaluation.probing.job import Job
 from myocard.files.manifest import STORE
 from myocard.leads import LEADS
-from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
-from myocard.nn.encoder import Encoder
-from myocard.nn.sizes import encoder_shape
+from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.recipe import ProbeRecipe
+from myocard.results.run import EncoderInfo
 from myocard.simulation import entries
 from myocard.tasks.cohort import Cohort
 
@@ -122,11 +125,29 @@ def batches(folder: Path, records: int) -> int:
 
 def states(folder: Path, records: int) -> int:
     """Extract the states of the `nano` encoder."""
-    encoder = Encoder(encoder_shape("nano", samples=250, patch=50)).eval()
-    nothing = pd.DataFrame(columns=list(CORPUS_COLUMNS), dtype=str)
-    made = Checkpoint("nano", encoder, STATED, nothing)
-    extract(made, opened(folder, records), folder / f"features-{records}")
+    network = Encoder(EncoderShape.of_size("nano", samples=250, patch=50)).eval()
+    encoder = MyocardEncoder("nano", network, STATED, trained_on_nothing())
+    extract(encoder, opened(folder, records), folder / f"features-{records}")
     return records
+
+
+class Noise:
+    """States of no encoder, as a source for probes."""
+
+    encoder = EncoderInfo(name="noise")
+    store = "noise"
+    leads = LEADS
+
+    def __init__(self, states: Tensor) -> None:
+        records, layers, width = states.shape
+        self.states = states
+        self.layers = layers * (Layer("noise", width),)
+        self.records = pd.DataFrame(index=range(records))
+        self.known = nothing_known(self.records)
+        self.norm = nn.LayerNorm(width).requires_grad_(requires_grad=False)
+
+    def pooled(self) -> Tensor:
+        return self.states
 
 
 def probe(folder: Path, records: int) -> int:
@@ -137,16 +158,28 @@ def probe(folder: Path, records: int) -> int:
     for first in range(0, records, 1000):
         cached[first : first + 1000] = rng.standard_normal((1000, *shape[1:]), np.float32)
     targets = cached[:, 3, :CLASSES] + rng.standard_normal((records, CLASSES)) > 1
-    rows, ids = np.arange(records), np.arange(records)
-    splits = dict.fromkeys(("train", "validation", "test"), rows)
-    names = tuple(map(str, range(CLASSES)))
-    cohort = Cohort("any", "noise", names, {}, False, targets, splits, ids, ids, {})
+    splits = dict.fromkeys(("train", "validation", "test"), np.arange(records))
     recipe = ProbeRecipe(task="any", readouts=("ppa",), heads=("linear",), seeds=(0,))
-    norm = nn.LayerNorm(WIDTH).requires_grad_(requires_grad=False)
-    job = Job(norm, torch.from_numpy(cached), cohort, recipe)
-    (cells,) = stacks(recipe, DEPTH)
-    job.train("linear", job.readouts(cells), ["validation"])
+    (probes,) = stacks(recipe, DEPTH)
+    pooled.train(Job(Noise(torch.from_numpy(cached)), cohort(targets, splits), recipe), probes)
     return records
+
+
+def cohort(targets: np.ndarray, splits: dict[str, np.ndarray]) -> Cohort:
+    """Records of a task that there is not, a patient each."""
+    ids = np.arange(len(targets)).astype(object)
+    return Cohort(
+        task="any",
+        source="noise",
+        classes=tuple(map(str, range(targets.shape[1]))),
+        left_out={},
+        exclusive=False,
+        targets=targets,
+        rows=splits,
+        ids=ids,
+        patients=ids,
+        folds={},
+    )
 
 
 STAGES: dict[str, Callable[[Path, int], int]] = {

@@ -1,4 +1,4 @@
-"""How long does one record take, from nothing and when the model is there?
+"""Time one record, from nothing and when the model is there.
 
     .venv/bin/python speed/latency.py
 
@@ -15,40 +15,41 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
-from myocard import load
+from myocard import from_pretrained
+from myocard.data.leaks import trained_on_nothing
 from myocard.data.signal import Band, Preprocessing
-from myocard.models.checkpoint import CORPUS_COLUMNS, Checkpoint
-from myocard.models.classifier import ClassifierShape
-from myocard.nn.encoder import Encoder
-from myocard.nn.sizes import encoder_shape
+from myocard.encoders.ours import MyocardEncoder
+from myocard.models.checkpoint import Checkpoint
+from myocard.models.classifier import build_classifier
+from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.results.run import ClassifierShape
 from myocard.simulation import simulate
 
 SIZES = {"tiny": 60, "base": 15}
 COLD = """
 import sys
 import numpy as np
-from myocard import Record, load
-model = load(sys.argv[1])
-model.scores(Record.from_array(np.load(sys.argv[2]), 500, model.checkpoint.preprocessing.leads))
+from myocard import from_pretrained
+model = from_pretrained(sys.argv[1])
+model.predict_proba(np.load(sys.argv[2]), rate=500, leads=model.encoder.input.leads)
 """
 
 
 def save(size: str, folder: Path) -> None:
-    encoder = Encoder(encoder_shape(size, samples=2250, patch=75))
-    shape = ClassifierShape("ptbxl-superdiagnostic", ("MI", "CD"), "pma", None, "linear")
-    classifier = shape.build(encoder.norm, encoder.shape.depth)
-    nothing = pd.DataFrame(columns=list(CORPUS_COLUMNS), dtype=str)
-    stated = Preprocessing(250, 2250, band=Band(highpass=0.67, lowpass=40.0))
-    about = {"classifier": asdict(shape)}
+    network = Encoder(EncoderShape.of_size(size, samples=2250, patch=75)).eval()
+    expected = Preprocessing(250, 2250, band=Band(highpass=0.67, lowpass=40.0))
+    encoder = MyocardEncoder(size, network, expected, trained_on_nothing())
+    shape = ClassifierShape(
+        task="ptbxl-superdiagnostic", classes=("MI", "CD"), readout="pma", head="linear"
+    )
+    classifier = build_classifier(shape, encoder.norm, encoder.layers)
     rest = {name: value.clone() for name, value in classifier.state_dict().items()}
-    Checkpoint(size, encoder, stated, nothing, about, rest).save(folder)
+    Checkpoint(encoder, rest, shape).save(folder)
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
@@ -71,9 +72,9 @@ def cold(code: str, *arguments: str) -> str:
 
 
 def warm(folder: Path, times: int) -> str:
-    model, record = load(folder), simulate(0, 0).record
-    model.scores(record)
-    runs = np.array([timed(lambda: model.scores(record)) for _ in range(times)]) * 1e3
+    model, record = from_pretrained(folder), simulate(0, 0).record
+    model.predict_proba(record)
+    runs = np.array([timed(lambda: model.predict_proba(record)) for _ in range(times)]) * 1e3
     middle, *tail = np.percentile(runs[:, 0], [50, 95, 99])
     used = np.percentile(runs[:, 1], [50, 95, 99])
     return (

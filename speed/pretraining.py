@@ -1,4 +1,4 @@
-"""What does a step of pretraining cost, by decoder, and how much of the machine does it use?
+"""Measure what a step of pretraining costs, by decoder, and how much of the machine it uses.
 
     .venv/bin/python speed/pretraining.py [size …]
 
@@ -16,11 +16,11 @@ from collections.abc import Callable
 import torch
 
 from myocard.leads import LEADS
-from myocard.nn.encoder import Encoder
+from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.objectives.decoders import Decoder, DecoderShape, HiddenOnly
 from myocard.nn.objectives.masked import MaskedAutoencoder, last_layer
 from myocard.nn.objectives.masks import visible_count
-from myocard.nn.sizes import DECODERS, encoder_shape
+from myocard.nn.sizes import SIZES
 from myocard.recipe import PRESETS
 from myocard.training.loop import decay_groups, precision
 
@@ -36,7 +36,7 @@ def attention_and_mlp(tokens: int, width: int, *, asking: int, looked_at: int) -
 
 
 def flops(encoder: Encoder, shape: DecoderShape, *, hidden_only: bool) -> float:
-    """Of one record's step, which costs three forward passes."""
+    """Floating-point operations of one record's step, which costs three forward passes."""
     patches = encoder.shape.samples // encoder.shape.patch
     visible = visible_count(patches, 0.75)
     tokens = len(LEADS) * (visible + 2)
@@ -50,10 +50,11 @@ def flops(encoder: Encoder, shape: DecoderShape, *, hidden_only: bool) -> float:
 
 
 def contestants(encoder: Encoder, size: str) -> dict[str, MaskedAutoencoder]:
+    shape = DecoderShape(*SIZES[size].decoder)
     decoders = {
         "papers": Decoder(encoder, PAPERS),
-        "full": Decoder(encoder, DECODERS[size]),
-        "hidden": HiddenOnly(encoder, DECODERS[size]),
+        "full": Decoder(encoder, shape),
+        "hidden": HiddenOnly(encoder, shape),
     }
     return {
         name: MaskedAutoencoder(encoder, decoder, mixture=last_layer)
@@ -86,10 +87,10 @@ def main(sizes: list[str]) -> None:
     print(f"{torch.get_num_threads()} threads, {'bf16' if half else 'fp32'}, least of {REPEATS}")
     print("preset   size  batch  decoder  ms/step  GFLOP/step  GFLOP/s  of the ceiling  speed-up")
     for preset in ("ecgsoup", "stmem"):
-        stated, patch = PRESETS[preset]
+        expected, patch = PRESETS[preset]
         for size in sizes:
-            encoder = Encoder(encoder_shape(size, samples=stated.samples, patch=patch))
-            signals = torch.randn(BATCHES[size], len(LEADS), stated.samples)
+            encoder = Encoder(EncoderShape.of_size(size, samples=expected.samples, patch=patch))
+            signals = torch.randn(BATCHES[size], len(LEADS), expected.samples)
             models = contestants(encoder, size)
             steps = {name: stepper(model, signals, half) for name, model in models.items()}
             steps["ceiling"] = lambda: square @ square
@@ -100,7 +101,7 @@ def main(sizes: list[str]) -> None:
             least = {name: min(found[1:]) for name, found in times.items()}
             ceiling = 2 * SIDE**3 / least["ceiling"]
             for name in models:
-                shape = PAPERS if name == "papers" else DECODERS[size]
+                shape = PAPERS if name == "papers" else DecoderShape(*SIZES[size].decoder)
                 count = len(signals) * flops(encoder, shape, hidden_only=name == "hidden")
                 rate = count / least[name]
                 print(

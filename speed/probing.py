@@ -1,4 +1,4 @@
-"""What does every readout on the cache cost? All, linear head, five penalties, five classes.
+"""Measure what every readout on the cache costs: linear head, five penalties, five classes.
 
     .venv/bin/python speed/probing.py [--records 17000] [--epochs 10] [--threads 2]
 
@@ -15,16 +15,18 @@ import warnings
 
 import numpy as np
 import torch
+from growth import Noise, cohort
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from myocard.evaluation.probing import Job, is_learned, stacks
-from myocard.nn.readouts.pooled import READOUTS
+from myocard.evaluation.probing import pooled, stacks
+from myocard.evaluation.probing.job import Job
+from myocard.evaluation.probing.solving import solve
+from myocard.nn.readouts.registry import POOLED, build_readout
 from myocard.recipe import ProbeRecipe
-from myocard.tasks.cohort import Cohort
 
 DEPTH, WIDTH, CLASSES, AXES = 12, 768, 5, 128
 KNOWING = (5, 6, 7)
@@ -52,20 +54,18 @@ def cache(records: int) -> tuple[Tensor, Tensor]:
     return states, known > torch.stack(limits)
 
 
-def cohort(targets: Tensor) -> Cohort:
-    rows = np.random.default_rng(0).permutation(len(targets))
-    train, validation, test = np.split(rows, [len(rows) * 8 // 10, len(rows) * 9 // 10])
-    splits, ids = {"train": train, "validation": validation, "test": test}, rows.astype(object)
-    names = tuple(map(str, range(CLASSES)))
-    return Cohort("any", "noise", names, {}, False, targets.numpy(), splits, ids, ids, {})
+def split(records: int) -> dict[str, np.ndarray]:
+    rows = np.random.default_rng(0).permutation(records)
+    parts = np.split(rows, [records * 8 // 10, records * 9 // 10])
+    return dict(zip(("train", "validation", "test"), parts, strict=True))
 
 
 def job(readout: str, epochs: float, states: Tensor, targets: Tensor) -> Job:
     given = {"task": "any", "readouts": (readout,), "heads": ("linear",), "seeds": (0,)}
     recipe = ProbeRecipe(**given | {"penalties": PENALTIES})
     how = recipe.optimisation.model_copy(update={"epochs": epochs, "batch": 256})
-    norm = nn.LayerNorm(WIDTH).requires_grad_(requires_grad=False)
-    return Job(norm, states, cohort(targets), recipe.model_copy(update={"optimisation": how}))
+    chosen = recipe.model_copy(update={"optimisation": how})
+    return Job(Noise(states), cohort(targets.numpy(), split(len(targets))), chosen)
 
 
 def ceiling() -> float:
@@ -79,43 +79,40 @@ def ceiling() -> float:
 
 
 def operations(readout: str, epochs: float, states: Tensor, targets: Tensor) -> float:
-    """FLOP of a readout, counted apart and for one epoch, since counting slows what it counts."""
-    once = job(readout, 1, states, targets)
-    (cells,) = stacks(once.recipe, DEPTH)
-    with FlopCounterMode(display=False) as whole:
-        once.train("linear", once.readouts(cells), ["validation"])
-    found = whole.get_total_flops()
-    if is_learned("linear", once.readouts(cells)[0][0]):
-        with FlopCounterMode(display=False) as epoch:
-            once.descend("linear", once.readouts(cells))
-        found += (epochs - 1) * epoch.get_total_flops()
-    return found
+    """FLOP of a readout, from one epoch and from two, since counting slows what it counts."""
+    counts = []
+    for few in (1, 2):
+        work = job(readout, few, states, targets)
+        (probes,) = stacks(work.recipe, DEPTH)
+        with FlopCounterMode(display=False) as counter:
+            pooled.train(work, probes)
+        counts.append(counter.get_total_flops())
+    return counts[0] + (epochs - 1) * (counts[1] - counts[0])
 
 
 def measure(readout: str, epochs: float, states: Tensor, targets: Tensor) -> float:
     work = job(readout, epochs, states, targets)
-    (cells,) = stacks(work.recipe, DEPTH)
+    (probes,) = stacks(work.recipe, DEPTH)
     began, clock = time.process_time(), time.perf_counter()
-    found = work.train("linear", work.readouts(cells), ["validation"])
+    found = pooled.train(work, probes)
     seconds, clock = time.process_time() - began, time.perf_counter() - clock
-    best = max(each.chosen[0]["validation_auroc"] for each in found)
+    best = max(each.chosen[0].validation_auroc for each in found)
     work_done = operations(readout, epochs, states, targets) / 1e9
     timing = f"{seconds:7.1f} {clock:7.1f} {work_done:8.0f} {work_done / seconds:9.1f}"
-    print(f"{readout:18}{len(cells):3} {timing} {best:8.4f}", flush=True)
+    print(f"{readout:18}{len(probes):3} {timing} {best:8.4f}", flush=True)
     return seconds
 
 
 def against_scikit_learn(states: Tensor, targets: Tensor) -> None:
     """One layer, one penalty, both from nothing, and how far apart they rank validation."""
-    work, layer, penalty = job("layers", 1, states, targets), 6, 1e-2
-    (cells,) = stacks(work.recipe, DEPTH)
-    readout = work.readouts(cells)[0][layer]
+    layer, penalty, rows = 6, 1e-2, split(len(targets))
+    readout = build_readout("layer", Noise(states).norm, WIDTH, DEPTH, layer)
     began = time.process_time()
-    (mine,) = work.solve(readout, 0, [penalty])
+    read = readout(states[rows["train"]].float())
+    (mine,) = solve(read, targets[rows["train"]].float(), [penalty], exclusive=False)
     ours = time.process_time() - began
-    rows = work.cohort.rows
-    train, held = (mine.head[0](readout(states[rows[k]].float())) for k in ("train", "validation"))
-    own = mine.head[1](held).detach().numpy()
+    train, held = (mine[0](readout(states[rows[k]].float())) for k in ("train", "validation"))
+    own = mine[1](held).detach().numpy()
     warnings.simplefilter("ignore", ConvergenceWarning)
     theirs, apart = 0.0, 0.0
     for k in range(CLASSES):
@@ -139,7 +136,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=17_000)
     parser.add_argument("--epochs", type=float, default=10)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--readouts", nargs="*", default=["layers", *READOUTS])
+    parser.add_argument("--readouts", nargs="*", default=["layers", *POOLED])
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     states, targets = cache(given.records)
@@ -147,7 +144,7 @@ def main() -> None:
     print(f"{given.threads} threads, {given.records} records, {given.epochs:g} epochs of mixtures")
     print(f"matrix ceiling {peak / 1e9:.0f} GFLOP/s a core")
     against_scikit_learn(states, targets)
-    print("readout         cells   CPU s    wall  GFLOP   GFLOP/s   AUROC")
+    print("readout        probes   CPU s    wall  GFLOP   GFLOP/s   AUROC")
     whole = sum(measure(each, given.epochs, states, targets) for each in given.readouts)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(

@@ -1,4 +1,4 @@
-"""Is a step faster in two processes of one thread than in one process of one or of two threads?
+"""Compare a step in two processes of one thread with one in one process of one or two threads.
 
     .venv/bin/python speed/processes.py
 
@@ -18,7 +18,7 @@ from pathlib import Path
 RECIPE = """
 name = "shared"
 size = "tiny"
-corpus = [{ store = "store" }]
+corpus = [{}]
 [optimisation]
 epochs = 4
 batch = 16
@@ -40,8 +40,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "recipe.toml").write_text(RECIPE)
-        run([*MYOCARD, "simulate", "records", "--records", "128"], 1, folder)
-        run([*MYOCARD, "prepare", "ptbxl-100", "records", "store"], 1, folder)
+        run([*MYOCARD, "simulate", "--out", "records", "--records", "128"], 1, folder)
+        run([*MYOCARD, "prepare", "ptbxl-100", "records", "--out", "store"], 1, folder)
         logs = {}
         for label, start, threads, how in (
             ("1 process, 1 thread", MYOCARD, 1, []),
@@ -49,7 +49,8 @@ def main() -> None:
             ("2 processes, 1 thread each", SHARED, 1, []),
             ("2 processes, FSDP", SHARED, 1, ["--fsdp"]),
         ):
-            run([*start, "pretrain", "recipe.toml", label, *how], threads, folder)
+            pretrain = [*start, "pretrain", "recipe.toml", "--store", "store", "--out", label]
+            run([*pretrain, *how], threads, folder)
             lines = (folder / label / "log.jsonl").read_text().splitlines()
             logs[label] = [json.loads(line) for line in lines]
         alone, *_ = logs.values()

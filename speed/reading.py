@@ -1,4 +1,4 @@
-"""From WFDB files to batches: ours beside the published way, one record after the other.
+"""Time the way from WFDB files to batches: ours beside the published one, record after record.
 
     .venv/bin/python speed/reading.py
 
@@ -29,7 +29,7 @@ from scipy.signal import butter, resample, sosfiltfilt
 from myocard import simulation
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.fingerprint import fingerprint
-from myocard.data.formats.reading import read_wfdb
+from myocard.data.formats.wfdb import read_wfdb
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import conform
 from myocard.data.sources import entries
@@ -97,19 +97,20 @@ def main() -> None:
         simulation.write(folder / "raw", "ptbxl", count=RECORDS)
         found = entries("ptbxl-500", folder / "raw")
         stems = [entry.path.with_suffix("") for entry in found]
-        # What a store costs apart from its records is shared by as many as a small source has.
+        # The cost of a store apart from its records is shared by as many as a small source has.
         listed = [replace(e, id=f"{e.id}-{copy}") for copy in range(COPIES) for e in found]
         records = [read_wfdb(stem) for stem in stems[:64]]
 
         def prepared(preset: str) -> Store:
-            stated, _ = PRESETS[preset]
-            wanted = Wanted(stated.rate, 10.0, stated.leads, stated.band, allow=("duplicate",))
+            expected, _ = PRESETS[preset]
+            leads, band = expected.leads, expected.band
+            wanted = Wanted(expected.rate, 10.0, leads, band, allow=("duplicate",))
             out = folder / f"store-{next(numbers)}"
             return prepare(listed, out, wanted, source="simulated", jobs=1)
 
-        stated, _ = PRESETS["stmem"]
+        expected, _ = PRESETS["stmem"]
         store = prepared("stmem")
-        windows = Windows([Part(store, np.arange(RECORDS))], stated)
+        windows = Windows([Part(store, np.arange(RECORDS))], expected)
         files = [folder / f"{number}.npy" for number in range(48)]
         for file, signal in zip(files, store.signals, strict=False):
             np.save(file, signal.astype(np.float32))
@@ -121,7 +122,7 @@ def main() -> None:
                 "resample, sosfiltfilt": each(
                     lambda signal: published_filter(resample(signal, 2500, axis=-1)), signals[:16]
                 ),
-                "conform": each(lambda s: conform(s, 500, 250, stated.band), signals),
+                "conform": each(lambda s: conform(s, 500, 250, expected.band), signals),
                 "fingerprint": each(fingerprint, records),
                 "sha256": each(lambda record: record.sha256, records),
                 "published record": each(published_record, stems[:16]),
