@@ -1,4 +1,4 @@
-"""What is an encoder worth away from where it was trained? The tables of docs/results.md.
+"""Worth of an encoder away from where it was trained: the tables of docs/results.md.
 
     .venv/bin/myocard benchmark ood-simulated out --test
     .venv/bin/python docs/experiments/hospitals.py out/results
@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from myocard.report.pairs import compare
-from myocard.report.runs import Run, read_run
+from myocard.report.compare.pairs import compare
+from myocard.results.run import Run
+from myocard.results.saved import SavedRun
 
 PLACES = {
     "A to A": "a/leads-12/labels-1",
@@ -46,14 +47,14 @@ def differences() -> Iterator[tuple[str, Side, Side]]:
 def table(results: Path, task: str) -> None:
     places = {n: p for n, p in PLACES.items() if (results / p / TRAINED[0] / task).exists()}
 
-    def run(place: str, side: Side) -> Run:
+    def run(place: str, side: Side) -> SavedRun:
         encoder, readout = side
         folder = results / place / encoder / task / f"{readout}-linear"
-        return read_run(folder, str(folder))
+        return SavedRun(folder, str(folder), Run.read(folder))
 
     print(f"\n| {task} | {' | '.join(places)} |\n|{'---|' * (len(places) + 1)}")
     for encoder in (*TRAINED, RANDOM):
-        scored = [run(place, (encoder, "last")).states.test for place in places.values()]
+        scored = [run(place, (encoder, "last")).info.test for place in places.values()]
         cells = [m.auroc.macro for m in scored if m is not None]
         told = [f"{c.value:.3f} [{c.low:.3f}, {c.high:.3f}]" for c in cells]
         print(f"| {encoder} | {' | '.join(told)} |", flush=True)

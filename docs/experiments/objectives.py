@@ -1,4 +1,4 @@
-"""What is each objective worth, for the same processor time, on simulated records?
+"""Worth of each objective, for the same processor time, on simulated records.
 
     .venv/bin/python docs/experiments/objectives.py [seconds [objective ...]]
 
@@ -13,8 +13,8 @@ split and one seed of the training.
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -26,12 +26,12 @@ from sklearn.preprocessing import StandardScaler
 from myocard.data.batches import Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.store import Store
-from myocard.metrics.scores import difference, macro_resamples
+from myocard.metrics.summary import difference, macro_resamples
 from myocard.nn.analysis.representation import effective_rank
-from myocard.nn.encoder import Encoder
-from myocard.pretraining.objectives import Objective
+from myocard.nn.encoder import Encoder, patch_tokens
+from myocard.pretraining.objectives import OBJECTIVES, Model
 from myocard.pretraining.pretrain import build, select
-from myocard.recipe import CorpusPart, InputSettings, ObjectiveName, Optimisation, PretrainRecipe
+from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
 from myocard.simulation import entries
 from myocard.tasks.task import task
 from myocard.training.loop import fit
@@ -46,11 +46,11 @@ def simulated(folder: Path) -> Store:
     return prepare(entries(RECORDS, 0, rate=100.0), folder, wanted, source="simulated", jobs=1)
 
 
-def recipe(objective: str, store: Store) -> PretrainRecipe:
+def recipe(objective: str) -> PretrainRecipe:
     how = {"epochs": 1.0, "batch": BATCH, "base_learning_rate": 1.6e-2, "weight_decay": 0.01}
     return PretrainRecipe(
         name=objective,
-        corpus=(CorpusPart(store=store.folder, folds=TRAIN),),
+        corpus=(CorpusPart(folds=TRAIN),),
         input=INPUT,
         size="nano",
         objective=objective,
@@ -58,14 +58,14 @@ def recipe(objective: str, store: Store) -> PretrainRecipe:
     )
 
 
-def train(objective: str, store: Store, seconds: float) -> tuple[Objective, list[float]]:
+def train(objective: str, store: Store, seconds: float) -> tuple[Model, list[float]]:
     """Steps of the number that takes so many seconds; the cost of one is tried on another model."""
-    wanted = recipe(objective, store)
-    windows = Windows([select(part) for part in wanted.corpus], STATED)
+    wanted = recipe(objective)
+    windows = Windows([select(part, store) for part in wanted.corpus], STATED)
     order = Shuffled(len(windows), BATCH, 0)
     losses: list[float] = []
 
-    def run(model: Objective, steps: int) -> float:
+    def run(model: Model, steps: int) -> float:
         losses.clear()
         began = time.process_time()
         few = {"epochs": float(steps), "warmup_epochs": 0.1 * steps}
@@ -75,13 +75,13 @@ def train(objective: str, store: Store, seconds: float) -> tuple[Objective, list
             batches=lambda numbers: shuffled(windows, order, numbers),
             steps_per_epoch=1,
             settings=wanted.optimisation.model_copy(update=few),
-            report=lambda progress: losses.append(progress.loss),
+            report=lambda done: losses.append(done.loss),
         )
         return (time.process_time() - began) / steps
 
-    run(build(wanted, STATED), 1)
-    cost = run(build(wanted, STATED), 4)
-    model = build(wanted, STATED)
+    run(build(wanted), 1)
+    cost = run(build(wanted), 4)
+    model = build(wanted)
     run(model, max(20, round(seconds / cost)))
     return model, losses
 
@@ -91,15 +91,20 @@ def readouts(encoder: Encoder, store: Store) -> tuple[torch.Tensor, torch.Tensor
     """LN(h_L) and PPA of every record."""
     windows = Windows([Part(store, np.arange(len(store.records)))], STATED)
     batches = in_order(windows, batch=50)
-    pooled = torch.cat([encoder.pooled(batch, STATED.leads) for batch in batches])
+    pooled = torch.cat([torch.stack(list(_means(encoder, batch)), dim=1) for batch in batches])
     return encoder.norm(pooled[:, -1]), encoder.norm(pooled[:, 1:].mean(dim=1))
+
+
+def _means(encoder: Encoder, signals: torch.Tensor) -> Iterator[torch.Tensor]:
+    for tokens in encoder.layers(encoder.tokens(signals, STATED.leads)):
+        yield patch_tokens(tokens, len(STATED.leads)).mean(dim=(1, 2))
 
 
 def resamples(features: torch.Tensor, store: Store) -> NDArray[np.floating]:
     """Macro AUROC of the test records, and of each resample of their patients."""
     targets, kept = task("ptbxl-all").targets(store.records["codes"].map(list))
-    seen = store.records["fold"].isin(TRAIN).to_numpy()
-    train, test = kept & seen, kept & ~seen
+    trained = store.records["fold"].isin(TRAIN).to_numpy()
+    train, test = kept & trained, kept & ~trained
     common = np.minimum(targets[train].sum(axis=0), targets[test].sum(axis=0)) >= 10
 
     def score(target: NDArray[np.bool_]) -> NDArray[np.floating]:
@@ -119,7 +124,7 @@ def line(
     found = resamples(ppa, store)
     fall = f"{np.mean(losses[:5]):6.3f} {np.mean(losses[-20:]):6.3f}" if losses else " " * 13
     gain = difference(found, before)
-    told = f"{gain['difference']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+    told = f"{gain.difference:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
     scores = f"{resamples(last, store)[0]:.3f}  {found[0]:.3f}"
     return f"{name:9} {len(losses):5} {fall}  {scores}  {told}  {effective_rank(last):5.1f}"
 
@@ -128,10 +133,10 @@ def main(seconds: str = "60", *names: str) -> None:
     print("objective steps  start    end   last    PPA  gain of PPA [95 %]        rank")
     with tempfile.TemporaryDirectory() as folder:
         store = simulated(Path(folder) / "store")
-        random = build(recipe("mae", store), STATED).encoder.eval()
+        random = build(recipe("mae")).encoder.eval()
         before = resamples(readouts(random, store)[1], store)
         print(line("random", random, store, [], before), flush=True)
-        for name in names or get_args(ObjectiveName):
+        for name in names or OBJECTIVES:
             model, losses = train(name, store, float(seconds))
             print(line(name, model.encoder, store, losses, before), flush=True)
 
