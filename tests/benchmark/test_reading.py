@@ -20,7 +20,7 @@ from myocard.files.step import read_inputs, write_inputs
 from myocard.nn.readouts.registry import TOKENS as TOKEN_READOUTS
 from myocard.recipe import ProbeRecipe
 
-GRID = """
+GIVEN = """
 [stores.one]
 source = "ptbxl-100"
 simulate = { records = 100 }
@@ -59,8 +59,8 @@ encoders = ["mine"]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "grid.toml"
-    path.write_text(GRID)
+    path = tmp_path / "benchmark.toml"
+    path.write_text(GIVEN)
     return path
 
 
@@ -82,15 +82,15 @@ def test_a_sweep_is_every_combination_once(file: Path) -> None:
 
 def test_a_trial_that_two_sweeps_ask_for_is_one(file: Path) -> None:
     once = len(read_benchmark(str(file)).trials(["mine"]))
-    file.write_text(GRID + AGAIN)
+    file.write_text(GIVEN + AGAIN)
     assert len(read_benchmark(str(file)).trials(["mine"])) == once
-    file.write_text(GRID + AGAIN + "probing = { seeds = [7] }")
+    file.write_text(GIVEN + AGAIN + "probing = { seeds = [7] }")
     with pytest.raises(InputError, match="different settings"):
         read_benchmark(str(file)).trials(["mine"])
 
 
 def test_readouts_of_tokens_are_one_trial_a_task_and_others_one_each(file: Path) -> None:
-    file.write_text(GRID.replace('["last", "pma"]', '["ppa", "pma"]') + TOKENS)
+    file.write_text(GIVEN.replace('["last", "pma"]', '["ppa", "pma"]') + TOKENS)
     benchmark = read_benchmark(str(file))
     trials = benchmark.trials(["mine", "random"])
     of_tokens = [trial for trial in trials if trial.of_tokens]
@@ -120,7 +120,7 @@ def test_trials_on_tokens_of_one_encoder_share_its_stream(
     encoder: MyocardEncoder,
     store: Store,
 ) -> None:
-    file.write_text(GRID.replace('["last", "pma"]', '["ppa", "pma"]') + TOKENS)
+    file.write_text(GIVEN.replace('["last", "pma"]', '["ppa", "pma"]') + TOKENS)
     two = {"mine": encoder, "random": encoder.randomised(0)}
     trials = [trial for trial in read_benchmark(str(file)).trials([*two]) if trial.of_tokens]
     asked: list[tuple[Stream, str, Path]] = []
@@ -141,7 +141,7 @@ def test_trials_on_tokens_of_one_encoder_share_its_stream(
 
 def test_no_states_are_cached_for_readouts_of_tokens(file: Path) -> None:
     alone = "[[sweeps]]\nstore = 'one'\ntasks = ['ptbxl-all']\nlead_sets = ['I']\n"
-    file.write_text(GRID + alone + "probing = { readouts = ['alf-tokens'] }")
+    file.write_text(GIVEN + alone + "probing = { readouts = ['alf-tokens'] }")
     benchmark = read_benchmark(str(file))
     trials = benchmark.trials(["mine"])
     assert "I" in {trial.condition.lead_set for trial in trials}
@@ -160,7 +160,7 @@ def test_what_is_wrong_with_probes_of_tokens_is_named(
     file: Path, change: str, message: str
 ) -> None:
     lines = [line for line in TOKENS.splitlines() if line.split(" =")[0] not in change[:8]]
-    file.write_text(GRID + "\n".join([*lines, change]))
+    file.write_text(GIVEN + "\n".join([*lines, change]))
     with pytest.raises(InputError, match=message):
         read_benchmark(str(file))
 
@@ -173,19 +173,19 @@ def test_a_baseline_that_is_asked_for_twice_is_one(file: Path) -> None:
     fractions = [0.1, 1.0]
     recipe = { model = "vit" }
     """
-    file.write_text(GRID + asked + asked)
+    file.write_text(GIVEN + asked + asked)
     found = read_benchmark(str(file)).baselines
     assert len({baseline.place for baseline in found}) == len(found) == 4
     assert {baseline.recipe.fraction for baseline in found} == {0.1, 1.0}
     (alike, *_) = read_benchmark(str(file), ["probing.min_positives = 7"]).baselines
     assert alike.recipe.min_positives == 7
-    file.write_text(GRID + asked + asked.replace('"vit"', '"vit", size = "small"'))
+    file.write_text(GIVEN + asked + asked.replace('"vit"', '"vit", size = "small"'))
     with pytest.raises(InputError, match="two baselines for two/baselines/labels-0.1/ptbxl-all/"):
         read_benchmark(str(file))
 
 
 def test_a_baseline_that_there_is_not_is_named(file: Path) -> None:
-    file.write_text(GRID + "[[baselines]]\nstore = 'two'\ntasks = ['ptbxl-all']\n")
+    file.write_text(GIVEN + "[[baselines]]\nstore = 'two'\ntasks = ['ptbxl-all']\n")
     assert [each.recipe.model for each in read_benchmark(str(file)).baselines] == ["minirocket"]
     file.write_text(file.read_text() + "recipe = { model = 'resnet' }")
     with pytest.raises(InputError, match="no baseline 'resnet'; there are xresnet1d101"):
@@ -193,12 +193,12 @@ def test_a_baseline_that_there_is_not_is_named(file: Path) -> None:
 
 
 def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
-    grid = read_benchmark(
+    benchmark = read_benchmark(
         str(file), ["probing.optimisation.epochs = 9", "stores.one.simulate.seed = 4"]
     )
-    assert grid.sweeps[0][1][0].optimisation.epochs == 9
-    assert grid.stores["one"].simulate.seed == 4  # type: ignore[union-attr]
-    assert grid.stores["one"].simulate.records == 100  # type: ignore[union-attr]
+    assert benchmark.sweeps[0][1][0].optimisation.epochs == 9
+    assert benchmark.stores["one"].simulate.seed == 4  # type: ignore[union-attr]
+    assert benchmark.stores["one"].simulate.records == 100  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -237,22 +237,22 @@ folds = [10]
 
 
 def test_what_was_trained_under_all_labels_and_leads_is_transferred(file: Path) -> None:
-    file.write_text(GRID + TRANSFER)
-    grid = read_benchmark(str(file))
-    trials = grid.trials(["mine", "random"])
-    transferred = grid.transferred(trials)
+    file.write_text(GIVEN + TRANSFER)
+    benchmark = read_benchmark(str(file))
+    trials = benchmark.trials(["mine", "random"])
+    transferred = benchmark.transferred(trials)
     assert len(transferred) == 2 * 2 * 2  # encoders, readouts, heads
     for trial, transfer in transferred:
         assert (trial.condition.store, transfer.to, transfer.folds) == ("one", "two", (10,))
         assert (trial.condition.lead_set, trial.recipe.fraction) == ("12", 1.0)
         assert trial.recipe.task == "ptbxl-all"
-    read = {(c.store, c.lead_set, c.encoder) for c in grid.conditions(trials)}
+    read = {(c.store, c.lead_set, c.encoder) for c in benchmark.conditions(trials)}
     assert ("two", "12", "random") in read
     assert ("two", "II", "random") not in read
 
 
-def test_an_encoder_must_not_meet_what_its_probes_are_transferred_to(file: Path) -> None:
-    file.write_text(GRID + TRANSFER)
+def test_an_encoder_is_not_pretrained_on_what_its_probes_are_transferred_to(file: Path) -> None:
+    file.write_text(GIVEN + TRANSFER)
     corpus = "encoders = [{ name = 'mine', corpus = [{ store = 'two', folds = [9, 10] }] }]"
     with pytest.raises(InputError, match=r"leak: encoder 'mine' .* folds \[10\] of two"):
         read_benchmark(str(file), [corpus])
@@ -262,15 +262,15 @@ def test_an_encoder_must_not_meet_what_its_probes_are_transferred_to(file: Path)
 
 
 def test_transfers_of_a_task_on_different_folds_are_refused(file: Path) -> None:
-    file.write_text(GRID + TRANSFER + TRANSFER)
+    file.write_text(GIVEN + TRANSFER + TRANSFER)
     assert read_benchmark(str(file))
-    file.write_text(GRID + TRANSFER + TRANSFER.replace("[10]", "[9]"))
+    file.write_text(GIVEN + TRANSFER + TRANSFER.replace("[10]", "[9]"))
     with pytest.raises(InputError, match="two transfers of ptbxl-all from one to two with diff"):
         read_benchmark(str(file))
 
 
-def test_an_encoder_must_not_meet_what_its_probes_of_layers_hold_out(file: Path) -> None:
-    file.write_text(GRID + '[[layers]]\nstore = "two"\ntask = "ptbxl-all"\n')
+def test_an_encoder_is_not_pretrained_on_what_its_probes_of_layers_hold_out(file: Path) -> None:
+    file.write_text(GIVEN + '[[layers]]\nstore = "two"\ntask = "ptbxl-all"\n')
     corpus = "encoders = [{ name = 'mine', corpus = [{ store = 'two', folds = [8, 9] }] }]"
     with pytest.raises(InputError, match=r"leak: encoder 'mine' .* folds \[9\] of two"):
         read_benchmark(str(file), [corpus])
@@ -287,21 +287,23 @@ without = ["one"]
 
 
 def test_an_encoder_is_pretrained_on_a_corpus_by_name(file: Path) -> None:
-    file.write_text(GRID + CORPORA)
-    grid = read_benchmark(str(file), ['encoders = [{ name = "mine", corpus = "all" }]'])
-    parts = [(str(part.store), part.folds) for part in grid.pretrained[0].corpus]
+    file.write_text(GIVEN + CORPORA)
+    benchmark = read_benchmark(str(file), ['encoders = [{ name = "mine", corpus = "all" }]'])
+    parts = [(str(part.store), part.folds) for part in benchmark.pretrained[0].corpus]
     assert parts == [("one", (1, 2, 3)), ("two", None)]
 
 
-def test_a_corpus_without_a_family_has_none_of_its_stores_and_never_meets_them(file: Path) -> None:
-    file.write_text(GRID + CORPORA)
+def test_a_corpus_without_a_family_has_none_of_its_stores_and_keeps_encoders_from_them(
+    file: Path,
+) -> None:
+    file.write_text(GIVEN + CORPORA)
     changes = ["encoders = [{ name = 'mine', corpus = 'without-one' }]"]
-    grid = read_benchmark(str(file), changes)
-    assert [str(part.store) for part in grid.pretrained[0].corpus] == ["two"]
-    assert [(kept.store, kept.folds) for kept in grid.without] == [("one", None)]
+    benchmark = read_benchmark(str(file), changes)
+    assert [str(part.store) for part in benchmark.pretrained[0].corpus] == ["two"]
+    assert [(kept.store, kept.folds) for kept in benchmark.without] == [("one", None)]
     derived = "corpora.derived = { of = 'without-one' }"
     heir = read_benchmark(str(file), [derived, changes[0].replace("without-one", "derived")])
-    assert (heir.without, heir.pretrained) == (grid.without, grid.pretrained)
+    assert (heir.without, heir.pretrained) == (benchmark.without, benchmark.pretrained)
     with pytest.raises(InputError, match="corpora.without-one: no part is left"):
         read_benchmark(str(file), [*changes, "stores.two.family = 'one'"])
 
@@ -316,7 +318,7 @@ def test_a_corpus_without_a_family_has_none_of_its_stores_and_never_meets_them(f
     ],
 )
 def test_what_is_wrong_in_a_corpus_is_named(file: Path, change: str, message: str) -> None:
-    file.write_text(GRID + CORPORA)
+    file.write_text(GIVEN + CORPORA)
     use = "encoders = [{ name = 'mine', corpus = 'all' }]"
     with pytest.raises(InputError, match=message):
         read_benchmark(str(file), [use, change])
@@ -368,13 +370,13 @@ def test_a_store_is_opened_without_the_records_that_it_was_made_of(
 
 
 def test_an_unknown_encoder_is_named(file: Path) -> None:
-    file.write_text(GRID + AGAIN)
+    file.write_text(GIVEN + AGAIN)
     with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
         read_benchmark(str(file)).trials(["other"])
-    file.write_text(GRID + TOKENS + 'encoders = ["mine"]')
+    file.write_text(GIVEN + TOKENS + 'encoders = ["mine"]')
     with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
         read_benchmark(str(file)).trials(["other"])
-    file.write_text(GRID + "[[layers]]\nstore = 'one'\ntask = 'ptbxl-all'\nencoders = ['mine']")
+    file.write_text(GIVEN + "[[layers]]\nstore = 'one'\ntask = 'ptbxl-all'\nencoders = ['mine']")
     with pytest.raises(InputError, match="no encoder 'mine'; there are other"):
         read_benchmark(str(file)).layer_trials(["other"])
 
@@ -434,7 +436,7 @@ def test_what_is_asked_for_twice_with_other_settings_is_refused_before_anything_
     file: Path, tmp_path: Path, more: str, told: str
 ) -> None:
     again = "\n[[sweeps]]\nstore = 'one'\ntasks = ['ptbxl-all']\nprobing = { seeds = [9] }\n"
-    (stores, _) = GRID.replace('"last", "pma"', '"layers"').split("[[sweeps]]")
+    (stores, _) = GIVEN.replace('"last", "pma"', '"layers"').split("[[sweeps]]")
     file.write_text(stores + again + more)
     benchmark = read_benchmark(str(file))
     with pytest.raises(InputError, match=told):

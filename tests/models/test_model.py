@@ -298,7 +298,10 @@ def test_a_folder_that_is_no_probes_run_is_refused(home, tmp_path):
         ({"readout": "layer", "layer": 4}, r"layer 4 or head 'linear' is unknown"),
         ({"readout": "layer", "layer": -1}, r"layer -1 or head 'linear' is unknown"),
         ({"layer": 2}, r"run\.json: .* holds a number for the readout"),
-        ({"classes": 3}, r"run\.json: classes: .*; run the program again"),
+        (
+            {"classes": 3},
+            r"run\.json: classes: .*; give the folder of a run, or run its program again",
+        ),
         ({"classes": ["A"]}, r"classifier\.safetensors: the weights do not fit the model"),
         ({"readout": "ppa"}, r"classifier\.safetensors: the weights do not fit the model"),
         ({"encoder": None}, r"run\.json: encoder: "),

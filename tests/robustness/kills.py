@@ -40,7 +40,7 @@ _SECONDS = re.compile(rb"(seconds(?:\"|&#34;): |^\d+,[-\d.]+,[-e\d.]+,)[\d.]+", 
 _HASHES_OF_SECONDS = re.compile(rb"(\"(?:log\.jsonl|config\.json)\": \")[0-9a-f]{64}")
 _DIGEST_OF_SECONDS = "results.sha256"
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
-_TRIAL = 5  # kills before a run is left to end
+_TRIAL = 6  # kills before a run is left to end
 NANO = """
 name = "killed"
 size = "nano"
@@ -212,9 +212,9 @@ def trial(
     """Kill a command a few times, then let it end, and compare."""
     folder.mkdir(parents=True)
     tally.trials += 1
-    for _ in range(_TRIAL):
+    for number in range(_TRIAL):
         # Starting and reading change nothing: most of an undisturbed run's changes come late.
-        if at_change := rng.random() < 0.5:
+        if at_change := number % 2 == 0:
             code = end(start(words, folder, die_at=rng.randint(1, expected.changes)))
         else:
             child = start(words, folder)
