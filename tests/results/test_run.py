@@ -122,7 +122,7 @@ def test_a_run_of_another_schema_names_its_file_and_the_place(made, tmp_path, ch
     stated = json.loads((tmp_path / "run.json").read_text())
     change(stated)
     (tmp_path / "run.json").write_text(json.dumps(stated))
-    with pytest.raises(InputError, match=rf"run\.json: {told}.*; or run its program again"):
+    with pytest.raises(InputError, match=rf"run\.json: {told}.*, or run its program again"):
         Run.read(tmp_path)
 
 
