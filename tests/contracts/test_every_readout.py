@@ -8,7 +8,7 @@ from torch import nn
 
 import myocard
 from myocard.encoders.ours import MyocardEncoder
-from myocard.encoders.protocol import ECGEncoder, pooled_by_lead
+from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
 from myocard.evaluation.probing.stream import look
 from myocard.leads import LEADS
@@ -151,8 +151,8 @@ def test_a_view_shows_normalised_patches_of_its_layers_and_no_separator(lively, 
         whole = lively.network(signals, LEADS)[3].unflatten(1, (12, 12))
         expected = lively.norm(whole[:, :, 1:-1].flatten(1, 2))
         assert torch.allclose(last[:, 0], expected, atol=1e-6)
-        by_lead = pooled_by_lead(lively, signals)
-        assert torch.allclose(means, lively.norm(by_lead)[:, 1:], atol=1e-6)
+        by_lead = [lively.by_lead(tokens).mean(dim=2) for tokens in lively.hidden_states(signals)]
+        assert torch.allclose(means, lively.norm(torch.stack(by_lead[1:], dim=1)), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", TOKENS)

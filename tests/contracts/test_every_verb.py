@@ -16,7 +16,7 @@ OTHERS = {
     "prepare": ("{same} --seconds 9", "seconds is 10.0, not 9.0"),
     "fetch": ("fetch store-b --out {out}", 'files.signals.npy is "'),
     "pretrain": ("{same} --set optimisation.epochs=3", "optimisation.epochs is 2.0, not 3.0"),
-    "extract": ("{same} --by-lead", "by_lead is false, not true"),
+    "extract": ("{same} --random 7", 'encoder is "'),
     "finetune": ("{same} --set seeds=[1]", "recipe.seeds is [0], not [1]"),
     "baseline": ("{same} --set features=168", "recipe.features is 84, not 168"),
     "report": ("report features --out {out}", 'results is ["results"], not ["features"]'),

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ IN_ORDER = ["docs/guide.md", "docs/api.md"]
 
 
 def _blocks(document: Path) -> list[tuple[str, str]]:
-    """Find the fenced blocks that promise to run: ``sh`` and ``python``."""
-    return re.findall(r"^```(sh|python)\n(.*?)^```", document.read_text(), flags=re.M | re.S)
+    """Find the code that promises to run, ``sh`` and ``python``; neighbours are one program."""
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", document.read_text(), flags=re.M | re.S)
+    grouped = groupby(blocks, key=lambda block: block[0])
+    return [(language, "".join(code for _, code in group)) for language, group in grouped]
 
 
 def _run_blocks(document: Path, home: Path) -> None:

@@ -46,7 +46,6 @@ def made_features(tmp_path_factory) -> MadeFeatures:
             norm=NormShape("layer", width, 1e-5),
             store=f"store of {source}",
             input=Preprocessing(100, 100, ("I", "II")),
-            by_lead=False,
         )
         return Features(folder, states.astype(np.float16), records, info)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from myocard.data.batches import Part, Windows, in_order
+from myocard.data.leaks import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.protocol import Layer, pooled_states
 from myocard.errors import InputError
@@ -19,14 +20,14 @@ def features(encoder, store, tmp_path) -> Features:
     return extract(encoder, store, tmp_path / "features")
 
 
-def live_states(encoder, store, pool) -> np.ndarray:
+def live_states(encoder, store) -> np.ndarray:
     windows = Windows([Part(store, np.arange(len(store.records)))], encoder.input)
     with torch.inference_mode():
-        return torch.cat([pool(x) for x in in_order(windows, batch=60)]).numpy()
+        return torch.cat([pooled_states(encoder, x) for x in in_order(windows, batch=60)]).numpy()
 
 
 def test_cached_states_are_the_encoders_to_half_precision(features, encoder, store):
-    live = live_states(encoder, store, encoder.network.pooled)
+    live = live_states(encoder, store)
     assert features.states.shape == (60, 4, 12)
     assert features.states.dtype == np.float16
     assert np.abs(features.states - live).max() <= 2**-10 * np.abs(live).max()
@@ -49,19 +50,10 @@ def test_states_do_not_depend_on_the_batch(features, encoder, store, tmp_path, b
     assert np.allclose(again.states, features.states, atol=2e-3)
 
 
-def test_states_by_lead_average_to_the_pooled_ones(features, encoder, store, tmp_path):
-    by_lead = extract(encoder, store, tmp_path / "leads", by_lead=True)
-    assert by_lead.states.shape == (60, 4, 12, 12)
-    mean = by_lead.states.astype(np.float32).mean(axis=2)
-    assert np.allclose(mean, features.states, atol=4e-3)
-    with pytest.raises(InputError, match="leads: features by lead; extract without --by-lead"):
-        by_lead.pooled()
-
-
 def test_leads_of_the_store_are_taken_by_the_names_the_encoder_states(encoder, store, tmp_path):
     few = replace(encoder, input=Preprocessing(100, 100, ("V5", "II")))
     found = extract(few, store, tmp_path / "few")
-    live = live_states(few, store, lambda x: pooled_states(few, x))
+    live = live_states(few, store)
     assert np.allclose(found.states, live, atol=2e-3)
     assert found.leads == ("V5", "II")
 
@@ -85,18 +77,19 @@ def test_features_that_are_there_are_opened_and_not_made_again(features, encoder
     pd.testing.assert_frame_equal(again.records, features.records)
 
 
-def test_features_of_another_encoder_input_pooling_or_store_are_refused(features, encoder, store):
+def test_features_of_another_encoder_input_or_store_are_refused(features, encoder, store):
     otherwise = replace(encoder, input=replace(encoder.input, standardise="record"))
     other_store = replace(store, records=store.records.assign(sha256="x"))
-    for encoder_, store_, by_lead, key in (
-        (encoder.randomised(9), store, False, "encoder"),
-        (otherwise, store, False, "encoder"),
-        (encoder, store, True, "by_lead"),
-        (encoder, other_store, False, "store"),
+    unseen = replace(encoder, pretrained_on=trained_on_nothing())
+    for encoder_, store_, key in (
+        (encoder.randomised(9), store, "encoder"),
+        (otherwise, store, "encoder"),
+        (unseen, store, "pretrained_on"),
+        (encoder, other_store, "store"),
     ):
-        message = rf"features: made from other inputs: {key} is [^;]*, not [^;]*; choose another"
+        message = rf"features: made from other inputs: {key} is .*; choose another"
         with pytest.raises(InputError, match=message):
-            extract(encoder_, store_, features.folder, by_lead=by_lead)
+            extract(encoder_, store_, features.folder)
 
 
 def test_a_store_that_does_not_meet_the_encoders_input_is_refused(encoder, store, tmp_path):

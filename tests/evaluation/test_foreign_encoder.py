@@ -378,8 +378,6 @@ def test_its_probes_are_scored_on_another_data_set(
 
 def test_programs_that_need_single_leads_refuse_it_by_name(foreign, store, tmp_path):
     mixed = f"needs tokens of single leads, and {foreign.name} mixes leads"
-    with pytest.raises(InputError, match=f"states by lead: {mixed}"):
-        extract(foreign, store, tmp_path / "leads", by_lead=True)
     with pytest.raises(InputError, match=f"a readout of leads: {mixed}"):
         probe(Stream(foreign, store), recipe("attentive-tokens", "alf-leads"), tmp_path / "runs")
     assert list(tmp_path.iterdir()) == []

@@ -143,22 +143,29 @@ def test_the_same_measures_come_out_again_and_are_not_made_again(encoder, store,
     assert told[-1][1] == records > 40
 
 
-def test_measures_of_something_else_are_refused_and_those_without_test_made_again(
+def test_measures_of_fewer_records_are_refused_and_those_without_test_made_again(
     encoder, store, probes, tmp_path
 ):
     measure_layers(encoder, store, probes, tmp_path / "out")
     with pytest.raises(InputError, match="out: made from other inputs: records is 512, not 20;"):
         measure_layers(encoder, store, probes, tmp_path / "out", records=20)
-    with pytest.raises(InputError, match="out: made from other inputs: encoder is "):
-        measure_layers(encoder.randomised(3), store, probes, tmp_path / "out")
     measure_layers(encoder, store, probes, tmp_path / "out", test=True)
     assert LayerMeasures.read(tmp_path / "out").split == "test"
     measure_layers(encoder, store, probes, tmp_path / "out")
     assert LayerMeasures.read(tmp_path / "out").split == "test"
 
 
-def test_too_few_patients_are_refused(encoder, store, probes, tmp_path):
+def test_probes_of_another_encoder_or_store_are_refused(encoder, store, probes, tmp_path):
+    other = replace(store, records=store.records.assign(sha256="x"))
+    for encoder_, store_ in ((encoder.randomised(3), store), (encoder, other)):
+        with pytest.raises(InputError, match=r"layer-00-linear: a probe of another encoder or"):
+            measure_layers(encoder_, store_, probes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_patients_are_refused(encoder, store, tmp_path):
     few = replace(store, records=store.records.assign(patient=store.records["fold"].astype(str)))
+    probes = probe(extract(encoder, few, tmp_path / "features"), RECIPE, tmp_path / "runs")
     with pytest.raises(InputError, match="fewer than 10 patients in train of ptbxl-superdiag"):
         measure_layers(encoder, few, probes, tmp_path / "out")
     assert not (tmp_path / "out").exists()

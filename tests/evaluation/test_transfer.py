@@ -172,9 +172,7 @@ def test_a_probe_of_other_resamples_is_another_input(runs, here, there, tmp_path
         transfer(others, here, there, tmp_path / "out", folds=(9, 10))
 
 
-def test_other_classes_than_the_probes_other_kinds_and_features_by_lead_are_refused(
-    runs, here, there, tmp_path
-):
+def test_other_classes_than_the_probes_and_other_kinds_are_refused(runs, here, there, tmp_path):
     run = shutil.copytree(runs[0], tmp_path / "run")
     said = Run.read(run)
     said.model_copy(update={"classes": said.classes[::-1]}).write(run)
@@ -183,9 +181,6 @@ def test_other_classes_than_the_probes_other_kinds_and_features_by_lead_are_refu
     said.model_copy(update={"kind": "finetune"}).write(run)
     with pytest.raises(InputError, match="run: a finetune, not a probe; give the run folder"):
         transfer([run], here, there, tmp_path / "out")
-    apart = replace(there, states=there.states[:, None])
-    with pytest.raises(InputError, match="there: features by lead"):
-        transfer(runs, here, apart, tmp_path / "out")
 
 
 @pytest.mark.parametrize(("who", "fold"), [("encoder", 10), ("probe", 1), ("probe", 9)])

@@ -133,7 +133,6 @@ def extract(
     store: options.StoreFolder,
     out: options.Out,
     random: options.Random = None,
-    by_lead: Annotated[bool, Option("--by-lead", help="Pool each lead on its own")] = False,
     batch: Annotated[int, Option(min=1, help="Records in one forward pass")] = 64,
 ) -> None:
     """Keep the states of every layer.
@@ -149,7 +148,7 @@ def extract(
     if random is not None:
         encoder = encoder.randomised(random)
     with shown() as progress:
-        make(encoder, opened, out, by_lead=by_lead, batch=batch, progress=progress)
+        make(encoder, opened, out, batch=batch, progress=progress)
     print(out)
 
 

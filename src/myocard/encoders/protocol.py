@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from myocard.data.leaks import PretrainedOn
 from myocard.data.signal import Preprocessing
@@ -96,18 +96,6 @@ class LeadwiseEncoder(ECGEncoder, Protocol):
 def pooled_states(encoder: ECGEncoder, signals: Signals) -> States:
     """The pooled state of every layer; no layer outlives its pooling."""
     return torch.stack([encoder.pool(tokens) for tokens in encoder.hidden_states(signals)], dim=1)
-
-
-def pooled_by_lead(encoder: ECGEncoder, signals: Signals) -> Tensor:
-    """The mean token of every lead in every layer, ``(batch, layers, leads, width)``.
-
-    Raises:
-        InputError: When the encoder does not keep leads apart.
-    """
-    leadwise = require_leadwise(encoder, "states by lead")
-    return torch.stack(
-        [leadwise.by_lead(tokens).mean(dim=2) for tokens in encoder.hidden_states(signals)], dim=1
-    )
 
 
 def require_leadwise(encoder: ECGEncoder, what: str) -> LeadwiseEncoder:

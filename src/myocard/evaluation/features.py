@@ -51,7 +51,6 @@ class FeaturesInfo(Frozen):
         norm: The encoder's final norm.
         store: Hash of the store.
         input: The signals that the encoder was fed.
-        by_lead: True if each lead was pooled on its own.
     """
 
     encoder: EncoderInfo
@@ -59,7 +58,6 @@ class FeaturesInfo(Frozen):
     norm: NormShape
     store: str
     input: Preprocessing
-    by_lead: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +66,7 @@ class Features:
 
     Attributes:
         folder: The cache.
-        states: ``(records, layers, width)`` float16, or ``(records, layers, leads, width)``; layer
-            0 is the embedding.
+        states: ``(records, layers, width)`` float16; layer 0 is the embedding.
         records: Rows of the store, with a column ``known``: how and as which record the encoder was
             pretrained on it, in words; empty where it was not.
         info: Their description.
@@ -95,7 +92,7 @@ class Features:
         records = read_parquet(folder / "records.parquet", _COLUMNS, FEATURES.fix)
         # Opened copy-on-write because torch rejects read-only arrays; never written.
         states = read_mapped(folder / "states.npy", FEATURES.fix, mode="c")
-        if states.ndim not in (3, 4) or states.dtype != np.float16 or len(states) != len(records):
+        if states.ndim != 3 or states.dtype != np.float16 or len(states) != len(records):
             raise InputError(
                 f"{folder}: states of {states.dtype} {states.shape} do not fit {len(records)} "
                 f"records; {FEATURES.fix}"
@@ -133,13 +130,7 @@ class Features:
         return norm
 
     def pooled(self) -> Tensor:
-        """All states, ``(records, layers, width)``.
-
-        Raises:
-            InputError: For features by lead.
-        """
-        if self.states.ndim != 3:
-            raise InputError(f"{self.folder}: features by lead; extract without --by-lead to probe")
+        """All states, ``(records, layers, width)``."""
         return torch.from_numpy(self.states)
 
 
@@ -148,7 +139,6 @@ def extract(
     store: Store | Path | str,
     out: Path | str,
     *,
-    by_lead: bool = False,
     batch: int = 64,
     progress: Progress = silent,
 ) -> Features:
@@ -161,7 +151,6 @@ def extract(
         encoder: Any encoder whose layers have one width.
         store: The records, or their folder.
         out: The folder to write, by the rule of ``files/step.py``.
-        by_lead: Pool over the tokens of each lead, and keep the leads apart.
         batch: Records in one forward pass.
         progress: Called after every batch of this process.
 
@@ -176,14 +165,13 @@ def extract(
         norm=NormShape.of(encoder.norm, protocol.require_one_width(encoder)),
         store=opened.key,
         input=encoder.input,
-        by_lead=by_lead,
     )
     told = partial(progress, f"extract {encoder.info.name}")
 
     def make(folder: Path, work: Path) -> None:
         opened.require(encoder.input)
         fabric = devices.fabric()
-        parts = _write_parts(fabric, encoder, opened, work, by_lead, batch, told)
+        parts = _write_parts(fabric, encoder, opened, work, batch, told)
         fabric.barrier()
         if not fabric.is_global_zero:
             return
@@ -195,18 +183,16 @@ def extract(
         FEATURES.write(folder, info.model_dump(mode="json"), ("states.npy", *_FILES, INPUTS))
 
     folder = Path(out)
-    devices.shared_step(folder, inputs_of(encoder, opened, by_lead=by_lead), make)
+    devices.shared_step(folder, inputs_of(encoder, opened), make)
     return Features.open(folder)
 
 
-def inputs_of(encoder: ECGEncoder, store: Store, *, by_lead: bool = False) -> Inputs:
+def inputs_of(encoder: ECGEncoder, store: Store) -> Inputs:
     """Name what a cache depends on; the encoder's hash covers its input."""
-    pretrained_on = encoder.pretrained_on.key
     return {
         "encoder": encoder.info.hash,
-        "pretrained_on": pretrained_on,
+        "pretrained_on": encoder.pretrained_on.key,
         "store": store.key,
-        "by_lead": by_lead,
     }
 
 
@@ -216,13 +202,11 @@ def _write_parts(
     encoder: ECGEncoder,
     store: Store,
     work: Path,
-    by_lead: bool,
     batch: int,
     progress: partial[None],
 ) -> list[Path]:
     """Make the parts that are missing, each process its own; return all, in order."""
     encoder.network.to(fabric.device)
-    pool = protocol.pooled_by_lead if by_lead else protocol.pooled_states
     starts = range(0, len(store.records), PART)
     chunks = [np.arange(start, min(start + PART, len(store.records))) for start in starts]
     parts = [work / f"part-{i:06d}.npy" for i in range(len(chunks))]
@@ -232,7 +216,9 @@ def _write_parts(
         if not part.exists():
             states: list[NDArray[np.float32]] = []
             for signals in in_order(Windows([Part(store, rows)], encoder.input), batch):
-                states.append(pool(encoder, signals.to(fabric.device)).cpu().numpy())
+                states.append(
+                    protocol.pooled_states(encoder, signals.to(fabric.device)).cpu().numpy()
+                )
                 progress(done + sum(map(len, states)), total)
             whole = np.concatenate(states).astype("<f2")
             replace_file(part, partial(np.save, arr=whole, allow_pickle=False))

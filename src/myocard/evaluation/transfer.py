@@ -55,9 +55,9 @@ def transfer(
         progress: Called after every run.
 
     Raises:
-        InputError: For features by lead or of another encoder or store, a run of another kind or
-            with other classes than its task has, a record that encoder or probe were trained or
-            chosen on, when no class is left, or for a folder that holds other runs.
+        InputError: For features of another encoder or store, a run of another kind or with other
+            classes than its task has, a record that encoder or probe were trained or chosen on,
+            when no class is left, or for a folder that holds other runs.
     """
     info = TransferInfo(folds=None if folds is None else tuple(sorted(folds)), stores=names)
     tasks: dict[str, TransferredTask] = {}
@@ -223,7 +223,6 @@ def _require_same(folder: Path, run: Run, trained: Features, target: Features) -
         (trained, "store", trained.store, run.hashes.store),
     )
     for features, name, have, want in found:
-        features.pooled()  # refuses features by lead
         if have != want:
             raise InputError(
                 f"{features.folder}: features of another {name} than those of {folder}; extract "

@@ -260,12 +260,6 @@ def test_no_cohort_is_assembled_without_a_word_on_what_is_known(features):
         assemble(features.records, task(TASK), Split())
 
 
-def test_features_by_lead_are_refused(features, tmp_path):
-    by_lead = replace(features, states=np.zeros((RECORDS, 4, 12, WIDTH), np.float16))
-    with pytest.raises(InputError, match="features by lead; extract without --by-lead"):
-        probe(by_lead, recipe(), tmp_path)
-
-
 def test_a_readout_or_head_that_is_not_there_is_refused_with_those_that_are(features, tmp_path):
     with pytest.raises(InputError, match="no readout 'first'; there are last, ppa, .*, layers"):
         probe(features, recipe(readouts=("ppa", "first")), tmp_path)
