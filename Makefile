@@ -16,9 +16,10 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Uncompiled: Python compiles what is imported, a small part of what is installed.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable . --constraint constraints.txt
+	$(BIN)/pip install --quiet --no-compile --editable . --constraint constraints.txt
 	touch $@
 
 # pip 23 knows no dependency groups, so the development tools come from a file.

@@ -50,6 +50,14 @@ def test_a_folder_into_which_nothing_was_put_goes_again_with_those_made_for_it(t
     assert names(tmp_path) == ["kept"]
 
 
+def test_a_file_in_the_way_of_a_folder_is_told(tmp_path):
+    (tmp_path / "x").touch()
+    for folder in (tmp_path / "x", tmp_path / "x" / "y"):
+        told = pytest.raises(InputError, match="a file is in the way: choose another place")
+        with told, occupied(folder):
+            pass
+
+
 def test_another_process_is_refused_until_the_first_is_gone_even_by_kill(tmp_path):
     with held_by_another(tmp_path / "x") as first:
         with pytest.raises(InputError, match="x: another process"), occupied(tmp_path / "x"):

@@ -215,7 +215,7 @@ def test_a_folder_that_is_there_is_kept_or_refused_by_its_hashes(bucket, tmp_pat
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     assert fetch("memory://ecgs/store", tmp_path / "out") == [tmp_path / "out"]
     stated = json.loads((tmp_path / "made" / "config.json").read_text())["sha256"]
-    told = f'files.model.safetensors is not stated, not "{stated["model.safetensors"][:56]}…'
+    told = f'files.model.safetensors is absent, not "{stated["model.safetensors"][:56]}…'
     with pytest.raises(InputError, match=f"out: made from other inputs: .*{re.escape(told)}"):
         fetch("memory://ecgs/encoder", tmp_path / "out")
     (tmp_path / "mine").mkdir()

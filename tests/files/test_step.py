@@ -85,9 +85,9 @@ def test_inputs_are_the_same_that_are_the_same_in_json(tmp_path, alike):
         ({"a": {"b": {"c": 1, "d": 2}}}, {"a": {"b": {"c": 3, "d": 2}}}, "a.b.c is 1, not 3"),
         ({"a": [1, 2]}, {"a": (1, 3)}, "a is [1, 2], not [1, 3]"),
         ({"a": None}, {"a": "x"}, 'a is null, not "x"'),
-        ({"a": {}}, {"a": {"b": 1}}, "a.b is not stated, not 1; a is {}, not not stated"),
-        ({"a": 1}, {"a": 1, "b": 2}, "b is not stated, not 2"),
-        ({"a": 1, "b": 2}, {"a": 1}, "b is 2, not not stated"),
+        ({"a": {}}, {"a": {"b": 1}}, "a.b is absent, not 1; a is {}, not absent"),
+        ({"a": 1}, {"a": 1, "b": 2}, "b is absent, not 2"),
+        ({"a": 1, "b": 2}, {"a": 1}, "b is 2, not absent"),
         ({"a": "x" * 80}, {"a": "y"}, f'a is "{"x" * 56}…, not "y"'),
         ({"a": "x" * 58}, {"a": "y"}, f'a is "{"x" * 58}", not "y"'),
         (

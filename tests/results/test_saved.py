@@ -152,6 +152,13 @@ def test_a_run_that_lies_in_two_folders_is_found_once(write, tmp_path):
     assert [run.place for run in found] == ["runs/a"]
 
 
+def test_runs_of_folders_of_one_name_go_by_different_paths(write, tmp_path):
+    for hospital in ("a", "b"):
+        write(tmp_path / hospital / "results" / "last")
+    found = load_runs(tmp_path / "a" / "results", tmp_path / "b" / "results")
+    assert [run.place for run in found] == ["a/results/last", "b/results/last"]
+
+
 def test_what_a_killed_process_left_is_no_run(write, tmp_path):
     write(tmp_path / "runs" / "last")
     for left in (".last.partial/new", ".last.partial/old"):

@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from errno import EACCES, EDQUOT, EFBIG, ENOSPC, ENOTDIR, EPERM, EROFS
+from errno import EACCES, EDQUOT, EEXIST, EFBIG, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,7 +16,8 @@ from myocard.errors import InputError
 LOCK = ".lock"
 
 _FIXES = dict.fromkeys((ENOSPC, EDQUOT, EFBIG), "make room there")
-_FIXES |= dict.fromkeys((EACCES, EPERM, EROFS, ENOTDIR), "make it writable or choose another place")
+_FIXES |= dict.fromkeys((EACCES, EPERM, EROFS), "make it writable or choose another place")
+_FIXES |= dict.fromkeys((EEXIST, ENOTDIR), "a file is in the way: choose another place")
 
 
 @contextmanager

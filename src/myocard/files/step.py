@@ -181,7 +181,7 @@ def _flat(inputs: Inputs, prefix: str = "") -> dict[str, object]:
 
 def _shown(values: Inputs, key: str) -> str:
     if key not in values:
-        return "not stated"
+        return "absent"
     text = json.dumps(values[key])
     return text if len(text) <= 60 else f"{text[:57]}…"
 

@@ -1,5 +1,6 @@
 """Runs on disk with the tables beside them: predictions and layer weights, record by record."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,7 @@ class SavedRun:
 
     Attributes:
         folder: The folder.
-        place: Its name in reports: its path below the folder that was asked for.
+        place: Its name in reports.
         info: The content of its ``run.json``.
         file: The name of its predictions.
     """
@@ -122,8 +123,12 @@ def load_runs(*folders: Path | str) -> list[SavedRun]:
 def find_files(paths: Iterable[Path], name: str) -> list[tuple[Path, str]]:
     """The files called ``name`` in and below ``paths``, each once, and their folders' places.
 
-    Folders whose names start with a dot hold unfinished work and are passed over.
+    A place is the path below the folder that holds all of ``paths``. Folders whose names start with
+    a dot hold unfinished work and are passed over.
     """
+    paths = list(paths)
+    parents = [path.absolute().parent for path in paths]
+    common = os.path.commonpath(parents) if parents else ""
     found: dict[Path, str] = {}
     for path in paths:
         if not path.is_dir():
@@ -131,5 +136,5 @@ def find_files(paths: Iterable[Path], name: str) -> list[tuple[Path, str]]:
         for file in sorted(path.rglob(name)):
             if any(part.startswith(".") for part in file.relative_to(path).parts):
                 continue
-            found.setdefault(file.resolve(), file.parent.relative_to(path.parent).as_posix())
+            found.setdefault(file.resolve(), file.parent.absolute().relative_to(common).as_posix())
     return sorted(found.items(), key=lambda item: item[1])
