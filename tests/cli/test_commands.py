@@ -93,7 +93,10 @@ def test_help_waits_for_no_torch():
         ("simulate --out own", "own: exists already and does not say from what it was made"),
         ("simulate --out new --layout ptb", "unknown layout 'ptb'; the simulator writes ptbxl, ch"),
         ("simulate --out new --site C", "unknown site 'C'; the simulator has A, B"),
-        ("simulate --out key.toml/new", "key.toml/new: cannot be written (Not a directory); a file is in the way"),
+        (
+            "simulate --out key.toml/new",
+            "key.toml/new: cannot be written (Not a directory); a file is in",
+        ),
         ("simulate --out store", 'store: made from other inputs: layout is absent, not "ptbxl'),
         ("prepare ptb own --out new", "unknown source 'ptb'; the sources are ptbxl-100, ptbxl-500"),
         ("prepare folder nowhere --out new", "nowhere: no such folder"),

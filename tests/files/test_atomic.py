@@ -174,7 +174,7 @@ def test_a_process_that_is_killed_while_it_replaces_a_file_leaves_the_old_one(tm
         (errno.EACCES, "Permission denied); make it writable or choose another place"),
         (errno.EPERM, "Operation not permitted); make it writable or choose another place"),
         (errno.EROFS, "Read-only file system); make it writable or choose another place"),
-        (errno.ENOTDIR, "Not a directory); make it writable or choose another place"),
+        (errno.ENOTDIR, "Not a directory); a file is in the way: choose another place"),
     ],
 )
 @pytest.mark.parametrize("raised", [OSError, SafetensorError])
