@@ -381,6 +381,22 @@ def test_an_unknown_encoder_is_named(file: Path) -> None:
         read_benchmark(str(file)).layer_trials(["other"])
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("two.source = 'ptb'", r"stores\.two\.source: no 'ptb'; there are ptbxl-100, ptbxl-500"),
+        ("two.allow = ['flat']", r"stores\.two\.allow\.0: no 'flat'; there are flat_lead"),
+        ("one.simulate.layout = 'ptb'", r"simulate\.layout: no 'ptb'; there are ptbxl, chapman"),
+        ("one.simulate.site = 'C'", r"simulate\.site: no 'C'; there are A, B"),
+    ],
+)
+def test_what_is_wrong_in_a_store_is_named_before_anything_is_made(
+    file: Path, change: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read_benchmark(str(file), [f"stores.{change}"])
+
+
 def test_an_unknown_file_is_told_the_shipped_ones() -> None:
     with pytest.raises(InputError, match="demo, objectives, ood-simulated, paper, ptbxl-local"):
         read_benchmark("nowhere.toml")

@@ -4,27 +4,37 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from myocard.data.preparation.examination import ALLOWABLE
+from myocard.data.sources import SOURCES
 from myocard.errors import InputError
 from myocard.recipe import CorpusPart, Settings
+from myocard.recipe.settings import one_of
+from myocard.simulation.layouts import LAYOUTS
+from myocard.simulation.sites import SITES
+
+Source = Annotated[str, AfterValidator(one_of(SOURCES))]
+Fault = Annotated[str, AfterValidator(one_of(ALLOWABLE))]
+Layout = Annotated[str, AfterValidator(one_of(LAYOUTS))]
+Site = Annotated[str, AfterValidator(one_of(SITES))]
 
 
 class Simulation(Settings):
     """Simulated records, laid out as a vendor would."""
 
-    layout: str = "ptbxl"
+    layout: Layout = "ptbxl"
     records: int = Field(gt=0)
-    site: Literal["A", "B"] = "A"
+    site: Site = "A"
     seed: int = 0
 
 
 class StoreSettings(Settings):
     """Records to prepare: those of a vendor's folder, or simulated ones."""
 
-    source: str = Field(description="what the folder is: ptbxl-100, chapman, …")
+    source: Source = Field(description="what the folder is: ptbxl-100, chapman, …")
     family: str | None = Field(
         default=None, description="shared with stores that hold its records or patients too"
     )
@@ -34,7 +44,7 @@ class StoreSettings(Settings):
     )
     simulate: Simulation | None = None
     seconds: float = Field(default=10.0, gt=0)
-    allow: tuple[str, ...] = ()
+    allow: tuple[Fault, ...] = ()
 
     @model_validator(mode="after")
     def _from_one_place(self) -> "StoreSettings":

@@ -75,6 +75,9 @@ class _DryRun:
         self.benchmark, self.layout, self.sample, self.test = benchmark, layout, sample, test
         self.encoders = {encoder.info.name: encoder for encoder in untrained(benchmark)}
         self.stores: dict[str, Store] = {}
+        for name, settings in benchmark.stores.items():
+            if settings.folder is not None:
+                expand(settings.folder, name)
         missing = {recipe.name for recipe in benchmark.pretrained}
         self.trained = {name: e for name, e in self.encoders.items() if name not in missing}
 

@@ -114,6 +114,10 @@ class Sample:
         return self.known[key]
 
     @cached_property
+    def records(self) -> Path:
+        return simulation.write(self.folder / "records", "ptbxl", count=SAMPLE)
+
+    @cached_property
     def store(self) -> Store:
         return self._prepare(self.folder / "store")
 
@@ -121,8 +125,7 @@ class Sample:
         expected = self.benchmark.input.preprocessing()
         longest = max(settings.seconds for settings in self.benchmark.stores.values())
         wanted = Wanted(expected.rate, min(longest, 10.0), expected.leads, expected.band)
-        records = simulation.write(self.folder / "records", "ptbxl", count=SAMPLE)
-        return prepare(entries("ptbxl-500", records), out, wanted, source="sample")
+        return prepare(entries("ptbxl-500", self.records), out, wanted, source="sample")
 
     def _pretrain(self, timed: Timed, out: Path, recipe: PretrainRecipe) -> None:
         short = _short(recipe.optimisation, SAMPLE, accumulate=1)
