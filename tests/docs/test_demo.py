@@ -34,7 +34,7 @@ def demo() -> Benchmark:
 def done(tmp_path_factory: pytest.TempPathFactory, demo: Benchmark) -> Path:
     """A folder in which ``myocard demo`` was run."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
-    run_benchmark(demo, folder, test=True)
+    run_benchmark(demo, folder, test=True, jobs=2)
     return folder
 
 
@@ -75,7 +75,7 @@ def test_only_a_missing_run_is_made_again(done: Path, demo: Benchmark) -> None:
     before = _written(done)
     lost = next(path for path in before if path.parent.name == "ppa-linear")
     shutil.rmtree(lost.parent)
-    run_benchmark(demo, done, test=True, jobs=2)
+    run_benchmark(demo, done, test=True)
     after = _written(done)
     assert after.keys() == before.keys()
     assert {path for path in before if before[path] != after[path]} == {lost}

@@ -99,7 +99,7 @@ def test_a_verb_is_told_what_hinders_it_and_goes_on_when_that_is_gone(place, myo
 
     code, err = myocard(verbs.COMMANDS[verb].format(out="nano.toml/new"))
     assert code == 2
-    require_told(err, "nano.toml/new", "(Not a directory); make it writable")
+    require_told(err, "nano.toml/new", "(Not a directory); a file is in the way")
     assert contents(place) == before
 
     with files_up_to(ROOM.get(verb, 60)):
