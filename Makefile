@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/myocard demo --out demo
 
 test: .venv/installed-dev check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check
