@@ -107,7 +107,7 @@ def test_the_layer_that_is_best_on_validation_is_the_planted_one(runs):
 def test_learned_mixtures_peak_at_the_planted_layer_and_beat_the_last(runs, readout):
     weights = Run.read(runs[readout]).layer_weights.mean
     assert int(np.argmax(weights)) == PLANTED
-    assert weights[PLANTED] > 0.8
+    assert weights[PLANTED] > 0.7
     mixture, last = (load_runs(runs[name])[0] for name in (readout, "last"))
     found = compare(mixture, last, "test")
     assert found is not None
@@ -133,7 +133,7 @@ def test_labels_of_the_test_folds_decide_nothing_but_the_test_scores(features, t
     test = np.flatnonzero(features.records["fold"].isin(SPLIT.test))
     permuted = labels.copy()
     permuted[test] = np.random.default_rng(0).permutation(labels[test])
-    given = recipe("scalar-mix", "pma", epochs=10, penalties=(1e-4, 1e-1))
+    given = recipe("scalar-mix", "class-mix", "pma", epochs=10, penalties=(1e-4, 1e-1))
     for one, other in zip(
         probe(features, given, tmp_path / "one", test=True),
         probe(with_labels(features, permuted), given, tmp_path / "other", test=True),

@@ -28,7 +28,7 @@ def test_rows_stand_by_encoder_and_readout(runs):
     assert list(zip(shown["Encoder"], shown["Readout"], strict=True)) == [
         (SMALL, "last layer"),
         (SMALL, "best layer on validation (4)"),
-        (SMALL, "scalar mix: learned weights"),
+        (SMALL, "scalar mix: one weight per layer"),
         (SMALL, "PMA: gated weights"),
         (RANDOM, "last layer"),
         (RANDOM, "best layer on validation (2)"),

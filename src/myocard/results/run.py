@@ -124,6 +124,70 @@ class LayerWeights(Frozen):
     between_records: float | None = None
 
 
+class Step(Frozen):
+    """A static mixture of some freedom.
+
+    Attributes:
+        shrinkage: Pull toward equal shares, in nats per nat of divergence; None at equal shares.
+        penalty: The head's penalty that was best at this step in cross-validation.
+        auroc: Macro AUROC in cross-validation over training and validation records.
+        lost: How much that is below the best step's.
+        error: Standard error of ``lost`` over the folds.
+        weights: Share of each block, averaged over classes that have shares of their own.
+        scores: Macro AUROC by split, fitted on the training records.
+    """
+
+    shrinkage: float | None
+    penalty: float
+    auroc: float
+    lost: float
+    error: float
+    weights: tuple[float, ...]
+    scores: dict[SplitName, float] = {}
+
+
+class Optimum(Frozen):
+    """The certificate of a solved mixture.
+
+    Attributes:
+        classes: The classes that share it.
+        weights: Share of each block.
+        low: The least share of each block over the folds of cross-validation.
+        high: The largest.
+        objective: Loss with penalties, in nats.
+        gap: Nats by which the objective, were it convex, could at most be lower.
+        prices: Change of the loss by a first share of each block in place of the mixture, in nats.
+        optima: Distinct optima that were found, from equal shares and every single block.
+        worse: How much higher the objective of the last of them is.
+    """
+
+    classes: tuple[str, ...]
+    weights: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    objective: float
+    gap: float
+    prices: tuple[float, ...]
+    optima: int
+    worse: float
+
+
+class Mixture(Frozen):
+    """The path of a static mixture from equal shares to free ones.
+
+    Attributes:
+        chosen: Index of the step that was taken: the first within a standard error of the best.
+        folds: Folds of the cross-validation.
+        path: The steps.
+        optima: Certificates of the chosen step, one for each group of classes.
+    """
+
+    chosen: int
+    folds: int
+    path: tuple[Step, ...]
+    optima: tuple[Optimum, ...]
+
+
 class Hashes(Frozen):
     """Hashes of what a run was made from.
 
@@ -182,6 +246,7 @@ class Run(Document, ClassifierShape):
     Attributes:
         source: The data set of the test records.
         trained_on: The data set of training and validation, where that is another one.
+        mixtures: The path of each seed's mixture, where it was solved.
         static_mixtures: Macro AUROC by split of a gated readout whose records all get the mean
             weights: ``substituted`` under its own head, ``refitted`` under one trained for them.
     """
@@ -204,6 +269,7 @@ class Run(Document, ClassifierShape):
     validation: Metrics
     test: Metrics | None = None
     layer_weights: LayerWeights | None = None
+    mixtures: tuple[Mixture, ...] = ()
     static_mixtures: dict[str, dict[SplitName, float]] = {}
     hashes: Hashes
     recipe: ProbeRecipe | FinetuneRecipe | RocketRecipe | NetworkRecipe

@@ -175,6 +175,7 @@ def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: floa
             fraction=recipe.fraction,
             chosen=trained.chosen,
             layer_weights=layer_weights,
+            mixtures=trained.mixtures,
             static_mixtures={name: mean_aurocs(cohort, scores) for name, scores in static.items()},
             hashes=Hashes(store=source.store, encoder=source.encoder.hash),
             seconds=seconds,

@@ -16,11 +16,13 @@ from myocard.evaluation.probing.stream import Stream
 from myocard.files.progress import Progress, silent
 from myocard.nn.readouts.classifier import Classifier, classification_loss
 from myocard.recipe import ProbeRecipe
-from myocard.results.run import Choice, SplitName
+from myocard.results.run import Choice, Mixture, SplitName
 from myocard.results.scoring import Scores, choose_penalties
 from myocard.tasks.cohort import Cohort
 from myocard.training.loop import fit, steps_per_epoch
 
+CHUNK = 512
+"""Records that are read at once."""
 MIXTURE_PENALTY = 1e-2
 """Penalty of a gate's squared weights; without it, a gate learns its records by heart."""
 
@@ -51,12 +53,14 @@ class Trained:
         scores: Their scores.
         layer_weights: ``(seeds, records, layers)`` of each split that was scored.
         chosen: The penalty of each seed.
+        mixtures: The path of each seed's mixture, where it was solved.
     """
 
     classifiers: list[Classifier]
     scores: Scores
     layer_weights: dict[SplitName, NDArray[np.floating]]
     chosen: tuple[Choice, ...]
+    mixtures: tuple[Mixture, ...] = ()
 
 
 @runtime_checkable
@@ -98,6 +102,11 @@ class Job:
     def depth(self) -> int:
         """Number of blocks, L; there are L+1 states."""
         return len(self.source.layers) - 1
+
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Tensor]:
+        """Pooled states of ``rows`` in float32, some records at a time."""
+        states = self.source.pooled()
+        return (states[some].float() for some in torch.from_numpy(rows).split(CHUNK))
 
     def fit(
         self,

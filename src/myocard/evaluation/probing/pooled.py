@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.data.batches import Shuffled
-from myocard.evaluation.probing.job import Job, Probe, Trained
+from myocard.evaluation.probing.freedom import Solvable, solve_mixture
+from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained
 from myocard.evaluation.probing.solving import solve
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.pooled import Readout
 from myocard.nn.readouts.registry import build_readout
 from myocard.nn.readouts.stack import Stack
+from myocard.results.run import Choice
+from myocard.results.scoring import macro_auroc
 from myocard.training.loop import seeded
-
-CHUNK = 512
-"""Records that are read at once."""
 
 Candidates = list[list[Classifier]]
 """The classifiers of one probe, by seed and penalty."""
@@ -41,10 +41,12 @@ def train(job: Job, probes: Sequence[Probe]) -> list[Trained]:
 def train_readouts(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -> list[Trained]:
     """Train given readouts, ``readouts[seed][probe]``, under a head, and score the splits.
 
-    The linear head is solved, on mixtures that are trained first if there is anything to train.
+    The linear head is solved, and a static mixture with it; other mixtures are trained first.
     """
     if head != "linear":
         candidates = _descend(job, head, readouts)
+    elif isinstance(readouts[0][0], Solvable):
+        return [_solve_mixtures(job, column) for column in zip(*readouts, strict=True)]
     else:
         solve_heads = _refit if _trains(readouts[0][0]) else _solve_all
         candidates = [solve_heads(job, column) for column in zip(*readouts, strict=True)]
@@ -58,7 +60,7 @@ def layer_weights(
     """Share of each layer in each seed's readout, ``(seeds, records, layers)``."""
     parts = [
         torch.stack([each.readout.layer_weights(states) for each in classifiers])
-        for states in _read(job, rows)
+        for states in job.read(rows)
     ]
     return torch.cat(parts, dim=1).numpy()
 
@@ -68,16 +70,11 @@ def score(job: Job, candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[
     """Scores of one probe's classifiers, ``(seeds, penalties, records, classes)``."""
     flat = [classifier for of_seed in candidates for classifier in of_seed]
     parts = []
-    for states in _read(job, rows):
+    for states in job.read(rows):
         features = {readout: readout(states) for readout in {each.readout for each in flat}}
         logits = torch.stack([each.head(features[each.readout]) for each in flat])
         parts.append(probabilities(logits, exclusive=job.cohort.exclusive))
     return torch.cat(parts, dim=1).unflatten(0, (len(candidates), -1)).numpy()
-
-
-def _read(job: Job, rows: NDArray[np.int64]) -> Iterator[Tensor]:
-    states = job.source.pooled()
-    return (states[some].float() for some in torch.from_numpy(rows).split(CHUNK))
 
 
 def _drawn(job: Job, probe: Probe, seed: int) -> Readout:
@@ -94,6 +91,37 @@ def _chosen(job: Job, candidates: Candidates) -> Trained:
     classifiers = [of_seed[k] for of_seed, k in zip(candidates, best, strict=True)]
     weights = {split: layer_weights(job, classifiers, some) for split, some in rows.items()}
     return Trained(classifiers, kept, weights, chosen)
+
+
+def _solve_mixtures(job: Job, readouts: Sequence[Readout]) -> Trained:
+    """Solve one probe's static mixtures, and score every step of their paths."""
+    seeds = job.recipe.seeds
+    rows = [job.cohort.training_rows(job.recipe.fraction, seed) for seed in seeds]
+    same = [next(k for k, each in enumerate(rows) if np.array_equal(each, own)) for own in rows]
+    once = {k: solve_mixture(job, cast(Solvable, readouts[k]), rows[k]) for k in set(same)}
+    solved = [once[k] for k in same]
+    candidates = [each.classifiers for each in solved]
+    scores = {split: score(job, candidates, job.cohort.rows[split]) for split in job.splits}
+    best = [each.chosen for each in solved]
+    mixtures = []
+    for seed, each in enumerate(solved):
+        areas = [
+            {s: macro_auroc(job.cohort, s, values[seed, k]) for s, values in scores.items()}
+            for k in range(len(each.classifiers))
+        ]
+        mixtures.append(each.account(areas))
+    taken = [each.path[each.chosen] for each in mixtures]
+    classifiers = [of_seed[k] for of_seed, k in zip(candidates, best, strict=True)]
+    return Trained(
+        classifiers,
+        {split: values[np.arange(len(best)), best] for split, values in scores.items()},
+        {s: layer_weights(job, classifiers, job.cohort.rows[s]) for s in job.splits},
+        tuple(
+            Choice(seed=seed, penalty=step.penalty, validation_auroc=step.scores["validation"])
+            for seed, step in zip(seeds, taken, strict=True)
+        ),
+        tuple(mixtures),
+    )
 
 
 def _solve_all(job: Job, readouts: Sequence[Readout]) -> Candidates:
@@ -126,7 +154,7 @@ def _solve(job: Job, readout: Readout, seed: int, penalties: Sequence[float]) ->
     """Solve the linear head of each penalty on a readout as it is."""
     rows = job.cohort.training_rows(job.recipe.fraction, seed)
     readout = readout.eval()
-    features = torch.cat([readout(states) for states in _read(job, rows)])
+    features = torch.cat([readout(states) for states in job.read(rows)])
     heads = solve(features, job.targets[rows], penalties, exclusive=job.cohort.exclusive)
     return [Classifier(readout, head) for head in heads]
 

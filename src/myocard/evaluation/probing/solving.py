@@ -21,6 +21,8 @@ from myocard.nn.readouts.heads import linear as linear_head
 AXES = 128
 """Number of the features' axes along which the loss is made to curve as along all others."""
 
+EPSILON = nn.BatchNorm1d(1).eps
+"""Added to a variance before a feature is divided by its root."""
 TOLERANCE = 1e-4
 """Tolerance of the gradient where the loss curves about 1 along each axis: its excess is 1e-6."""
 
@@ -33,19 +35,27 @@ def solve(
     exclusive: bool,
 ) -> list[nn.Module]:
     """The trained linear head of each penalty, which is of half the squared weights."""
-    heads = [linear_head(features.shape[1], targets.shape[1]).eval() for _ in penalties]
-    variance, mean = torch.var_mean(features, dim=0, correction=0)
-    known = {"running_mean": mean, "running_var": variance, "num_batches_tracked": torch.tensor(1)}
-    for norm, _ in heads:
-        norm.load_state_dict(known)
-    regression = Regression(heads[0][0](features), targets, exclusive)
+    standardised = linear_head(features.shape[1], 1)[0](features)
+    regression = Regression(standardised, targets, exclusive, principal_axes(standardised))
     found: dict[float, Tensor] = {}
     start = regression.start()
     for penalty in sorted(set(penalties), reverse=True):
         start = found[penalty] = regression.minimise(penalty, start)
-    for (_, layer), penalty in zip(heads, penalties, strict=True):
-        layer.load_state_dict({"weight": found[penalty][:, :-1], "bias": found[penalty][:, -1]})
-    return [*heads]
+    variance, mean = torch.var_mean(features, dim=0, correction=0)
+    return [solved_head(mean, variance, found[penalty]) for penalty in penalties]
+
+
+def solved_head(
+    mean: Float[Tensor, " features"],
+    variance: Float[Tensor, " features"],
+    solution: Float[Tensor, "classes weights"],
+) -> nn.Sequential:
+    """The linear head of a solution, on features of this mean and variance."""
+    head = linear_head(len(mean), len(solution)).eval()
+    known = {"running_mean": mean, "running_var": variance, "num_batches_tracked": torch.tensor(1)}
+    head[0].load_state_dict(known)
+    head[1].load_state_dict({"weight": solution[:, :-1], "bias": solution[:, -1]})
+    return head
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,20 +68,23 @@ class Regression:
         features: Standardised.
         targets: Zeros and ones.
         exclusive: True for one softmax over the classes, False for a sigmoid each.
+        axes: About the principal axes of the features, and the variances along them; they decide
+            how fast a solution is found, not which.
     """
 
     features: Float[Tensor, "records features"]
     targets: Float[Tensor, "records classes"]
     exclusive: bool
+    axes: tuple[Tensor, Tensor]
 
     def start(self) -> Tensor:
         """Weights of zero, and the logit of each class's frequency."""
         weights = torch.zeros(self.targets.shape[1], self.features.shape[1])
         return torch.cat([weights, self._rates.logit()[:, None]], dim=1)
 
-    def minimise(self, penalty: float, start: Tensor) -> Tensor:
+    def minimise(self, penalty: float, start: Tensor, tolerance: float = TOLERANCE) -> Tensor:
         """The solution under a penalty, by L-BFGS from ``start``."""
-        scales = Scales(self._axes, self._curvatures, penalty)
+        scales = Scales(self.axes, self._curvatures, penalty)
 
         def objective(flat: object) -> tuple[float, object]:
             solution = scales.stretch(torch.as_tensor(flat).float().view_as(start))
@@ -79,7 +92,7 @@ class Regression:
             return value, scales.stretch(gradient).double().flatten().numpy()
 
         first = scales.shrink(start).double().flatten().numpy()
-        options = {"gtol": TOLERANCE, "ftol": 1e-9, "maxiter": 500, "maxcor": 20}
+        options = {"gtol": tolerance, "ftol": 1e-10, "maxiter": 500, "maxcor": 20}
         found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
         return scales.stretch(torch.from_numpy(found.x).float().view_as(start))
 
@@ -104,14 +117,14 @@ class Regression:
         """Curvature of each class's loss in its logit, at the start."""
         return self._rates * (1 - self._rates)
 
-    @cached_property
-    def _axes(self) -> tuple[Tensor, Tensor]:
-        """The features' principal axes ``(features, axes)``, and the variances along them."""
-        count = min(AXES, *self.features.shape)
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(0)
-            _, values, axes = torch.svd_lowrank(self.features, q=count)
-        return axes, values.square() / len(self.features)
+
+def principal_axes(features: Float[Tensor, "records features"]) -> tuple[Tensor, Tensor]:
+    """The principal axes ``(features, axes)`` of features, and the variances along them."""
+    count = min(AXES, *features.shape)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        _, values, axes = torch.svd_lowrank(features, q=count)
+    return axes, values.square() / len(features)
 
 
 class Scales:

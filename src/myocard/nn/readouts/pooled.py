@@ -94,8 +94,8 @@ class PPA(FixedMixture):
 class ScalarMix(LayerMixture):
     """One learned weight per layer for all records (ELMo, Peters et al. 2018, eq. 1).
 
-    The weights start equal. ELMo's global scale is left out: every head begins with a batch norm,
-    which undoes it. The embedding h_0 is not mixed in.
+    The weights start equal; under a linear head they are solved. ELMo's global scale is left out:
+    every head begins with a batch norm, which undoes it. The embedding h_0 is not mixed in.
     """
 
     def __init__(
@@ -103,6 +103,11 @@ class ScalarMix(LayerMixture):
     ) -> None:
         super().__init__(norm, width, combine)
         self.scores = nn.Parameter(torch.zeros(depth))
+
+    @torch.no_grad()
+    def set_shares(self, shares: Tensor) -> None:
+        """Let ``shares`` of the blocks be the weights."""
+        self.scores.copy_(shares.clamp(min=1e-30).log())
 
     def layer_weights(self, states: States) -> LayerWeights:
         shares = torch.cat([self.scores.new_zeros(1), self.scores.softmax(dim=0)])
@@ -174,6 +179,26 @@ class Concatenation(Readout):
     def layer_weights(self, states: States) -> LayerWeights:
         shares = torch.full_like(states[:, :, 0], 1 / (states.shape[1] - 1))
         return torch.cat([torch.zeros_like(shares[:, :1]), shares[:, 1:]], dim=1)
+
+
+class ClassMixture(Concatenation):
+    """One weight per layer and class for all records; layers are normalised first.
+
+    A class's mixture of standardised layers is a linear map of all of them, so that the head of
+    the concatenation holds it. ``layer_weights`` are the mean over classes.
+    """
+
+    def __init__(self, norm: nn.Module, width: int, depth: int) -> None:
+        super().__init__(norm, width, depth)
+        self.shares = nn.Buffer(torch.full((depth,), 1 / depth))
+
+    def set_shares(self, shares: Tensor) -> None:
+        """Let ``shares`` of the blocks, averaged over classes, be the weights."""
+        self.shares.copy_(shares)
+
+    def layer_weights(self, states: States) -> LayerWeights:
+        shares = torch.cat([self.shares.new_zeros(1), self.shares]).to(states)
+        return shares.expand(states.shape[0], -1)
 
 
 class AttentiveFusion(Readout):

@@ -17,6 +17,7 @@ POOLED: dict[str, Callable[[nn.Module, int, int], pooled.Readout]] = {
     "pma-mean": partial(pooled.PMA, reads=pooled.mean_block),
     "scalar-mix": pooled.ScalarMix,
     "scalar-mix-normed": partial(pooled.ScalarMix, combine=pooled.mixture_of_norms),
+    "class-mix": pooled.ClassMixture,
     "concat": pooled.Concatenation,
     "alf": pooled.AttentiveFusion,
 }
