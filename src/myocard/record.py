@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +35,7 @@ class Record:
 
     @classmethod
     def from_array(
-        cls, signal: ArrayLike, rate: float, leads: Sequence[str], unit: str = "mV"
+        cls, signal: ArrayLike, rate: float, leads: Sequence[str], unit: str
     ) -> "Record":
         """Check an array at the border and convert it to millivolts.
 
@@ -54,8 +55,8 @@ class Record:
                 f"a signal of shape {array.shape} does not fit {len(leads)} leads; "
                 "give (leads, samples)"
             )
-        if not (np.isfinite(rate) and rate > 0):
-            raise InputError(f"a rate of {rate} Hz; give the samples per second")
+        if not (isinstance(rate, Real) and np.isfinite(rate) and rate > 0):
+            raise InputError(f"a rate of {rate!r} Hz; give the samples per second")
         if unit.lower() not in _MILLIVOLTS:
             raise InputError(f"unknown unit {unit!r}; the units are mV, uV, V and NU")
         factor = _MILLIVOLTS[unit.lower()]

@@ -111,7 +111,7 @@ def test_help_waits_for_no_torch():
         ("prepare folder good --out new --allow noise", "cannot allow noise; what can be kept is"),
         ("prepare folder good --out new --shard 3", "--shard 3: give a number and their count, as"),
         ("prepare folder good --out own", "own: exists already and does not say from what it was"),
-        ("audit labels nowhere", "nowhere/store.json: not a readable store"),
+        ("audit labels nowhere", "nowhere: no such folder; "),
         ("audit labels store --dataset ptb", "no published counts of 'ptb'; there are those of"),
         ("audit files own", "own: no store, checkpoint or features in it"),
         ("audit leak encoder store --folds 9;10", "'9;10': give numbers with commas between them"),
@@ -132,7 +132,7 @@ def test_help_waits_for_no_torch():
         ),
         (
             "pretrain lost.toml --store [/lost] --out new",
-            "[/lost]/store.json: not a readable store",
+            "[/lost]: no such folder; make one with",
         ),
         (
             "pretrain lost.toml --store store --store store=own --out new",
@@ -150,13 +150,13 @@ def test_help_waits_for_no_torch():
             "pretrain lost.toml --store [/lost]=store --out new --set size",
             "'size': not of the form key = value in TOML",
         ),
-        ("extract nowhere store --out new", "nowhere/config.json: not a readable checkpoint"),
+        ("extract nowhere store --out new", "nowhere: no such folder; "),
         ("extract wider store --out new", "wider/model.safetensors: the weights do not fit the m"),
         ("extract faster store --out new", "the rate is 100 Hz, not 500 Hz. Prepare the source ag"),
-        ("extract encoder nowhere --out new", "nowhere/store.json: not a readable store"),
+        ("extract encoder nowhere --out new", "nowhere: no such folder; "),
         ("extract encoder store --out own", "own: exists already and does not say from what it"),
         ("probe key.toml nowhere --out new", "key.toml: unknown key 'colour'; the keys are task,"),
-        ("probe task.toml nowhere --out new", "nowhere/features.json: not a readable cache"),
+        ("probe task.toml nowhere --out new", "nowhere: no such folder; "),
         ("probe task.toml --out new", "give either folders of features, or --encoder and --store"),
         ("probe task.toml --out new --encoder encoder", "give either folders of features, or --en"),
         (
@@ -176,7 +176,7 @@ def test_help_waits_for_no_torch():
         ),
         ("finetune key.toml encoder store --out new", "key.toml: unknown key 'colour'"),
         ("finetune task.toml encoder store --out new", "unknown task 'mi'; the tasks are ptbxl-al"),
-        ("finetune task.toml faster nowhere --out new", "nowhere/store.json: not a readable store"),
+        ("finetune task.toml faster nowhere --out new", "nowhere: no such folder; "),
         (
             "finetune good.toml encoder store --out own --set start='scratch'",
             "own: exists already and does not say",
@@ -187,7 +187,7 @@ def test_help_waits_for_no_torch():
         ),
         (
             "finetune superclasses encoder store --out new --probe nowhere",
-            "nowhere/run.json: ",
+            "nowhere: no run.json there; give the folder of a run",
         ),
         ("baseline task.toml store --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
         (
@@ -198,7 +198,7 @@ def test_help_waits_for_no_torch():
             "baseline task.toml store --out new --set model='rocket'",
             "no baseline 'rocket'; there are ",
         ),
-        ("transfer nowhere nowhere nowhere --out new", "nowhere/features.json: not a readable cac"),
+        ("transfer nowhere nowhere nowhere --out new", "nowhere: no such folder; "),
         ("layers encoder store --task mi --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
         ("layers faster store --task ptbxl-all --out new", "the rate is 100 Hz, not 500 Hz"),
         ("report nowhere[/red]:heart: --out new", "nowhere[/red]:heart:"),
@@ -303,7 +303,7 @@ def test_a_recipe_is_a_file_or_the_name_of_a_shipped_one(myocard, place):
     assert "superclass: no such recipe; shipped are all, rhythms, superclasses" in err
     code, _, err = myocard("probe", "superclasses", "nowhere", "--out", "new")
     assert code == 2
-    assert "nowhere/features.json: not a readable cache" in err
+    assert "nowhere: no such folder; " in err
 
 
 RECIPE = """

@@ -16,6 +16,7 @@ from myocard.data.signal import Band, Preprocessing, standardise
 from myocard.data.store import FILES, Store, quantise
 from myocard.errors import InputError
 from myocard.files.manifest import STORE
+from myocard.models.checkpoint import load_encoder
 
 STMEM = Band(0.67, 40.0)
 
@@ -57,9 +58,16 @@ def test_a_store_without_one_of_its_files_is_refused(make_store, lost: str) -> N
 
 
 def test_nonsense_is_no_store_and_the_folder_is_named(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match=f"{folder}/store.json: .* make one with"):
-            Store.open(folder)
+    with pytest.raises(InputError, match=f"{tmp_path}/store.json: .* make one with"):
+        Store.open(tmp_path)
+    with pytest.raises(InputError, match="nowhere: no such folder; make one with"):
+        Store.open(tmp_path / "nowhere")
+
+
+def test_a_folder_of_another_kind_is_told_by_its_name(make_store) -> None:
+    folder = make_store().folder
+    with pytest.raises(InputError, match="a store, not a checkpoint; fetch or make"):
+        load_encoder(folder)
 
 
 @pytest.mark.parametrize("file", ["store.json", "records.parquet", "signals.npy"])

@@ -88,7 +88,7 @@ def test_inputs_are_the_same_that_are_the_same_in_json(tmp_path, alike):
         ({"a": {}}, {"a": {"b": 1}}, "a.b is absent, not 1; a is {}, not absent"),
         ({"a": 1}, {"a": 1, "b": 2}, "b is absent, not 2"),
         ({"a": 1, "b": 2}, {"a": 1}, "b is 2, not absent"),
-        ({"a": "x" * 80}, {"a": "y"}, f'a is "{"x" * 56}…, not "y"'),
+        ({"a": "x" * 80}, {"a": "y"}, f'a is "{"x" * 56}…", not "y"'),
         ({"a": "x" * 58}, {"a": "y"}, f'a is "{"x" * 58}", not "y"'),
         (
             dict.fromkeys("abcde", 1),

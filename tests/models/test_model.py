@@ -151,17 +151,29 @@ ARRAY = np.zeros((2, 12, 3000))
 @pytest.mark.parametrize(
     ("given", "how", "message"),
     [
-        (ARRAY, {}, r"does not say its rate and leads; give rate=… and leads=…"),
-        (ARRAY, {"rate": 500}, "does not say its rate and leads"),
-        (ARRAY, {"leads": LEADS}, "does not say its rate and leads"),
-        (ARRAY[0, 0], {"rate": 500, "leads": LEADS}, r"shape \(3000,\); give \(leads, samples\)"),
-        (ARRAY[None], {"rate": 500, "leads": LEADS}, r"shape \(1, 2, 12, 3000\); give"),
-        (ARRAY[:0], {"rate": 500, "leads": LEADS}, r"shape \(0, 12, 3000\); give"),
+        (ARRAY, {}, "does not say its rate, leads, unit; give rate=…, leads=…, unit=…"),
+        (ARRAY, {"rate": 500}, "does not say its leads, unit; give leads=…, unit=…"),
+        (ARRAY, {"leads": LEADS, "unit": "mV"}, "does not say its rate; give rate=…"),
+        (
+            ARRAY[0, 0],
+            {"rate": 500, "leads": LEADS, "unit": "mV"},
+            r"shape \(3000,\); give \(leads, samples\)",
+        ),
+        (
+            ARRAY[None],
+            {"rate": 500, "leads": LEADS, "unit": "mV"},
+            r"shape \(1, 2, 12, 3000\); give",
+        ),
+        (ARRAY[:0], {"rate": 500, "leads": LEADS, "unit": "mV"}, r"shape \(0, 12, 3000\); give"),
         ([], {}, "no record is given"),
-        ([], {"rate": 500, "leads": LEADS}, "no record is given"),
-        ([ARRAY[0], ARRAY[0, :, :9]], {"rate": 500, "leads": LEADS}, "of one shape, or a list of"),
-        (ARRAY, {"rate": 500, "leads": LEADS[:11]}, "does not fit 11 leads"),
-        (ARRAY, {"rate": 0, "leads": LEADS}, "a rate of 0 Hz"),
+        ([], {"rate": 500, "leads": LEADS, "unit": "mV"}, "no record is given"),
+        (
+            [ARRAY[0], ARRAY[0, :, :9]],
+            {"rate": 500, "leads": LEADS, "unit": "mV"},
+            "of one shape, or a list of",
+        ),
+        (ARRAY, {"rate": 500, "leads": LEADS[:11], "unit": "mV"}, "does not fit 11 leads"),
+        (ARRAY, {"rate": 0, "leads": LEADS, "unit": "mV"}, "a rate of 0 Hz"),
         (ARRAY, {"rate": 500, "leads": LEADS, "unit": "kg"}, "unknown unit 'kg'"),
     ],
 )
@@ -169,6 +181,14 @@ def test_arrays_that_cannot_be_records_are_refused(model, given, how, message):
     for ask in questions(model):
         with pytest.raises(InputError, match=message):
             ask(given, **how)
+
+
+def test_what_an_array_or_a_path_does_not_say_is_asked_for(model):
+    one = record(3)
+    with pytest.raises(InputError, match="does not say its unit; give unit=…"):
+        model.hidden_states(one.signal, rate=one.rate, leads=one.leads)
+    with pytest.raises(InputError, match=r"ecg\.hea: a path, not a record; give myocard\.read"):
+        model.hidden_states("ecg.hea")
 
 
 def test_layer_weights_are_shares_of_layers(model):
@@ -216,14 +236,14 @@ def test_some_leads_can_be_read_by_name_in_any_case_and_order(model, filtered, h
     assert model.layer_weights(given, only=("II", "V2")).sum() == pytest.approx(1, abs=1e-6)
     assert model.predict_proba([given], only=("II", "V2")).shape == (1, len(model.classes_))
     array, names = given.select(("V2", "II")).signal, ("V2", "II")
-    read = model.hidden_states(array, rate=500, leads=names, only=("II", "V2"))
+    read = model.hidden_states(array, rate=500, leads=names, unit="mV", only=("II", "V2"))
     assert np.allclose(read, expected, atol=1e-5)
 
 
 def broken(lead: str, value: float, samples: slice = slice(None)) -> Record:
     signal = record(1).signal.copy()
     signal[LEADS.index(lead), samples] = value
-    return Record.from_array(signal, 500, LEADS)
+    return Record.from_array(signal, 500, LEADS, "mV")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +304,9 @@ def test_a_probe_of_another_encoder_is_refused(home):
 
 def test_a_folder_that_is_no_probes_run_is_refused(home, tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere", home / "encoder"):
-        with pytest.raises(InputError, match=rf"{folder.name}/run\.json: .*; give the folder"):
+        with pytest.raises(
+            InputError, match=rf"{folder.name}: no run\.json there; give the folder"
+        ):
             from_pretrained(home / "encoder", probe=folder)
     with pytest.raises(InputError, match=r"tuned/run\.json: a finetune, not a probe; give the run"):
         from_pretrained(home / "encoder", probe=home / "tuned")

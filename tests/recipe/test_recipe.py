@@ -160,7 +160,9 @@ def test_changes_are_put_over_what_the_file_says(read):
 def test_a_change_of_another_form_is_named(read):
     with pytest.raises(InputError, match=r"'epochs': not of the form key = value in TOML"):
         read(ProbeRecipe, "task = 'x'", ["epochs"])
-    with pytest.raises(InputError, match=r"some\.toml: unknown key 'colour'"):
+    with pytest.raises(
+        InputError, match=r"some\.toml with --set 'colour = 1': unknown key 'colour'"
+    ):
         read(ProbeRecipe, "task = 'x'", ["colour = 1"])
 
 

@@ -130,7 +130,7 @@ def test_a_run_of_another_schema_names_its_file_and_the_place(made, tmp_path, ch
 def test_a_run_that_cannot_be_read_names_its_file(tmp_path, content):
     if content is not None:
         (tmp_path / "run.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"run\.json: .*; give the folder of a run"):
+    with pytest.raises(InputError, match=r"run\.json.*; give the folder of a run"):
         Run.read(tmp_path)
 
 

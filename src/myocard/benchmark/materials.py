@@ -11,7 +11,7 @@ from myocard.benchmark.layout import Layout
 from myocard.benchmark.trials import Benchmark
 from myocard.data.leaks import PretrainedOn
 from myocard.data.preparation import Wanted, prepare, settings_of
-from myocard.data.sources import dataset, entries
+from myocard.data.sources import dataset, entries, simulated
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError
@@ -67,7 +67,7 @@ def _source(name: str, settings: StoreSettings) -> str:
         return dataset(settings.source, expand(settings.folder, name))
     drawn = settings.simulate
     assert drawn is not None
-    return f"simulated {drawn.layout}, site {drawn.site}, seed {drawn.seed}"
+    return simulated(drawn.layout, drawn.site, drawn.seed)
 
 
 def refuse_leaks(benchmark: Benchmark, layout: Layout, stores: Mapping[str, Store]) -> None:

@@ -1,10 +1,11 @@
 """The applications, and the arguments that several commands share."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
-from typer import Argument, Option, Typer
+from typer import Argument, Exit, Option, Typer
 
 from myocard.errors import InputError
 
@@ -23,6 +24,23 @@ app = Typer(
 audit = Typer(
     help="Check files, labels or leaks: [dim]myocard audit labels store[/dim]", no_args_is_help=True
 )
+
+
+def _version(asked: bool) -> bool:
+    if asked:
+        print(version("myocard"))
+        raise Exit
+    return asked
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, Option("--version", callback=_version, is_eager=True, help="Show it and exit")
+    ] = False,
+) -> None: ...
+
+
 app.add_typer(audit, name="audit", rich_help_panel=DATA)
 console = Console(stderr=True)
 

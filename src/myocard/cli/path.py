@@ -192,8 +192,19 @@ def probe(
         sources.append(Stream(streamed, Store.open(store)))
     with occupied(out), shown() as progress:
         for source in sources:
-            make(source, settings, out, test=test, progress=progress)
+            folders = make(source, settings, out, test=test, progress=progress)
+    _tell(folders[0])
     print(out)
+
+
+def _tell(folder: Path) -> None:
+    """Say how many records a run was trained and scored on, and which classes are left out."""
+    from myocard.results.run import Run
+
+    run = Run.read(folder)
+    sizes = ", ".join(f"{split} {info.records}" for split, info in run.splits.items())
+    left = "; ".join(f"{name} left out ({why})" for name, why in run.classes_left_out.items())
+    print(f"{run.task}: {sizes} records{f'; {left}' if left else ''}", file=sys.stderr)
 
 
 @app.command(rich_help_panel=options.MAIN)

@@ -213,7 +213,9 @@ def _write_parts(
     own = list(zip(chunks, parts, strict=True))[fabric.global_rank :: fabric.world_size]
     done, total = 0, sum(len(rows) for rows, _ in own)
     for rows, part in own:
-        if not part.exists():
+        if part.exists():
+            progress(done + len(rows), total)
+        else:
             states: list[NDArray[np.float32]] = []
             for signals in in_order(Windows([Part(store, rows)], encoder.input), batch):
                 states.append(
@@ -223,7 +225,6 @@ def _write_parts(
             whole = np.concatenate(states).astype("<f2")
             replace_file(part, partial(np.save, arr=whole, allow_pickle=False))
         done += len(rows)
-        progress(done, total)
     return parts
 
 

@@ -79,6 +79,11 @@ class Manifest:
 
     def _stated(self, folder: Path) -> dict[str, Any]:
         path = folder / self.file
+        if not folder.exists():
+            raise InputError(f"{folder}: no such folder; {self.fix}")
+        others = [each for each in MANIFESTS if (folder / each.file).exists()]
+        if others and self not in others:
+            raise InputError(f"{folder}: a {others[0].kind}, not a {self.kind}; {self.fix}")
         if folder.is_file():
             raise InputError(
                 f"{folder}: a file, not the folder of a {self.kind}; {self.fix} (weights are read "

@@ -183,7 +183,7 @@ def _shown(values: Inputs, key: str) -> str:
     if key not in values:
         return "absent"
     text = json.dumps(values[key])
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return text if len(text) <= 60 else f"{text[:57]}…{text[-1]}"
 
 
 def _clear(work: Path) -> None:

@@ -31,12 +31,12 @@ class ArrayForm(TypedDict, total=False):
     Attributes:
         rate: Samples per second (Hz).
         leads: Names of its rows.
-        unit: mV (if not given), uV, V or NU.
+        unit: mV, uV, V or NU.
     """
 
     rate: float | None
     leads: Sequence[str] | None
-    unit: str
+    unit: str | None
 
 
 class Form(ArrayForm, total=False):
@@ -67,6 +67,11 @@ class Model:
     encoder: ECGEncoder
     classifier: Classifier | None = None
     shape: ClassifierShape | None = None
+
+    def __repr__(self) -> str:
+        info, shape = self.encoder.info, self.shape
+        read = f", {shape.readout} and {shape.head} head for {shape.task}" if shape else ""
+        return f"Model({info.name}: {info.layers} layers of width {info.width}{read})"
 
     @property
     def classes_(self) -> tuple[str, ...]:
@@ -127,7 +132,7 @@ def _listed(
     records: Records,
     rate: float | None = None,
     leads: Sequence[str] | None = None,
-    unit: str = "mV",
+    unit: str | None = None,
 ) -> tuple[list[Record], bool]:
     """The records as a list, and whether a single one was given."""
     if isinstance(records, Record):
@@ -136,12 +141,17 @@ def _listed(
         if not records:
             raise InputError("no record is given")
         return list(records), False
+    if isinstance(records, str | Path):
+        raise InputError(f"{records}: a path, not a record; give myocard.read(path)")
     try:
         array = np.asarray(records)
     except ValueError as error:
         raise InputError("give arrays of one shape, or a list of Records") from error
-    if rate is None or leads is None:
-        raise InputError("an array does not say its rate and leads; give rate=… and leads=…")
+    needed = {"rate": rate, "leads": leads, "unit": unit}
+    missing = [name for name, value in needed.items() if value is None]
+    if rate is None or leads is None or unit is None:
+        named = ", ".join(f"{name}=…" for name in missing)
+        raise InputError(f"an array does not say its {', '.join(missing)}; give {named}")
     if array.ndim not in (2, 3) or not len(array):
         raise InputError(
             f"an array of shape {array.shape}; give (leads, samples) or (records, leads, samples)"
@@ -163,6 +173,12 @@ def _with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
 
 def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
     """The middle window of a record, as an encoder expects it."""
+    missing = ", ".join(lead for lead in expected.leads if lead not in record.leads)
+    if missing:
+        raise InputError(
+            f"the record has no lead {missing}; it has {', '.join(record.leads)}: name those of "
+            "them that the model reads with `only`"
+        )
     record = record.select(expected.leads)
     length = resampled_length(record.signal.shape[1], record.rate, expected.rate)
     if length < expected.samples:

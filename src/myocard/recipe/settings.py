@@ -50,7 +50,12 @@ def read_recipe(path: str | Path, kind: type[Recipe], changes: Sequence[str] = (
             value.
     """
     file = find_recipe(path, kind.__name__.removesuffix("Recipe").lower())
-    return check(kind, read_content(file, changes), str(file))
+    return check(kind, read_content(file, changes), named(file, changes))
+
+
+def named(file: Path, changes: Sequence[str]) -> str:
+    """The name of a recipe in messages."""
+    return f"{file} with --set {', '.join(map(repr, changes))}" if changes else str(file)
 
 
 def find_recipe(path: str | Path, folder: str) -> Path:
@@ -85,7 +90,8 @@ def read_content(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
             content = merged(content, tomllib.loads(change))
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f"{change!r}: not of the form key = value in TOML ({error})"
+                f"{change!r}: not of the form key = value in TOML ({error}); quote words, as in "
+                "--set 'task = \"superdiagnostic\"'"
             ) from error
     return content
 

@@ -116,7 +116,9 @@ def _write(paths: Sequence[Path], folder: Path, out: Path) -> None:
     ]
     if not chapters:
         names = ", ".join(map(str, paths))
-        raise InputError(f"no {', '.join(READ)} in or below {names}")
+        raise InputError(
+            f"no {', '.join(READ)} in or below {names}; give the --out of `myocard probe`"
+        )
     chapters.append(glossary.chapter())
     runs = [run for section in found for run in section.every_run]
     if runs:

@@ -233,6 +233,8 @@ class Document(Frozen):
             InputError: When it is not there, or not of this schema.
         """
         path = folder / cls.FILE
+        if not path.exists():
+            raise InputError(f"{folder}: no {cls.FILE} there; {cls.FIX}")
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValidationError) as error:

@@ -97,6 +97,13 @@ def assemble(
     fold, ids = records["fold"].to_numpy(), records["id"].to_numpy(dtype=object)
     folds = {name: getattr(split, name) for name in SPLITS}
     rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
+    if not keep.any():
+        codes = sorted({code for some in records["codes"] for code in some})
+        told = f"the store has {', '.join(codes[:5])}{', …' if len(codes) > 5 else ''}"
+        raise InputError(
+            f"task {task.name}: no record has a label that it reads; "
+            f"{told if codes else 'the store has no labels'}; choose another task"
+        )
     patients = patients_of(records)
     _refuse_shared_patients(patients, rows)
     words = known.to_numpy(dtype=object)

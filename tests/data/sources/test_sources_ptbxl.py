@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from myocard import simulation
 from myocard.data.sources import dataset, entries
 from myocard.errors import InputError
 
@@ -100,3 +101,8 @@ def test_both_rates_of_ptbxl_are_one_data_set():
 def test_folders_of_ones_own_are_data_sets_of_their_own() -> None:
     assert dataset("folder", Path("a/clinic")) == "folder clinic"
     assert dataset("folder", Path("a/ward")) == "folder ward"
+
+
+def test_simulated_records_are_a_data_set_of_their_own(tmp_path):
+    simulation.write(tmp_path / "drawn", "ptbxl", count=2, seed=7)
+    assert dataset("ptbxl-100", tmp_path / "drawn") == "simulated ptbxl, site A, seed 7"

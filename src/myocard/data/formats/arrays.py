@@ -63,7 +63,8 @@ def read_npy(path: Path) -> Found:
         return Found(_checked(np.array(mapped), path))
     # A broken header is parsed as Python, which tells of that in many ways.
     except Exception as error:
-        raise InputError(f"{path}: not a NumPy array of numbers: {error}") from error
+        told = "broken, or of Python objects" if "pickle" in str(error) else error
+        raise InputError(f"{path}: not a NumPy array of numbers: {told}; save it again") from error
 
 
 def read_mat(path: Path) -> Found:

@@ -62,8 +62,12 @@ def joined(
         unit = unit if found.unit is None else found.unit
         if rate is None or names is None or unit is None:
             needed = {"rate": rate, "leads": names, "unit": unit}
-            missing = ", ".join(name for name, value in needed.items() if value is None)
-            raise InputError(f"the file does not say its {missing}; give them")
+            missing = [name for name, value in needed.items() if value is None]
+            given = ", ".join(f"{name}=…" for name in missing)
+            raise InputError(
+                f"the file does not say its {', '.join(missing)}; give {given}, or a column of "
+                "that name beside the labels"
+            )
         return _record(found, rate, names, unit)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

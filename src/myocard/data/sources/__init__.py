@@ -9,6 +9,7 @@ from myocard.data.sources import challenge, chapman, cinc2011, code15, cpsc2018,
 from myocard.data.sources import folder as own_folder
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
+from myocard.files.step import INPUTS, read_inputs
 
 SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "ptbxl-100": partial(ptbxl.entries, rate=100),
@@ -38,11 +39,27 @@ _SIGNS = {
 def dataset(source: str, folder: Path) -> str:
     """Return the data set behind a source: a record has one id in it, whatever form it is read in.
 
-    One's own folders are a data set each, named as they are.
+    One's own folders are a data set each, named as they are, and so are simulated records.
     """
+    drawn = _simulation(folder)
+    if drawn is not None:
+        return simulated(*drawn)
     if source == "folder":
         return f"folder {folder.resolve().name}"
     return "ptbxl" if source.startswith("ptbxl-") else source
+
+
+def simulated(layout: str, site: str, seed: int) -> str:
+    """Return the data set of records that `myocard simulate` drew."""
+    return f"simulated {layout}, site {site}, seed {seed}"
+
+
+def _simulation(folder: Path) -> tuple[str, str, int] | None:
+    """Layout, site and seed of a folder that `myocard simulate` made."""
+    if not (folder / INPUTS).exists():
+        return None
+    stated = read_inputs(folder)
+    return (stated["layout"], stated["site"], stated["seed"]) if "site" in stated else None
 
 
 def entries(source: str, folder: str | Path) -> list[Entry]:
@@ -66,7 +83,7 @@ def entries(source: str, folder: str | Path) -> list[Entry]:
         raise InputError(f"{folder}: no record of source {source}; {_content(folder, source)}")
     name, count = Counter(entry.id for entry in found).most_common(1)[0]
     if count > 1:
-        raise InputError(f"{folder}: {count} records are called {name}")
+        raise InputError(f"{folder}: {count} records are called {name}; name each once")
     if not any(entry.path.exists() for entry in found):
         missing = found[0].path.relative_to(folder)
         raise InputError(
