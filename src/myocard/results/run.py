@@ -125,10 +125,11 @@ class LayerWeights(Frozen):
 
 
 class Step(Frozen):
-    """A static mixture of some freedom.
+    """A mixture of some freedom.
 
     Attributes:
-        shrinkage: Pull toward equal shares, in nats per nat of divergence; None at equal shares.
+        pull: Strength of what holds the mixture back: toward equal shares, in nats per nat of
+            divergence, or of a gate, per half of its squares. None at the first step.
         penalty: The head's penalty that was best at this step in cross-validation.
         auroc: Macro AUROC in cross-validation over training and validation records.
         lost: How much that is below the best step's.
@@ -137,7 +138,7 @@ class Step(Frozen):
         scores: Macro AUROC by split, fitted on the training records.
     """
 
-    shrinkage: float | None
+    pull: float | None
     penalty: float
     auroc: float
     lost: float
@@ -173,13 +174,13 @@ class Optimum(Frozen):
 
 
 class Mixture(Frozen):
-    """The path of a static mixture from equal shares to free ones.
+    """The path of a mixture from no freedom to all of it: equal to free shares, static to gated.
 
     Attributes:
         chosen: Index of the step that was taken: the first within a standard error of the best.
         folds: Folds of the cross-validation.
         path: The steps.
-        optima: Certificates of the chosen step, one for each group of classes.
+        optima: Certificates of the chosen step of a static mixture, one for each group of classes.
     """
 
     chosen: int

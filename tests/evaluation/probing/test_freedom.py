@@ -8,7 +8,7 @@ import torch
 
 from myocard.errors import InputError
 from myocard.evaluation.features import Features
-from myocard.evaluation.probing import freedom, probe
+from myocard.evaluation.probing import freedom, probe, solved
 from myocard.models.classifier import read_classifiers
 from myocard.recipe import ProbeRecipe
 from myocard.report.compare.comparisons import sections
@@ -16,13 +16,13 @@ from myocard.report.topics import paths
 from myocard.results.run import Run
 from myocard.results.saved import load_runs
 
-RECORDS, DEPTH, WIDTH = 600, 3, 12
+RECORDS, DEPTH, WIDTH = 400, 3, 8
 RECIPE = ProbeRecipe(
     task="ptbxl-superdiagnostic",
     readouts=("ppa", "scalar-mix", "scalar-mix-normed", "class-mix"),
     heads=("linear",),
     seeds=(0, 1),
-    penalties=(1e-3, 1e-2),
+    penalties=(1e-2,),
     resamples=20,
 )
 
@@ -50,7 +50,7 @@ def test_a_run_says_what_every_step_of_freedom_bought(runs, readout):
     run = Run.read(runs[readout])
     first, second = run.mixtures
     assert first == second  # all records train both seeds
-    assert [step.shrinkage for step in first.path] == [None, *freedom.SHRINKAGES]
+    assert [step.pull for step in first.path] == [None, *solved.SHRINKAGES]
     assert first.path[0].weights == pytest.approx([1 / DEPTH] * DEPTH)
     assert first.folds == freedom.FOLDS
     taken = first.path[first.chosen]
@@ -101,7 +101,7 @@ def test_the_report_draws_the_paths_and_the_layers_of_each_class(runs):
     heading, gallery, fold = paths.blocks(section)
     assert heading.text == "What does freedom buy?"
     path, classes = gallery.figures
-    assert len(path.numbers) == 3 * (1 + len(freedom.SHRINKAGES))
+    assert len(path.numbers) == 3 * (1 + len(solved.SHRINKAGES))
     assert path.numbers.groupby("readout")["chosen"].sum().eq(1).all()
     layers = classes.numbers.pivot(index="class", columns="layer", values="weight")
     assert layers.idxmax(axis=1).loc[["CD", "MI"]].tolist() == [3, 1]
@@ -127,7 +127,7 @@ def test_the_first_step_within_a_standard_error_of_the_best_is_taken(lost, step)
     areas = 0.8 - np.array(lost)
     both = np.stack([areas, areas - 0.1], axis=1)  # the second penalty is worse everywhere
     shares = np.zeros((*both.shape, 1, DEPTH))
-    choice = freedom._choose(both, shares, (1e-3, 1e-2))
+    choice = freedom.choose(both, shares, (1e-3, 1e-2))
     assert choice.step == step
     assert choice.penalties == [1e-3] * 3
     assert choice.lost[choice.step] <= choice.errors[choice.step]
@@ -135,5 +135,5 @@ def test_the_first_step_within_a_standard_error_of_the_best_is_taken(lost, step)
 
 def test_of_equal_penalties_the_stronger_is_taken():
     areas = np.full((3, 2, 2), 0.8)
-    choice = freedom._choose(areas, np.zeros((3, 2, 2, 1, DEPTH)), (1e-3, 1e-2))
+    choice = freedom.choose(areas, np.zeros((3, 2, 2, 1, DEPTH)), (1e-3, 1e-2))
     assert (choice.step, choice.penalties) == (0, [1e-2, 1e-2])

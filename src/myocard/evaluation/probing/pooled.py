@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.data.batches import Shuffled
-from myocard.evaluation.probing.freedom import Solvable, solve_mixture
 from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained
+from myocard.evaluation.probing.solved import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.nn.readouts.heads import HEADS

@@ -7,7 +7,6 @@ the strongest penalty to the weakest, each starting where the last one ended.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -80,11 +79,11 @@ class Regression:
     def start(self) -> Tensor:
         """Weights of zero, and the logit of each class's frequency."""
         weights = torch.zeros(self.targets.shape[1], self.features.shape[1])
-        return torch.cat([weights, self._rates.logit()[:, None]], dim=1)
+        return torch.cat([weights, class_rates(self.targets).logit()[:, None]], dim=1)
 
     def minimise(self, penalty: float, start: Tensor, tolerance: float = TOLERANCE) -> Tensor:
         """The solution under a penalty, by L-BFGS from ``start``."""
-        scales = Scales(self.axes, self._curvatures, penalty)
+        scales = Scales(self.axes, class_curvatures(self.targets), penalty)
 
         def objective(flat: object) -> tuple[float, object]:
             solution = scales.stretch(torch.as_tensor(flat).float().view_as(start))
@@ -107,15 +106,16 @@ class Regression:
         pull = missed @ self.features + penalty * weights
         return float(value), torch.cat([pull, missed.sum(dim=1, keepdim=True)], dim=1)
 
-    @cached_property
-    def _rates(self) -> Tensor:
-        """Frequency of each class; never 0 or 1."""
-        return (self.targets.sum(dim=0) + 0.5) / (len(self.targets) + 1)
 
-    @cached_property
-    def _curvatures(self) -> Tensor:
-        """Curvature of each class's loss in its logit, at the start."""
-        return self._rates * (1 - self._rates)
+def class_rates(targets: Float[Tensor, "records classes"]) -> Float[Tensor, " classes"]:
+    """Frequency of each class; never 0 or 1."""
+    return (targets.sum(dim=0) + 0.5) / (len(targets) + 1)
+
+
+def class_curvatures(targets: Float[Tensor, "records classes"]) -> Float[Tensor, " classes"]:
+    """Curvature of each class's loss in its logit, where nothing is known of a record."""
+    rates = class_rates(targets)
+    return rates * (1 - rates)
 
 
 def principal_axes(features: Float[Tensor, "records features"]) -> tuple[Tensor, Tensor]:

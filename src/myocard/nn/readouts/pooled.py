@@ -165,6 +165,25 @@ class PMA(LayerMixture):
         return torch.cat([torch.zeros_like(shares[:, :1]), shares], dim=1)
 
 
+class GatedMix(LayerMixture):
+    """A static mixture that each record may leave: weights softmax(a + G x) of layers 1 … L.
+
+    x is h_0, standardised. Under a linear head, the gate starts from the solved static mixture, and
+    how far it may leave it is chosen by cross-validation.
+    """
+
+    def __init__(self, norm: nn.Module, width: int, depth: int) -> None:
+        super().__init__(norm, width)
+        self.standardise = nn.BatchNorm1d(width, affine=False)
+        self.gate = nn.Linear(width, depth)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def layer_weights(self, states: States) -> LayerWeights:
+        shares = self.gate(self.standardise(states[:, 0])).softmax(dim=1)
+        return torch.cat([torch.zeros_like(shares[:, :1]), shares], dim=1)
+
+
 class Concatenation(Readout):
     """All blocks' states side by side, each normalised; weighing them is left to the head."""
 

@@ -15,6 +15,7 @@ POOLED: dict[str, Callable[[nn.Module, int, int], pooled.Readout]] = {
     "pma-frozen-gate": pooled.frozen_gate,
     "pma-last": partial(pooled.PMA, reads=pooled.last_block),
     "pma-mean": partial(pooled.PMA, reads=pooled.mean_block),
+    "gated-mix": pooled.GatedMix,
     "scalar-mix": pooled.ScalarMix,
     "scalar-mix-normed": partial(pooled.ScalarMix, combine=pooled.mixture_of_norms),
     "class-mix": pooled.ClassMixture,

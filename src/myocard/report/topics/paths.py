@@ -54,7 +54,7 @@ def certificates(section: Section) -> Table:
         )
         numbers.append(
             {name.lower(): cell for name, cell in named.items()}
-            | {"shrinkage": step.shrinkage, "penalty": step.penalty, "run": run.place}
+            | {"pull": step.pull, "penalty": step.penalty, "run": run.place}
             | {"gap": optimum.gap, "optima": optimum.optima, "worse": optimum.worse}
             | {f"layer_{k + 1}": weight for k, weight in enumerate(optimum.weights)}
             | {f"price_{k + 1}": price for k, price in enumerate(optimum.prices)}
@@ -75,9 +75,9 @@ def _named(run: SavedRun, optimum: Optimum) -> str:
 
 
 def _strength(step: Step) -> str:
-    if step.shrinkage is None:
-        return "equal"
-    return f"{step.shrinkage:g}" if step.shrinkage else "free"
+    if step.pull is None:
+        return "all"
+    return f"{step.pull:g}" if step.pull else "none"
 
 
 def _paths(section: Section, group: Group, solved: dict[str, SavedRun]) -> Figure:
@@ -95,14 +95,12 @@ def _paths(section: Section, group: Group, solved: dict[str, SavedRun]) -> Figur
         ]
     )
     with canvas_of(5.4, 2.1 * len(solved) + 0.4) as canvas:
-        panels = canvas.subplots(len(solved), 1, sharex=True, squeeze=False)[:, 0]
+        panels = canvas.subplots(len(solved), 1, squeeze=False)[:, 0]
         for axes, label in zip(panels, solved, strict=True):
             _draw(axes, numbers[numbers["readout"] == label])
             axes.set_title(label)
             axes.set_ylabel("Macro AUROC")
-        pulls = numbers.drop_duplicates("step")
-        panels[-1].set_xticks(pulls["step"], pulls["pull"])
-        panels[-1].set_xlabel("Pull toward equal shares")
+        panels[-1].set_xlabel("Pull that is left")
         panels[0].legend(loc="lower right", ncols=2, fontsize=8)
     svg = to_svg(canvas, name, f"Scores on the way from equal to free shares, {group.label}")
     return Figure(name, NOTES["path"].format(group=group.label), svg, numbers)
@@ -119,6 +117,7 @@ def _draw(axes: Axes, path: pd.DataFrame) -> None:
         if split in path:
             axes.plot(steps, path[split], color=colour, marker="o", ms=3, label=split)
     axes.axvline(steps[path["chosen"]].iloc[0], color=INK, lw=0.8, ls=(0, (1, 2)), zorder=0)
+    axes.set_xticks(steps, path["pull"])
     axes.grid(axis="y")
 
 
