@@ -114,3 +114,16 @@ def test_a_lead_that_is_missing_is_named(values) -> None:
     record = Record.from_array(values[:2], 500, ["I", "II"], "mV")
     with pytest.raises(InputError, match="has no lead V1, V2; it has I, II"):
         record.select(("I", "V1", "V2"))
+
+
+@pytest.mark.parametrize("rate", [0, -1, 0.001, float("nan"), float("inf")])
+def test_a_rate_that_no_ecg_has_is_refused_however_the_record_is_made(values, rate) -> None:
+    with pytest.raises(InputError, match="Hz; give the samples per second"):
+        Record(values, rate, LEADS)
+
+
+def test_values_that_are_not_real_or_masked_are_refused() -> None:
+    with pytest.raises(InputError, match="a signal of complex128; give real numbers"):
+        Record.from_array(np.zeros((1, 9), complex), 500, ["I"], "mV")
+    with pytest.raises(InputError, match="masked values; give NaN"):
+        Record.from_array(np.ma.masked_less(np.arange(-2, 3)[None], 0), 500, ["I"], "mV")

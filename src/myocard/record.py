@@ -33,6 +33,10 @@ class Record:
     leads: tuple[str, ...]
     unit: str = "mV"
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.rate, Real) and np.isfinite(self.rate) and self.rate >= 1):
+            raise InputError(f"a rate of {self.rate!r} Hz; give the samples per second")
+
     @classmethod
     def from_array(
         cls, signal: ArrayLike, rate: float, leads: Sequence[str], unit: str
@@ -49,19 +53,21 @@ class Record:
             InputError: For a wrong shape, rate, unit or lead name. Values are not judged here: NaN
                 and flat leads are findings about a record, which ``preparation`` reports.
         """
+        if np.ma.is_masked(signal):
+            raise InputError("a signal with masked values; give NaN, or records without them")
         array = np.asarray(signal)
+        if array.dtype.kind not in "biuf":
+            raise InputError(f"a signal of {array.dtype}; give real numbers")
         if array.ndim != 2 or array.shape[0] != len(leads) or array.size == 0:
             raise InputError(
                 f"a signal of shape {array.shape} does not fit {len(leads)} leads; "
                 "give (leads, samples)"
             )
-        if not (isinstance(rate, Real) and np.isfinite(rate) and rate > 0):
-            raise InputError(f"a rate of {rate!r} Hz; give the samples per second")
-        if unit.lower() not in _MILLIVOLTS:
+        if not isinstance(unit, str) or unit.lower() not in _MILLIVOLTS:
             raise InputError(f"unknown unit {unit!r}; the units are mV, uV, V and NU")
         factor = _MILLIVOLTS[unit.lower()]
         scaled = array.astype(np.float32) if factor == 1 else (array * factor).astype(np.float32)
-        return cls(scaled, float(rate), parse_leads(leads), "NU" if unit.lower() == "nu" else "mV")
+        return cls(scaled, rate, parse_leads(leads), "NU" if unit.lower() == "nu" else "mV")
 
     @property
     def seconds(self) -> float:

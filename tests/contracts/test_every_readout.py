@@ -192,6 +192,7 @@ def test_leads_of_an_encoder_that_mixes_them_cannot_be_viewed(encoder, signals):
 
 GATES = {
     "pma": lambda states: states[:, 0],
+    "gated-mix": lambda states: states[:, 0],
     "pma-frozen-gate": lambda states: states[:, 0],
     "pma-last": lambda states: states[:, -1],
     "pma-mean": lambda states: states[:, 1:].mean(dim=1),

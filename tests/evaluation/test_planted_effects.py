@@ -133,7 +133,7 @@ def test_labels_of_the_test_folds_decide_nothing_but_the_test_scores(features, t
     test = np.flatnonzero(features.records["fold"].isin(SPLIT.test))
     permuted = labels.copy()
     permuted[test] = np.random.default_rng(0).permutation(labels[test])
-    given = recipe("scalar-mix", "class-mix", "pma", epochs=10, penalties=(1e-4, 1e-1))
+    given = recipe("scalar-mix", "pma", epochs=10, penalties=(1e-4, 1e-1))
     for one, other in zip(
         probe(features, given, tmp_path / "one", test=True),
         probe(with_labels(features, permuted), given, tmp_path / "other", test=True),

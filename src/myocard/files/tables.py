@@ -1,11 +1,27 @@
 """Tables on disk."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from myocard.errors import InputError
+
+
+def read_csv_table(path: Path, **how: Any) -> pd.DataFrame:
+    """Read a table of comma-separated columns, as ``pandas.read_csv`` does with ``how``.
+
+    Raises:
+        ValueError: Also when rows are longer than the first one, whose columns pandas would shift.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(path, index_col=False, **how)
+        except pd.errors.ParserWarning as warning:
+            raise ValueError("rows are longer than the first row; name every column") from warning
 
 
 def read_parquet(path: Path, columns: Iterable[str], fix: str) -> pd.DataFrame:

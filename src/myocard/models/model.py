@@ -1,6 +1,6 @@
 """A model that a user holds: ask it about records, one or many."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -135,11 +135,14 @@ def _listed(
     unit: str | None = None,
 ) -> tuple[list[Record], bool]:
     """The records as a list, and whether a single one was given."""
+    stated = {"rate": rate, "leads": leads, "unit": unit}
     if isinstance(records, Record):
+        _refuse_form(stated)
         return [records], True
     if isinstance(records, Sequence) and all(isinstance(each, Record) for each in records):
         if not records:
             raise InputError("no record is given")
+        _refuse_form(stated)
         return list(records), False
     if isinstance(records, str | Path):
         raise InputError(f"{records}: a path, not a record; give myocard.read(path)")
@@ -147,8 +150,7 @@ def _listed(
         array = np.asarray(records)
     except ValueError as error:
         raise InputError("give arrays of one shape, or a list of Records") from error
-    needed = {"rate": rate, "leads": leads, "unit": unit}
-    missing = [name for name, value in needed.items() if value is None]
+    missing = [name for name, value in stated.items() if value is None]
     if rate is None or leads is None or unit is None:
         named = ", ".join(f"{name}=…" for name in missing)
         raise InputError(f"an array does not say its {', '.join(missing)}; give {named}")
@@ -161,7 +163,15 @@ def _listed(
     return [Record.from_array(signal, rate, leads, unit) for signal in signals], single
 
 
+def _refuse_form(stated: Mapping[str, object]) -> None:
+    given = ", ".join(f"{name}=" for name, value in stated.items() if value is not None)
+    if given:
+        raise InputError(f"a Record states its own rate, leads and unit; leave {given} out")
+
+
 def _with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
+    if isinstance(only, str):
+        raise InputError(f"only={only!r}: give a list of leads")
     stated, chosen = encoder.input.leads, parse_leads(only)
     if not chosen or not set(chosen) <= set(stated):
         raise InputError(
@@ -194,7 +204,10 @@ def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
     if record.flat:
         named = ", ".join(record.flat)
         raise InputError(f"lead {named} is constant; name the other leads with `only`")
-    signal = conform(record.signal, record.rate, expected.rate, expected.band)
+    with np.errstate(over="ignore", invalid="ignore"):
+        signal = conform(record.signal, record.rate, expected.rate, expected.band)
+    if not np.isfinite(signal).all():
+        raise InputError("values too large to be filtered; look at their unit")
     return standardise(crop(signal, expected.samples), expected.standardise)
 
 

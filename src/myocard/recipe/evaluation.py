@@ -23,7 +23,8 @@ def _penalised_once(optimisation: Optimisation) -> Optimisation:
     return optimisation
 
 
-Seeds = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_distinct)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)]
 Fraction = Annotated[
     float, Field(gt=0, le=1, description="of the training records, drawn by patient and seed")

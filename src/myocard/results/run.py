@@ -180,7 +180,8 @@ class Mixture(Frozen):
         chosen: Index of the step that was taken: the first within a standard error of the best.
         folds: Folds of the cross-validation.
         path: The steps.
-        optima: Certificates of the chosen step of a static mixture, one for each group of classes.
+        optima: Certificates of the chosen step of a static mixture, one for each group of classes;
+            none for equal shares.
     """
 
     chosen: int

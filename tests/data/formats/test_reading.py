@@ -197,3 +197,12 @@ def test_numbers_that_are_no_signal_are_refused(tmp_path: Path) -> None:
         np.save(path, array)
         with pytest.raises(InputError, match="not leads × samples"):
             read(path, **KNOWN)
+
+
+@pytest.mark.parametrize("extra", [1, 2])
+def test_columns_without_a_name_are_refused_and_shift_no_lead(tmp_path, extra):
+    rows = np.arange(13.0)[None] + np.zeros((50, 1))
+    lines = [",".join(LEADS[: 13 - extra]), *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "ecg.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"ecg\.csv: .* longer than the first row; name every"):
+        read(tmp_path / "ecg.csv", rate=500, unit="mV")

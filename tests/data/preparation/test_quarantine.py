@@ -1,5 +1,6 @@
 """No record is lost: it is in the store, or in quarantine.csv with its file and a reason."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -181,3 +182,20 @@ def test_records_that_are_all_bad_are_counted(make_entry, tmp_path) -> None:
     # The message names a file that tells why.
     named = Path(str(error.value).partition(": ")[0])
     assert pd.read_csv(named)["id"].tolist() == ["not_finite", "flat_lead", "too_short", "also"]
+
+
+@pytest.mark.parametrize(
+    ("signal", "band", "reason"),
+    [
+        (noise() * np.float32(1e37), Band(0.5, 40.0), "not_finite: values too large to be filter"),
+        (noise() + np.float32(1e6), Band(), "flat_lead: I, II, III, .* once filtered and rounded"),
+    ],
+)
+def test_values_that_filtering_or_rounding_spoils_are_told(
+    make_entry, tmp_path, signal, band, reason
+):
+    wanted = Wanted(100, 10.0, LEADS, band)
+    store = run([make_entry("spoilt", signal), make_entry("good")], tmp_path / "s", wanted)
+    (row,) = pd.read_csv(store.folder / "quarantine.csv").to_dict("records")
+    assert re.match(reason, f"{row['reason']}: {row['detail']}")
+    assert len(store.records) == 1

@@ -106,3 +106,9 @@ def test_folders_of_ones_own_are_data_sets_of_their_own() -> None:
 def test_simulated_records_are_a_data_set_of_their_own(tmp_path):
     simulation.write(tmp_path / "drawn", "ptbxl", count=2, seed=7)
     assert dataset("ptbxl-100", tmp_path / "drawn") == "simulated ptbxl, site A, seed 7"
+
+
+@pytest.mark.parametrize("content", ['{"site": 1}', "no JSON"])
+def test_a_strangers_inputs_json_says_nothing(tmp_path, content):
+    (tmp_path / "inputs.json").write_text(content)
+    assert dataset("ludb", tmp_path) == "ludb"

@@ -96,3 +96,10 @@ def test_a_file_that_is_no_table_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00" * 50)
     with pytest.raises(InputError, match=r"labels\.csv: no"):
         entries("folder", tmp_path)
+
+
+@pytest.mark.parametrize("fold", ["2.7", "-3", "11", "1e30"])
+def test_a_fold_that_is_none_is_refused_with_its_line(tmp_path: Path, fold: str) -> None:
+    row = f"a.npy,p1,own:x,{fold},,,,,500,I II,mV"
+    with pytest.raises(InputError, match=f"line 2: fold '{fold}': give a whole number from 1 to"):
+        entries("folder", write(tmp_path, row))

@@ -72,8 +72,8 @@ def test_equal_shares_are_ppa(runs):
 def test_classes_are_read_from_the_layers_that_know_them(runs):
     run = Run.read(runs["class-mix"])
     weights = {optimum.classes[0]: optimum.weights for optimum in run.mixtures[0].optima}
-    assert weights["MI"][0] > 0.8
-    assert weights["CD"][2] > 0.8
+    assert weights["MI"][0] > 0.6
+    assert weights["CD"][2] > 0.6
     static = Run.read(runs["scalar-mix-normed"])
     assert run.test.auroc.macro.value > static.test.auroc.macro.value + 0.02
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 import scipy.io
 from numpy.typing import NDArray
 
 from myocard.data.formats import matlab
 from myocard.errors import InputError
+from myocard.files.tables import read_csv_table
 
 # Deflate shrinks by 1032 at most (zlib's technical notes); an HDF5 data set that claims more holds
 # mostly values that were never written.
@@ -47,7 +47,8 @@ def read_csv(path: Path) -> Found:
         with path.open(encoding="utf-8-sig") as file:
             first = file.readline(100_000).strip().split(",")
         named = not all(map(_is_number, first))
-        frame = pd.read_csv(path, header=0 if named else None, dtype=float, encoding="utf-8-sig")
+        header = 0 if named else None
+        frame = read_csv_table(path, header=header, dtype=float, encoding="utf-8-sig")
     # pandas' own errors are ValueErrors.
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a table of numbers: {error}") from error

@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from myocard.data.fingerprint import fingerprint
-from myocard.data.preparation.examination import Wanted, examine
+from myocard.data.preparation.examination import Fault, Wanted, examine
 from myocard.data.signal import conform, crop
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
@@ -57,9 +57,19 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
     barring = [fault for fault in faults if record is None or fault.reason not in wanted.allow]
     if record is None or barring:
         return {**row, **asdict(barring[0])}, None
-    signal = conform(record.signal, record.rate, wanted.rate, wanted.band)
+    with np.errstate(over="ignore", invalid="ignore"):
+        signal = conform(record.signal, record.rate, wanted.rate, wanted.band)
+    if not np.isfinite(signal).all():
+        fault = Fault("not_finite", "values too large to be filtered; look at their unit")
+        return {**row, **asdict(fault)}, None
     flags = ["cropped"] if signal.shape[1] > wanted.samples else []
     flags += dict.fromkeys(fault.reason for fault in faults)
     integers, scale = quantise(crop(signal, wanted.samples))
+    constant = integers.min(axis=1) == integers.max(axis=1)
+    lost = [lead for lead, flat in zip(record.leads, constant, strict=True) if flat]
+    lost = [lead for lead in lost if lead not in record.flat]
+    if lost:
+        told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
+        return {**row, **asdict(Fault("flat_lead", told))}, None
     found = {"unit": record.unit, "sha256": record.sha256, "flags": ";".join(flags)}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers

@@ -9,7 +9,7 @@ from myocard.data.sources import challenge, chapman, cinc2011, code15, cpsc2018,
 from myocard.data.sources import folder as own_folder
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
-from myocard.files.step import INPUTS, read_inputs
+from myocard.files.step import read_inputs
 
 SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "ptbxl-100": partial(ptbxl.entries, rate=100),
@@ -56,10 +56,11 @@ def simulated(layout: str, site: str, seed: int) -> str:
 
 def _simulation(folder: Path) -> tuple[str, str, int] | None:
     """Layout, site and seed of a folder that `myocard simulate` made."""
-    if not (folder / INPUTS).exists():
+    try:
+        stated = read_inputs(folder)
+        return stated["layout"], stated["site"], stated["seed"]
+    except (InputError, KeyError):
         return None
-    stated = read_inputs(folder)
-    return (stated["layout"], stated["site"], stated["seed"]) if "site" in stated else None
 
 
 def entries(source: str, folder: str | Path) -> list[Entry]:

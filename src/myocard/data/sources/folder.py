@@ -40,6 +40,8 @@ def _entry(folder: Path, row: Mapping[str, str]) -> Entry:
     leads = tuple(re.split(r"[;,\s]+", row["leads"].strip())) if row["leads"].strip() else None
     rate = _number(row, "rate")
     fold = _number(row, "fold")
+    if fold is not None and fold not in range(1, 11):
+        raise InputError(f"fold {row['fold']!r}: give a whole number from 1 to 10")
     return Entry(
         id=row["file"],
         path=path,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from myocard.errors import InputError
+from myocard.files.tables import read_csv_table
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def read_table(
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; is {path.parent} the data set's own folder?")
-    read = pd.read_excel if path.suffix == ".xlsx" else pd.read_csv
+    read = pd.read_excel if path.suffix == ".xlsx" else read_csv_table
     try:
         frame = read(path, dtype=str, keep_default_na=False)
     # openpyxl, zipfile and pandas raise errors of every kind for a broken file.

@@ -163,6 +163,6 @@ class Gating:
         own = deepcopy(readout).eval()
         variance, mean = torch.var_mean(self.embeddings, dim=0, correction=0)
         known = {"running_mean": mean, "running_var": variance}
-        own.standardise.load_state_dict(known | {"num_batches_tracked": torch.tensor(1)})
-        own.gate.load_state_dict({"weight": solution.gate, "bias": solution.offsets})
+        own.gate[0].load_state_dict(known | {"num_batches_tracked": torch.tensor(1)})
+        own.gate[1].load_state_dict({"weight": solution.gate, "bias": solution.offsets})
         return own

@@ -66,22 +66,20 @@ def solve_mixture(job: Job, readout: Solvable, train: NDArray[np.int64]) -> Solv
         return _solve_gate(job, readout, problem, choice, rows, len(train))
     mixings = problem.on(np.arange(len(train)))
     paths = [_fitted(mixing, choice.penalties) for mixing in mixings]
-    step = choice.step
-    if step:
+    step, optima = choice.step, []
+    steps = [list(solutions) for solutions in zip(*paths, strict=True)]
+    if step:  # equal shares are given, not an optimum
         penalty = choice.penalties[step]
         optima = [m.optima(penalty, path[step]) for m, path in zip(mixings, paths, strict=True)]
-    else:
-        optima = [[path[0]] for path in paths]  # equal shares are where they are
-    steps = [list(solutions) for solutions in zip(*paths, strict=True)]
-    steps[step] = [found[0] for found in optima]
+        steps[step] = [found[0] for found in optima]
     return Solved(
         [_classifier(readout, mixings, solutions) for solutions in steps],
         choice,
         (None, *SHRINKAGES),
         [tuple(np.mean([s.shares for s in solutions], axis=0).tolist()) for solutions in steps],
         tuple(
-            _optimum(job.cohort.classes[group], found, choice.shares[:, step, k])
-            for k, (group, found) in enumerate(zip(problem.groups, optima, strict=True))
+            _optimum(job.cohort.classes[problem.groups[k]], found, choice.shares[:, step, k])
+            for k, found in enumerate(optima)
         ),
     )
 

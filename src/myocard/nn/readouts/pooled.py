@@ -174,13 +174,10 @@ class GatedMix(LayerMixture):
 
     def __init__(self, norm: nn.Module, width: int, depth: int) -> None:
         super().__init__(norm, width)
-        self.standardise = nn.BatchNorm1d(width, affine=False)
-        self.gate = nn.Linear(width, depth)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.zeros_(self.gate.bias)
+        self.gate = nn.Sequential(nn.BatchNorm1d(width, affine=False), nn.Linear(width, depth))
 
     def layer_weights(self, states: States) -> LayerWeights:
-        shares = self.gate(self.standardise(states[:, 0])).softmax(dim=1)
+        shares = self.gate(embedding(states)).softmax(dim=1)
         return torch.cat([torch.zeros_like(shares[:, :1]), shares], dim=1)
 
 
