@@ -117,7 +117,7 @@ def test_learned_mixtures_peak_at_the_planted_layer_and_beat_the_last(runs, read
 def test_permuted_labels_are_within_every_readouts_interval_of_chance(features, tmp_path):
     labels = np.random.default_rng(0).permutation(np.arange(RECORDS) % 2 == 0)
     halves = Split(train=(1, 2, 3, 4), validation=(5, 6), test=(7, 8, 9, 10))
-    given = recipe("layers", *POOLED, epochs=6, split=halves)
+    given = recipe("layers", *POOLED, epochs=6, split=halves, penalties=(1e-2,))
     folders = probe(with_labels(features, labels), given, tmp_path, test=True)
     assert len(folders) == len(POOLED) + DEPTH + 1
     for folder in folders:
@@ -133,7 +133,7 @@ def test_labels_of_the_test_folds_decide_nothing_but_the_test_scores(features, t
     test = np.flatnonzero(features.records["fold"].isin(SPLIT.test))
     permuted = labels.copy()
     permuted[test] = np.random.default_rng(0).permutation(labels[test])
-    given = recipe("scalar-mix", "pma", epochs=10, penalties=(1e-4, 1e-1))
+    given = recipe("scalar-mix", "pma", epochs=10, penalties=(1e-2, 1e-1))
     for one, other in zip(
         probe(features, given, tmp_path / "one", test=True),
         probe(with_labels(features, permuted), given, tmp_path / "other", test=True),

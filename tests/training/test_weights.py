@@ -57,7 +57,7 @@ def test_every_trained_weight_of_readout_and_head_moves_and_no_other(network, re
     if readout == "pma-frozen-gate":
         frozen |= {name for name in before if "gate" in name}
     assert moved == before.keys() - frozen
-    gated = readout in {"pma", "pma-last", "pma-mean"}
+    gated = readout in {"pma", "pma-last", "pma-mean", "gated-mix"}
     assert gated == any("gate" in name for name in moved)
 
 

@@ -16,7 +16,7 @@ from myocard.report.topics import paths
 from myocard.results.run import Run
 from myocard.results.saved import load_runs
 
-RECORDS, DEPTH, WIDTH = 400, 3, 8
+RECORDS, DEPTH, WIDTH = 300, 3, 8
 RECIPE = ProbeRecipe(
     task="ptbxl-superdiagnostic",
     readouts=("ppa", "scalar-mix", "scalar-mix-normed", "class-mix"),
