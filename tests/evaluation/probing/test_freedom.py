@@ -56,7 +56,7 @@ def test_a_run_says_what_every_step_of_freedom_bought(runs, readout):
     taken = first.path[first.chosen]
     assert taken.scores["test"] == pytest.approx(run.test.auroc.macro.value)
     assert run.layer_weights.mean == pytest.approx((0, *taken.weights), abs=1e-6)
-    assert {choice.penalty for choice in run.chosen} == {taken.penalty}
+    assert {choice.penalty for choice in run.chosen} == {first.penalty}
     assert all(optimum.gap < 1e-4 for optimum in first.optima)
 
 
@@ -125,15 +125,19 @@ def test_shares_by_class_are_refused_where_classes_exclude_each_other(features, 
 )
 def test_the_first_step_within_a_standard_error_of_the_best_is_taken(lost, step):
     areas = 0.8 - np.array(lost)
-    both = np.stack([areas, areas - 0.1], axis=1)  # the second penalty is worse everywhere
-    shares = np.zeros((*both.shape, 1, DEPTH))
-    choice = freedom.choose(both, shares, (1e-3, 1e-2))
+    choice = freedom.choose(areas, np.zeros((*areas.shape, 1, DEPTH)), 1e-3)
     assert choice.step == step
-    assert choice.penalties == [1e-3] * 3
     assert choice.lost[choice.step] <= choice.errors[choice.step]
 
 
-def test_of_equal_penalties_the_stronger_is_taken():
-    areas = np.full((3, 2, 2), 0.8)
-    choice = freedom.choose(areas, np.zeros((3, 2, 2, 1, DEPTH)), (1e-3, 1e-2))
-    assert (choice.step, choice.penalties) == (0, [1e-2, 1e-2])
+def test_the_penalty_is_the_best_at_equal_shares_and_of_equals_the_stronger():
+    areas = np.array([[0.7, 0.8, 0.8], [0.7, 0.9, 0.9]])
+    assert freedom.best_penalty(areas, (1.0, 1e-2, 1e-1)) == 1e-1
+
+
+def test_no_patient_is_trained_on_and_held_out():
+    patients = np.array([f"p{k // 3}" for k in range(60)], dtype=object)
+    folds = freedom.folds_of(patients)
+    assert len(folds) == freedom.FOLDS
+    assert sorted(np.concatenate([held for _, held in folds])) == list(range(60))
+    assert all(not {*patients[train]} & {*patients[held]} for train, held in folds)

@@ -77,6 +77,7 @@ def test_the_gate_that_pays_is_taken_and_none_where_none_pays(run):
     assert [step.pull for step in mixture.path] == [None, *solved.PULLS]
     areas = [Run.read(folder).test.auroc.macro.value for folder in (gated, static)]
     if switched:
+        assert mixture.slope < 1e-3
         assert mixture.chosen > 0
         assert areas[0] > areas[1] + 0.02
     else:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from myocard.metrics.scores import auroc, macro
 from myocard.nn.readouts.classifier import Classifier
-from myocard.results.run import Mixture, Optimum, SplitName, Step
+from myocard.results.mixture import Mixture, Optimum, Step
 
 FOLDS = 5
 
@@ -27,15 +27,15 @@ class Choice:
 
     Attributes:
         step: Its index.
-        penalties: The best penalty of every step.
+        penalty: Penalty of the head, at every step.
         means: Mean AUROC of every step over the folds.
         lost: How much less it is than the best step's.
         errors: The standard error of that.
-        shares: ``(folds, steps, groups, blocks)``, each step under its penalty.
+        shares: ``(folds, steps, groups, blocks)``.
     """
 
     step: int
-    penalties: list[float]
+    penalty: float
     means: NDArray[np.float64]
     lost: NDArray[np.float64]
     errors: NDArray[np.float64]
@@ -51,36 +51,43 @@ class Solved:
         choice: The step that pays.
         pulls: Strength of what holds each step back.
         weights: Share of each block at each step.
-        optima: Certificates of that step.
+        optima: Certificates of that step of a static mixture.
+        slope: Largest derivative that is left of a gate at that step.
     """
 
     classifiers: list[Classifier]
     choice: Choice
     pulls: Sequence[float | None]
     weights: list[tuple[float, ...]]
-    optima: tuple[Optimum, ...]
+    optima: tuple[Optimum, ...] = ()
+    slope: float | None = None
 
     @property
     def chosen(self) -> int:
         return self.choice.step
 
-    def account(self, scores: Sequence[dict[SplitName, float]]) -> Mixture:
+    def account(self, scores: Sequence[dict[str, float]]) -> Mixture:
         """Tell of the path, given the macro AUROC of every step by split."""
         choice = self.choice
         path = [
             Step(
-                pull=self.pulls[k],
-                penalty=penalty,
+                pull=pull,
                 auroc=choice.means[k],
                 lost=choice.lost[k],
                 error=choice.errors[k],
                 weights=self.weights[k],
                 scores=scores[k],
             )
-            for k, penalty in enumerate(choice.penalties)
+            for k, pull in enumerate(self.pulls)
         ]
-        folds = len(choice.shares)
-        return Mixture(chosen=choice.step, folds=folds, path=tuple(path), optima=self.optima)
+        return Mixture(
+            chosen=choice.step,
+            penalty=choice.penalty,
+            folds=len(choice.shares),
+            path=tuple(path),
+            optima=self.optima,
+            slope=self.slope,
+        )
 
 
 def folds_of(patients: NDArray[np.object_]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -95,20 +102,22 @@ def area_of(targets: NDArray[np.bool_], logits: Float[Tensor, "records classes"]
     return float(np.nan_to_num(macro(auroc(targets, logits.numpy(), once))[0], nan=0.5))
 
 
-def choose(
-    areas: NDArray[np.float64], shares: NDArray[np.float64], penalties: Sequence[float]
-) -> Choice:
-    """Choose the first step within one standard error of the best, of equal penalties the stronger.
+def best_penalty(areas: NDArray[np.float64], penalties: Sequence[float]) -> float:
+    """The penalty of best mean AUROC ``(folds, penalties)``, the strongest of equals."""
+    return max(zip(areas.mean(axis=0), penalties, strict=True))[1]
+
+
+def choose(areas: NDArray[np.float64], shares: NDArray[np.float64], penalty: float) -> Choice:
+    """Choose the first step within one standard error of the best.
 
     The error is that of the difference over folds.
+
+    Args:
+        areas: Macro AUROC, ``(folds, steps)``.
+        shares: ``(folds, steps, groups, blocks)``.
+        penalty: Penalty of the head, at every step.
     """
-    order = np.argsort(penalties)[::-1]
-    best = order[areas.mean(axis=0)[order].argmax(axis=0)]
-    steps = np.arange(len(best))
-    of_step = areas[:, best, steps]
-    means = of_step.mean(axis=0)
-    less = of_step[:, [means.argmax()]] - of_step
-    errors = less.std(axis=0) / np.sqrt(max(len(less) - 1, 1))
-    lost = less.mean(axis=0)
-    step = int(np.argmax(lost <= errors))
-    return Choice(step, [penalties[k] for k in best], means, lost, errors, shares[:, best, steps])
+    means = areas.mean(axis=0)
+    less = areas[:, [means.argmax()]] - areas
+    lost, errors = less.mean(axis=0), less.std(axis=0, ddof=1) / np.sqrt(len(less))
+    return Choice(int(np.argmax(lost <= errors)), penalty, means, lost, errors, shares)

@@ -36,14 +36,15 @@ class GateSolution:
         gate: ``(blocks, width)``.
         head: Weights and bias, ``(classes, features + 1)``.
         objective: Loss with all penalties, in nats.
-        slope: Largest derivative that is left, in coordinates that curve about 1.
+        slope: Largest derivative that is left, in coordinates that curve about 1; None before any
+            step.
     """
 
     offsets: Tensor
     gate: Tensor
     head: Tensor
     objective: float
-    slope: float
+    slope: float | None = None
 
     def shares(self, inputs: Float[Tensor, "records width"]) -> Float[Tensor, "records blocks"]:
         return linear(inputs, self.gate, self.offsets).softmax(dim=1)
@@ -68,9 +69,15 @@ class Gating:
     def standardised(
         self, embeddings: Float[Tensor, "others width"]
     ) -> Float[Tensor, "others width"]:
-        """What the gate reads of any records."""
-        variance, mean = torch.var_mean(self.embeddings, dim=0, correction=0)
+        """Standardise the embeddings of any records as those of the training records."""
+        variance, mean = self.moments
         return (embeddings - mean) / (variance + EPSILON).sqrt()
+
+    @cached_property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Variance and mean of the embeddings."""
+        variance, mean = torch.var_mean(self.embeddings, dim=0, correction=0)
+        return variance, mean
 
     @cached_property
     def states(self) -> Float[Tensor, "records blocks width"]:
@@ -80,7 +87,7 @@ class Gating:
         """The static mixture as a gate that does nothing."""
         shares = torch.from_numpy(static.shares).float().clamp(min=_LEAST)
         gate = torch.zeros(len(shares), self.inputs.shape[1])
-        return GateSolution(shares.log(), gate, static.head, static.objective, 0.0)
+        return GateSolution(shares.log(), gate, static.head, static.objective)
 
     def path(
         self, penalty: float, static: Solution, pulls: Sequence[float]
@@ -161,7 +168,7 @@ class Gating:
     def readout(self, readout: GatedMix, solution: GateSolution) -> GatedMix:
         """The readout with a solution's gate."""
         own = deepcopy(readout).eval()
-        variance, mean = torch.var_mean(self.embeddings, dim=0, correction=0)
+        variance, mean = self.moments
         known = {"running_mean": mean, "running_var": variance}
         own.gate[0].load_state_dict(known | {"num_batches_tracked": torch.tensor(1)})
         own.gate[1].load_state_dict({"weight": solution.gate, "bias": solution.offsets})

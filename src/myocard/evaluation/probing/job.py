@@ -16,7 +16,8 @@ from myocard.evaluation.probing.stream import Stream
 from myocard.files.progress import Progress, silent
 from myocard.nn.readouts.classifier import Classifier, classification_loss
 from myocard.recipe import ProbeRecipe
-from myocard.results.run import Choice, Mixture, SplitName
+from myocard.results.mixture import Mixture
+from myocard.results.run import Choice, SplitName
 from myocard.results.scoring import Scores, choose_penalties
 from myocard.tasks.cohort import Cohort
 from myocard.training.loop import fit, steps_per_epoch

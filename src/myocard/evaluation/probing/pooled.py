@@ -105,20 +105,23 @@ def _solve_mixtures(job: Job, readouts: Sequence[Readout]) -> Trained:
     best = [each.chosen for each in solved]
     mixtures = []
     for seed, each in enumerate(solved):
-        areas = [
+        areas: list[dict[str, float]] = [
             {s: macro_auroc(job.cohort, s, values[seed, k]) for s, values in scores.items()}
             for k in range(len(each.classifiers))
         ]
         mixtures.append(each.account(areas))
-    taken = [each.path[each.chosen] for each in mixtures]
     classifiers = [of_seed[k] for of_seed, k in zip(candidates, best, strict=True)]
     return Trained(
         classifiers,
         {split: values[np.arange(len(best)), best] for split, values in scores.items()},
         {s: layer_weights(job, classifiers, job.cohort.rows[s]) for s in job.splits},
         tuple(
-            Choice(seed=seed, penalty=step.penalty, validation_auroc=step.scores["validation"])
-            for seed, step in zip(seeds, taken, strict=True)
+            Choice(
+                seed=seed,
+                penalty=each.penalty,
+                validation_auroc=each.path[each.chosen].scores["validation"],
+            )
+            for seed, each in zip(seeds, mixtures, strict=True)
         ),
         tuple(mixtures),
     )

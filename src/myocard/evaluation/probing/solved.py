@@ -15,14 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.errors import InputError
-from myocard.evaluation.probing.freedom import Choice, Solved, area_of, choose, folds_of
+from myocard.evaluation.probing.freedom import (
+    Choice,
+    Solved,
+    area_of,
+    best_penalty,
+    choose,
+    folds_of,
+)
 from myocard.evaluation.probing.gating import Gating
 from myocard.evaluation.probing.job import Job
 from myocard.evaluation.probing.mixtures import Mixing, Solution
 from myocard.evaluation.probing.solving import EPSILON, solved_head
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.pooled import ClassMixture, GatedMix, ScalarMix, mixture_of_norms
-from myocard.results.run import Optimum
+from myocard.results.mixture import Optimum
 
 SHRINKAGES = (0.1, 0.03, 0.01, 0.003, 0.0)
 """Pull toward equal shares at every step but the first, in nats per nat of divergence."""
@@ -61,25 +68,24 @@ def solve_mixture(job: Job, readout: Solvable, train: NDArray[np.int64]) -> Solv
     """
     rows = np.concatenate([train, job.cohort.rows["validation"]])
     problem = _problem(job, readout, rows)
-    choice = choose(*_cross_validate(problem, job, rows), job.recipe.penalties)
+    choice = _cross_validate(problem, job, rows)
     if isinstance(readout, GatedMix):
         return _solve_gate(job, readout, problem, choice, rows, len(train))
-    mixings = problem.on(np.arange(len(train)))
-    paths = [_fitted(mixing, choice.penalties) for mixing in mixings]
-    step, optima = choice.step, []
+    mixings, optima = problem.on(np.arange(len(train))), []
+    paths = [list(mixing.path(choice.penalty, SHRINKAGES)) for mixing in mixings]
     steps = [list(solutions) for solutions in zip(*paths, strict=True)]
-    if step:  # equal shares are given, not an optimum
-        penalty = choice.penalties[step]
-        optima = [m.optima(penalty, path[step]) for m, path in zip(mixings, paths, strict=True)]
-        steps[step] = [found[0] for found in optima]
+    if choice.step:  # equal shares are given, not an optimum
+        found = zip(mixings, steps[choice.step], strict=True)
+        optima = [mixing.optima(choice.penalty, solution) for mixing, solution in found]
+        steps[choice.step] = [each[0] for each in optima]
     return Solved(
         [_classifier(readout, mixings, solutions) for solutions in steps],
         choice,
         (None, *SHRINKAGES),
         [tuple(np.mean([s.shares for s in solutions], axis=0).tolist()) for solutions in steps],
         tuple(
-            _optimum(job.cohort.classes[problem.groups[k]], found, choice.shares[:, step, k])
-            for k, found in enumerate(optima)
+            _optimum(job.cohort.classes[group], found, choice.shares[:, choice.step, k])
+            for k, (group, found) in enumerate(zip(problem.groups, optima, strict=False))
         ),
     )
 
@@ -93,27 +99,24 @@ def _solve_gate(
     train: int,
 ) -> Solved:
     """Solve the gates on the path from the static mixture that was chosen, and choose one."""
-    penalty, targets = static.penalties[static.step], job.cohort.targets[rows]
+    targets = job.cohort.targets[rows]
     embeddings = torch.cat([states[:, 0] for states in job.read(rows)])
     areas, shares = [], []
     for fitted, held in folds_of(job.cohort.patients[rows]):
-        gating, solution = _gating(problem, embeddings, fitted, penalty, static.step)
+        gating, solution = _gating(problem, embeddings, fitted, static)
         inputs, blocks = gating.standardised(embeddings[held]), problem.blocks[:, held]
-        for found in gating.path(penalty, solution, PULLS):
-            logits = gating.logits(found, inputs, blocks)
-            areas.append(area_of(targets[held], logits))
-            shares.append(found.shares(inputs).mean(dim=0).double().numpy())
-    shape = (-1, 1, len(PULLS) + 1)
-    whole = np.array(shares).reshape(*shape, 1, job.depth)
-    choice = choose(np.array(areas).reshape(shape), whole, [penalty])
-    gating, solution = _gating(problem, embeddings, np.arange(train), penalty, static.step)
-    path = list(gating.path(penalty, solution, PULLS))
+        path = list(gating.path(static.penalty, solution, PULLS))
+        areas.append([area_of(targets[held], gating.logits(x, inputs, blocks)) for x in path])
+        shares.append([[x.shares(inputs).mean(dim=0).tolist()] for x in path])
+    choice = choose(np.array(areas), np.array(shares), static.penalty)
+    gating, solution = _gating(problem, embeddings, np.arange(train), static)
+    path = list(gating.path(static.penalty, solution, PULLS))
     return Solved(
         [Classifier(gating.readout(readout, each), gating.head(each)).eval() for each in path],
         choice,
         (None, *PULLS),
         [tuple(each.shares(gating.inputs).mean(dim=0).tolist()) for each in path],
-        (),
+        slope=path[choice.step].slope,
     )
 
 
@@ -121,12 +124,11 @@ def _gating(
     problem: _Problem,
     embeddings: Float[Tensor, "records width"],
     rows: NDArray[np.int64],
-    penalty: float,
-    step: int,
+    static: Choice,
 ) -> tuple[Gating, Solution]:
-    """The gate's problem on some records, and the static mixture of a step that it starts from."""
+    """The gate's problem on some records, and the static mixture that it starts from."""
     (mixing,) = problem.on(rows)
-    *_, solution = mixing.path(penalty, SHRINKAGES[:step])
+    *_, solution = mixing.path(static.penalty, SHRINKAGES[: static.step])
     return Gating(mixing, embeddings[rows]), solution
 
 
@@ -149,41 +151,29 @@ def _problem(job: Job, readout: Solvable, rows: NDArray[np.int64]) -> _Problem:
     return _Problem(blocks, after, job.targets[rows], job.cohort.exclusive, groups)
 
 
-def _cross_validate(
-    problem: _Problem, job: Job, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Try the steps on held-out patients, under the penalty that is best at the first.
-
-    Returns:
-        Macro AUROC ``(folds, penalties, steps)``, lowest where nothing was tried, and shares
-        ``(folds, penalties, steps, groups, blocks)``.
-    """
+def _cross_validate(problem: _Problem, job: Job, rows: NDArray[np.int64]) -> Choice:
+    """Choose the head's penalty at equal shares, and then the step, on held-out patients."""
     targets, split = job.cohort.targets[rows], folds_of(job.cohort.patients[rows])
-    penalties, steps = job.recipe.penalties, len(SHRINKAGES) + 1
-    areas = np.full((len(split), len(penalties), steps), -np.inf)
-    shares = np.zeros((*areas.shape, len(problem.groups), len(problem.blocks)))
-    order = [*np.argsort(penalties)]
-    attempts: tuple[tuple[float, ...], ...] = ((), SHRINKAGES)
-    for tried in attempts:
-        if tried:
-            best = areas[:, order, 0].mean(axis=0).argmax()
-            order = [order[best]]
-        for fold, (train, held) in enumerate(split):
+
+    def tried(
+        penalty: float, shrinkages: Sequence[float]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        areas, shares = [], []
+        for train, held in split:
             mixings, blocks = problem.on(train), problem.blocks[:, held]
-            for k in order:
-                paths = zip(*(m.path(penalties[k], tried) for m in mixings), strict=True)
-                for step, solutions in enumerate(paths):
-                    found = zip(mixings, solutions, strict=True)
-                    logits = torch.cat([m.logits(each, blocks) for m, each in found], dim=1)
-                    areas[fold, k, step] = area_of(targets[held], logits)
-                    shares[fold, k, step] = [each.shares for each in solutions]
-    return areas, shares
+            steps = list(zip(*(m.path(penalty, shrinkages) for m in mixings), strict=True))
+            logits = [
+                torch.cat([m.logits(x, blocks) for m, x in zip(mixings, step, strict=True)], dim=1)
+                for step in steps
+            ]
+            areas.append([area_of(targets[held], each) for each in logits])
+            shares.append([[solution.shares for solution in step] for step in steps])
+        return np.array(areas), np.array(shares)
 
-
-def _fitted(mixing: Mixing, penalties: Sequence[float]) -> list[Solution]:
-    """The solution at each step of the path, under the penalty of that step."""
-    paths = {penalty: list(mixing.path(penalty, SHRINKAGES)) for penalty in set(penalties)}
-    return [paths[penalty][k] for k, penalty in enumerate(penalties)]
+    penalties = job.recipe.penalties
+    at_equal = np.concatenate([tried(penalty, ())[0] for penalty in penalties], axis=1)
+    penalty = best_penalty(at_equal, penalties)
+    return choose(*tried(penalty, SHRINKAGES), penalty)
 
 
 def _optimum(

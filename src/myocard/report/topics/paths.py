@@ -12,7 +12,7 @@ from myocard.report.compare.names import label_of
 from myocard.report.drawing import BLUE, GREY, INK, VERMILION, Figure, canvas_of, to_svg
 from myocard.report.table import Table, number, table_of
 from myocard.report.words import NOTES
-from myocard.results.run import Mixture, Optimum, Step
+from myocard.results.mixture import Mixture, Optimum, Step
 from myocard.results.saved import SavedRun
 
 
@@ -54,7 +54,7 @@ def certificates(section: Section) -> Table:
         )
         numbers.append(
             {name.lower(): cell for name, cell in named.items()}
-            | {"pull": step.pull, "penalty": step.penalty, "run": run.place}
+            | {"pull": step.pull, "penalty": mixture.penalty, "run": run.place}
             | {"gap": optimum.gap, "optima": optimum.optima, "worse": optimum.worse}
             | {f"layer_{k + 1}": weight for k, weight in enumerate(optimum.weights)}
             | {f"price_{k + 1}": price for k, price in enumerate(optimum.prices)}
@@ -84,7 +84,7 @@ def _paths(section: Section, group: Group, solved: dict[str, SavedRun]) -> Figur
     name = section.stem("path", group)
     numbers = pd.DataFrame(
         [
-            {"readout": label, "step": k, "pull": _strength(step), "penalty": step.penalty}
+            {"readout": label, "step": k, "pull": _strength(step), "penalty": mixture.penalty}
             | {"cross_validation": step.auroc, "lost": step.lost, "error": step.error}
             | {"chosen": k == mixture.chosen}
             | dict(step.scores)
