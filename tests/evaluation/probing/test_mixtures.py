@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import rel_entr, softmax
 from torch import Tensor, nn
 
-from myocard.evaluation.probing.mixtures import GAP, Mixing
+from myocard.evaluation.probing.mixtures import GAP, Mixing, Solution
 from myocard.evaluation.probing.solving import solve
 from myocard.nn.readouts.classifier import classification_loss
 
@@ -67,6 +68,18 @@ def test_the_gap_bounds_what_a_mixture_still_loses(mixing):
     end = mixing.descend(PENALTY, found, gap=1e-6)
     assert 0.005 < found.objective - end.objective <= found.gap
     assert end.gap < 1e-5
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.1])
+def test_the_gap_of_a_loss_that_is_linear_in_the_shares_is_what_is_lost(shrinkage):
+    shares, slopes = np.array([0.7, 0.1, 0.1, 0.1]), np.array([0.2, 0.5, 0.1, 0.3])
+
+    def objective(some: np.ndarray) -> float:
+        return some @ slopes + shrinkage * rel_entr(some, 1 / BLOCKS).sum()
+
+    least = softmax(-slopes / shrinkage) if shrinkage else np.eye(BLOCKS)[slopes.argmin()]
+    given = Solution(shares, torch.zeros(1), 0.0, slopes, shrinkage, np.eye(BLOCKS))
+    assert given.gap == pytest.approx(objective(shares) - objective(least))
 
 
 def test_less_pull_lowers_the_loss_and_leaves_equal_shares(mixing):
