@@ -91,7 +91,7 @@ class Regression:
             return value, scales.stretch(gradient).double().flatten().numpy()
 
         first = scales.shrink(start).double().flatten().numpy()
-        options = {"gtol": tolerance, "ftol": 1e-10, "maxiter": 500, "maxcor": 20}
+        options = {"gtol": tolerance, "ftol": 1e-9, "maxiter": 500, "maxcor": 20}
         found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
         return scales.stretch(torch.from_numpy(found.x).float().view_as(start))
 
