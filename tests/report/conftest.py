@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from myocard.evaluation.probing.mixing import by_record
+from myocard.evaluation.probing.weights import by_record
 from myocard.leads import LEADS
 from myocard.recipe import ProbeRecipe, RocketRecipe
 from myocard.report import write_report

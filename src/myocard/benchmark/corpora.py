@@ -16,25 +16,25 @@ from myocard.recipe.settings import one_of
 from myocard.simulation.layouts import LAYOUTS
 from myocard.simulation.sites import SITES
 
-Source = Annotated[str, AfterValidator(one_of(SOURCES))]
-Fault = Annotated[str, AfterValidator(one_of(ALLOWABLE))]
-Layout = Annotated[str, AfterValidator(one_of(LAYOUTS))]
-Site = Annotated[str, AfterValidator(one_of(SITES))]
+SourceName = Annotated[str, AfterValidator(one_of(SOURCES))]
+FaultName = Annotated[str, AfterValidator(one_of(ALLOWABLE))]
+LayoutName = Annotated[str, AfterValidator(one_of(LAYOUTS))]
+SiteName = Annotated[str, AfterValidator(one_of(SITES))]
 
 
 class Simulation(Settings):
     """Simulated records, laid out as a vendor would."""
 
-    layout: Layout = "ptbxl"
+    layout: LayoutName = "ptbxl"
     records: int = Field(gt=0)
-    site: Site = "A"
+    site: SiteName = "A"
     seed: int = 0
 
 
 class StoreSettings(Settings):
     """Records to prepare: those of a vendor's folder, or simulated ones."""
 
-    source: Source = Field(description="what the folder is: ptbxl-100, chapman, …")
+    source: SourceName = Field(description="what the folder is: ptbxl-100, chapman, …")
     family: str | None = Field(
         default=None, description="shared with stores that hold its records or patients too"
     )
@@ -44,7 +44,7 @@ class StoreSettings(Settings):
     )
     simulate: Simulation | None = None
     seconds: float = Field(default=10.0, gt=0)
-    allow: tuple[Fault, ...] = ()
+    allow: tuple[FaultName, ...] = ()
 
     @model_validator(mode="after")
     def _from_one_place(self) -> "StoreSettings":

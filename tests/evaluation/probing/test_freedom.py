@@ -8,7 +8,8 @@ import torch
 
 from myocard.errors import InputError
 from myocard.evaluation.features import Features
-from myocard.evaluation.probing import freedom, probe, solved
+from myocard.evaluation.probing import freedom, probe
+from myocard.evaluation.probing.paths import SHRINKAGES
 from myocard.models.classifier import read_classifiers
 from myocard.recipe import ProbeRecipe
 from myocard.report.compare.comparisons import sections
@@ -50,7 +51,7 @@ def test_a_run_says_what_every_step_of_freedom_bought(runs, readout):
     run = Run.read(runs[readout])
     first, second = run.mixtures
     assert first == second  # all records train both seeds
-    assert [step.pull for step in first.path] == [None, *solved.SHRINKAGES]
+    assert [step.pull for step in first.path] == [None, *SHRINKAGES]
     assert first.path[0].weights == pytest.approx([1 / DEPTH] * DEPTH)
     assert first.folds == freedom.FOLDS
     taken = first.path[first.chosen]
@@ -101,7 +102,7 @@ def test_the_report_draws_the_paths_and_the_layers_of_each_class(runs):
     heading, gallery, fold = paths.blocks(section)
     assert heading.text == "What does freedom buy?"
     path, classes = gallery.figures
-    assert len(path.numbers) == 3 * (1 + len(solved.SHRINKAGES))
+    assert len(path.numbers) == 3 * (1 + len(SHRINKAGES))
     assert path.numbers.groupby("readout")["chosen"].sum().eq(1).all()
     layers = classes.numbers.pivot(index="class", columns="layer", values="weight")
     assert layers.idxmax(axis=1).loc[["CD", "MI"]].tolist() == [3, 1]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from myocard.evaluation.probing import probe, solved
+from myocard.evaluation.probing import paths, probe
 from myocard.evaluation.probing.gating import Gating
 from myocard.evaluation.probing.mixtures import Mixing, Solution
 from myocard.models.classifier import read_classifiers
@@ -44,7 +44,7 @@ def test_a_gate_that_nothing_moves_is_the_static_mixture():
 @pytest.mark.parametrize("seed", range(3))
 def test_each_record_is_read_from_the_block_that_knows(seed):
     gating, static = gating_of(seed, switched=True)
-    *_, free = gating.path(PENALTY, static, solved.PULLS)
+    *_, free = gating.path(PENALTY, static, paths.PULLS)
     shares, first = free.shares(gating.inputs), gating.embeddings[:, 0] > 0
     assert shares[first].mean(dim=0).argmax() == 0
     assert shares[~first].mean(dim=0).argmax() == 2
@@ -52,7 +52,7 @@ def test_each_record_is_read_from_the_block_that_knows(seed):
 
 def test_less_pull_lowers_the_objective_step_by_step():
     gating, static = gating_of(0, switched=True)
-    values = [each.objective for each in gating.path(PENALTY, static, solved.PULLS)]
+    values = [each.objective for each in gating.path(PENALTY, static, paths.PULLS)]
     assert values == sorted(values, reverse=True)
     assert values[0] - values[-1] > 0.05
 
@@ -74,7 +74,7 @@ def run(request, made_features, tmp_path_factory):
 def test_the_gate_that_pays_is_taken_and_none_where_none_pays(run):
     switched, _, (gated, static) = run
     mixture = Run.read(gated).mixtures[0]
-    assert [step.pull for step in mixture.path] == [None, *solved.PULLS]
+    assert [step.pull for step in mixture.path] == [None, *paths.PULLS]
     areas = [Run.read(folder).test.auroc.macro.value for folder in (gated, static)]
     if switched:
         assert mixture.slope < 1e-3

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from myocard.evaluation.probing import pooled, tokens
 from myocard.evaluation.probing.job import Job, Probe, Source, Trained
-from myocard.evaluation.probing.mixing import by_record, measured_weights, static_mixtures
 from myocard.evaluation.probing.stream import Stream as Stream
+from myocard.evaluation.probing.weights import by_record, measured_weights, static_mixtures
 from myocard.evaluation.writing import write_run
 from myocard.files.atomic import restore, work_folder
 from myocard.files.progress import Progress, silent

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from myocard.data.batches import Shuffled
 from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained
-from myocard.evaluation.probing.solved import Solvable, solve_mixture
+from myocard.evaluation.probing.paths import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.nn.readouts.heads import HEADS

@@ -7,13 +7,13 @@ from scipy.stats import entropy
 from torch import nn
 
 from myocard.evaluation.probing.job import Job, Trained
-from myocard.evaluation.probing.mixing import (
+from myocard.evaluation.probing.pooled import layer_weights, train_readouts
+from myocard.evaluation.probing.weights import (
     by_code,
     by_record,
     measured_weights,
     static_mixtures,
 )
-from myocard.evaluation.probing.pooled import layer_weights, train_readouts
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.registry import build_readout
