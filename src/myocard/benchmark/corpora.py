@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -32,9 +32,11 @@ class Simulation(Settings):
 
 
 class StoreSettings(Settings):
-    """Records to prepare: those of a vendor's folder, or simulated ones."""
+    """Records to prepare: those of a vendor's folder, simulated ones, or other stores as one."""
 
-    source: SourceName = Field(description="what the folder is: ptbxl-100, chapman, …")
+    source: SourceName | None = Field(
+        default=None, description="what the folder is: ptbxl-100, chapman, …"
+    )
     family: str | None = Field(
         default=None, description="shared with stores that hold its records or patients too"
     )
@@ -43,13 +45,22 @@ class StoreSettings(Settings):
         default=None, description="within which an id or patient is one; the source's by default"
     )
     simulate: Simulation | None = None
+    of: tuple[str, ...] = Field(
+        default=(), description="stores above it in the file; of a record in two, the first form"
+    )
     seconds: float = Field(default=10.0, gt=0)
     allow: tuple[FaultName, ...] = ()
+    filtered: bool = Field(default=False, description="the records come through the input's filter")
+    standardise: Literal["record", "lead"] | None = Field(
+        default=None, description="z-score while preparing, so that unlike units can be joined"
+    )
 
     @model_validator(mode="after")
     def _from_one_place(self) -> "StoreSettings":
-        if (self.folder is None) == (self.simulate is None):
-            raise ValueError("give either folder or simulate")
+        if [self.folder is None, self.simulate is None, not self.of].count(False) != 1:
+            raise ValueError("give one of folder, simulate and of")
+        if (self.source is None) != bool(self.of):
+            raise ValueError("give a source, unless the store is made of others")
         return self
 
 

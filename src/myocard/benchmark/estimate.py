@@ -84,8 +84,12 @@ class _DryRun:
     def __iter__(self) -> Iterator[Piece]:
         benchmark, names = self.benchmark, list(self.encoders)
         trials, measured = benchmark.trials(names), benchmark.layer_trials(names)
-        for name in benchmark.stores:
-            yield self._store(name)
+        for name, settings in benchmark.stores.items():
+            if not settings.of:
+                yield self._store(name)
+            elif all(each in self.stores for each in settings.of):
+                parts = [self.stores[each] for each in settings.of]
+                self.stores[name] = Store.joined(self.layout.store(name), parts)
         for recipe in benchmark.pretrained:
             yield self._encoder(recipe)
         for condition in benchmark.conditions([*trials, *(trial for trial, _ in measured)]):
@@ -142,7 +146,10 @@ class _DryRun:
             return len(self.stores[name].records)
         if settings.simulate is not None:
             return settings.simulate.records
+        if settings.of:
+            return sum(self._count(each) for each in settings.of)
         assert settings.folder is not None
+        assert settings.source is not None
         return len(entries(settings.source, expand(settings.folder, name)))
 
     def _encoder(self, recipe: PretrainRecipe) -> Piece:

@@ -23,11 +23,33 @@ from myocard.recipe import PretrainRecipe
 from myocard.tasks.audit import leaks
 
 
+def stores(benchmark: Benchmark, layout: Layout, progress: Progress = silent) -> dict[str, Store]:
+    """All stores of the benchmark, made where they are missing."""
+    found: dict[str, Store] = {}
+    for name, settings in benchmark.stores.items():
+        parts = [found[each] for each in settings.of]
+        found[name] = (
+            Store.joined(layout.store(name), parts)
+            if parts
+            else store(name, benchmark, layout, progress)
+        )
+    return found
+
+
 def store(name: str, benchmark: Benchmark, layout: Layout, progress: Progress = silent) -> Store:
     """Simulate and prepare a store, or open the one that was made from the same inputs."""
     folder, settings = layout.store(name), benchmark.stores[name]
+    assert settings.source is not None
     expected = benchmark.input.preprocessing()
-    wanted = Wanted(expected.rate, settings.seconds, expected.leads, expected.band, settings.allow)
+    wanted = Wanted(
+        expected.rate,
+        settings.seconds,
+        expected.leads,
+        expected.band,
+        settings.allow,
+        settings.filtered,
+        settings.standardise,
+    )
     source, drawn = _source(name, settings), settings.simulate
     raw = _records(name, settings, layout)
     if folder.exists() and not raw.exists():
@@ -63,7 +85,7 @@ def _source(name: str, settings: StoreSettings) -> str:
     """The data set within which a store's ids and patients mean the same."""
     if settings.dataset is not None:
         return settings.dataset
-    if settings.folder is not None:
+    if settings.folder is not None and settings.source is not None:
         return dataset(settings.source, expand(settings.folder, name))
     drawn = settings.simulate
     assert drawn is not None

@@ -136,16 +136,24 @@ def _layers(settings: BenchmarkSettings, where: str) -> Iterator[tuple[LayerSwee
 
 def _require_names(benchmark: Benchmark, where: str) -> None:
     """Refuse stores and tasks that there are not."""
+    above: list[str] = []
+    for name, settings in benchmark.stores.items():
+        for joined in settings.of:
+            if joined not in above:
+                raise InputError(
+                    f"{where}: stores.{name}: no store {joined!r} above it in the file"
+                )
+        above.append(name)
     parts = [part for recipe in benchmark.pretrained for part in (*recipe.corpus, recipe.watch)]
     stores = [part.store for part in parts if part is not None]
     stores += [sweep.store for sweep, _ in benchmark.sweeps]
     stores += [sweep.store for sweep, _ in benchmark.layers]
     stores += [each.store for each in benchmark.baselines]
     stores += [store for each in benchmark.transfers for store in (each.origin, each.to)]
-    for name in stores:
-        if name not in benchmark.stores:
+    for store in stores:
+        if store not in benchmark.stores:
             known = ", ".join(benchmark.stores)
-            raise InputError(f"{where}: no store {name!r}; there are {known}")
+            raise InputError(f"{where}: no store {store!r}; there are {known}")
     tasks = [name for sweep, _ in benchmark.sweeps for name in sweep.tasks]
     tasks += [recipe.task for _, recipe in benchmark.layers]
     tasks += [each.recipe.task for each in benchmark.baselines]

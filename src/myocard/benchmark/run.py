@@ -60,7 +60,7 @@ def run_benchmark(
     names = [encoder.info.name for encoder in materials.untrained(benchmark)]
     trials, layer_trials = benchmark.trials(names), benchmark.layer_trials(names)
     layout = Layout(out)
-    stores = {name: materials.store(name, benchmark, layout, progress) for name in benchmark.stores}
+    stores = materials.stores(benchmark, layout, progress)
     materials.refuse_leaks(benchmark, layout, stores)
     made = materials.encoders(benchmark, layout, stores, progress)
     encoders = {encoder.info.name: encoder for encoder in made}

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from myocard.data.fingerprint import TOLERANCE, nearest
 from myocard.data.shards import Shards, cut
 from myocard.data.signal import Band, Preprocessing, Signal, standardise
 from myocard.errors import InputError
@@ -83,7 +84,17 @@ class Store:
         found = sorted(folder.parent.glob(folder.name))
         if not found:
             raise InputError(f"{folder}: no store has such a name")
-        return _joined(folder, [cls._open(each) for each in found])
+        return cls.joined(folder, [cls._open(each) for each in found])
+
+    @classmethod
+    def joined(cls, name: Path, stores: "Sequence[Store]") -> "Store":
+        """Join stores to one; of a record that is in two, the first form is taken.
+
+        Raises:
+            InputError: When they were not made alike, a shard is missing, or two say different
+                things of a record: another patient or fold, or a waveform that is no copy.
+        """
+        return _joined(name, stores)
 
     @classmethod
     def _open(cls, folder: Path) -> "Store":
@@ -153,7 +164,6 @@ class Store:
 
 
 def _joined(name: Path, stores: Sequence[Store]) -> Store:
-    """Join several stores to one, without the waveforms that an earlier one has."""
     for store in stores:
         if store.made != stores[0].made:
             raise InputError(
@@ -164,14 +174,31 @@ def _joined(name: Path, stores: Sequence[Store]) -> Store:
     records = pd.concat([store.records for store in stores], ignore_index=True)
     repeated = records["sha256"].duplicated() & ~records["flags"].str.contains("duplicate")
     kept = np.flatnonzero(~repeated)
-    records = records.iloc[kept].reset_index(drop=True)
-    again = records[records.duplicated(["source", "id"])]
-    if len(again):
-        source, identity = again.iloc[0][["source", "id"]]
-        raise InputError(f"{name}: {source} {identity} is in two of them, with two waveforms")
+    kept = kept[~_again(name, records.iloc[kept])]
     infos = {store.folder.name: store.info for store in stores}
     signals = Shards([store.signals for store in stores], kept)
+    records = records.iloc[kept].reset_index(drop=True)
     return Store(name, stores[0].made, records, signals, {"shards": infos})
+
+
+def _again(name: Path, records: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which records are another form of an earlier one of the same source and id."""
+    identity = ["source", "id"]
+    again = records.duplicated(identity).to_numpy()
+    both = records[again].merge(records[~again], on=identity, suffixes=("", "_first"))
+    for row in both.to_dict("records"):
+        _, (share,) = nearest([row["fingerprint"]], [row["fingerprint_first"]])
+        differs = {
+            "waveforms": share > TOLERANCE,
+            "patients": row["patient"] != row["patient_first"],
+            "folds": row["fold"] != row["fold_first"],
+        }
+        for what, is_so in differs.items():
+            if is_so:
+                raise InputError(
+                    f"{name}: {row['source']} {row['id']} is in two of them, with two {what}"
+                )
+    return again
 
 
 def _check_complete(name: Path, stores: Sequence[Store]) -> None:

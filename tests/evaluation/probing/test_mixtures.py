@@ -7,6 +7,7 @@ from scipy.special import rel_entr, softmax
 from torch import Tensor, nn
 
 from myocard.evaluation.probing.mixtures import GAP, Mixing, Solution
+from myocard.evaluation.probing.scales import FullScales
 from myocard.evaluation.probing.solving import solve
 from myocard.nn.readouts.classifier import classification_loss
 
@@ -78,7 +79,8 @@ def test_the_gap_of_a_loss_that_is_linear_in_the_shares_is_what_is_lost(shrinkag
         return some @ slopes + shrinkage * rel_entr(some, 1 / BLOCKS).sum()
 
     least = softmax(-slopes / shrinkage) if shrinkage else np.eye(BLOCKS)[slopes.argmin()]
-    given = Solution(shares, torch.zeros(1), 0.0, slopes, shrinkage, np.eye(BLOCKS))
+    scales = FullScales(torch.zeros(2, 1), torch.ones(2, 1), 1.0)
+    given = Solution(shares, torch.zeros(1), scales, 0.0, slopes, shrinkage, np.eye(BLOCKS))
     assert given.gap == pytest.approx(objective(shares) - objective(least))
 
 

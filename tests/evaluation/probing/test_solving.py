@@ -5,7 +5,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from myocard.evaluation.probing.solving import Scales, solve
+from myocard.evaluation.probing.scales import AxisScales, FullScales
+from myocard.evaluation.probing.solving import solve
 from myocard.nn.readouts.classifier import classification_loss
 
 RECORDS, WIDTH, CLASSES = 300, 40, 3
@@ -66,8 +67,33 @@ def test_fewer_records_than_features_can_be_solved(features, classes):
     assert ((head(few) > 0) == targets.bool()).all()
 
 
-def test_stretching_undoes_shrinking(features, generator):
+def scales_of(kind: str, features: Tensor, generator: torch.Generator) -> AxisScales | FullScales:
+    if kind == "full":
+        curvatures = torch.rand(RECORDS, CLASSES, generator=generator) / 4
+        return FullScales(standardised(features), curvatures, 0.01)
     _, values, axes = torch.svd_lowrank(standardised(features), q=10)
-    scales = Scales((axes, values.square() / RECORDS), torch.tensor([0.2, 0.1, 0.01]), 0.01)
+    return AxisScales((axes, values.square() / RECORDS), torch.tensor([0.2, 0.1, 0.01]), 0.01)
+
+
+@pytest.mark.parametrize("kind", ["full", "axes"])
+def test_stretching_undoes_shrinking(kind, features, generator):
+    scales = scales_of(kind, features, generator)
     given = torch.randn(CLASSES, WIDTH + 1, generator=generator)
     assert torch.allclose(scales.stretch(scales.shrink(given)), given, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["full", "axes"])
+def test_slopes_are_derivatives_by_what_is_stretched(kind, features, generator):
+    scales = scales_of(kind, features, generator)
+    inner = torch.randn(CLASSES, WIDTH + 1, generator=generator, requires_grad=True)
+    wanted = torch.randn(CLASSES, WIDTH + 1, generator=generator)
+    (expected,) = torch.autograd.grad((scales.stretch(inner) * wanted).sum(), inner)
+    assert torch.allclose(scales.slopes(wanted), expected, atol=1e-4)
+
+
+def test_wide_features_are_solved_as_others(features, classes, monkeypatch):
+    targets = torch.nn.functional.one_hot(classes).float()
+    (full,) = solve(features, targets, [1e-2], exclusive=False)
+    monkeypatch.setattr("myocard.evaluation.probing.solving.WIDE", 0)
+    (by_axes,) = solve(features, targets, [1e-2], exclusive=False)
+    assert torch.allclose(full(features), by_axes(features), atol=5e-3)

@@ -1,6 +1,7 @@
 """Requirements of a store on its records, and all faults that a record can have."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from myocard.data import labels
 from myocard.data.formats.wfdb import WrongLength
@@ -24,6 +25,9 @@ class Wanted:
         leads: Rows of the store.
         band: Filter, run over the whole record before it is cropped.
         allow: Faults among ``ALLOWABLE`` that flag a record instead of putting it into quarantine.
+        filtered: True if the records come through that filter; they are not filtered again.
+        standardise: z-score over the whole record, all leads jointly (``"record"``), or lead by
+            lead (``"lead"``); the store's unit is NU then. None for as they are.
     """
 
     rate: int
@@ -31,6 +35,8 @@ class Wanted:
     leads: tuple[str, ...]
     band: Band = Band()
     allow: tuple[str, ...] = ()
+    filtered: bool = False
+    standardise: Literal["record", "lead"] | None = None
 
     def __post_init__(self) -> None:
         if self.samples < 1:

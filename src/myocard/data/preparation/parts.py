@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from myocard.data.fingerprint import fingerprint
 from myocard.data.preparation.examination import Fault, Wanted, examine
-from myocard.data.signal import conform, crop
+from myocard.data.signal import Band, conform, crop, standardise
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
 from myocard.files.atomic import replace_file
@@ -58,18 +58,22 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
     if record is None or barring:
         return {**row, **asdict(barring[0])}, None
     with np.errstate(over="ignore", invalid="ignore"):
-        signal = conform(record.signal, record.rate, wanted.rate, wanted.band)
+        band = Band() if wanted.filtered else wanted.band
+        signal = conform(record.signal, record.rate, wanted.rate, band)
     if not np.isfinite(signal).all():
         fault = Fault("not_finite", "values too large to be filtered; look at their unit")
         return {**row, **asdict(fault)}, None
     flags = ["cropped"] if signal.shape[1] > wanted.samples else []
     flags += dict.fromkeys(fault.reason for fault in faults)
-    integers, scale = quantise(crop(signal, wanted.samples))
+    window, unit = crop(signal, wanted.samples), record.unit
+    if wanted.standardise:
+        window, unit = standardise(window, wanted.standardise), "NU"
+    integers, scale = quantise(window)
     constant = integers.min(axis=1) == integers.max(axis=1)
     lost = [lead for lead, flat in zip(record.leads, constant, strict=True) if flat]
     lost = [lead for lead in lost if lead not in record.flat]
     if lost:
         told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
         return {**row, **asdict(Fault("flat_lead", told))}, None
-    found = {"unit": record.unit, "sha256": record.sha256, "flags": ";".join(flags)}
+    found = {"unit": unit, "sha256": record.sha256, "flags": ";".join(flags)}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers

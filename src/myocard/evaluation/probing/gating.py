@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, linear
 
 from myocard.evaluation.probing.mixtures import CURVATURE, Mixing, Solution
-from myocard.evaluation.probing.solving import EPSILON, Scales, class_curvatures, solved_head
+from myocard.evaluation.probing.scales import Scales
+from myocard.evaluation.probing.solving import EPSILON, solved_head
 from myocard.nn.readouts.classifier import classification_loss
 from myocard.nn.readouts.pooled import GatedMix
 from myocard.nn.readouts.sums import weighted_sum
@@ -35,6 +36,7 @@ class GateSolution:
         offsets: ``(blocks,)``, logits of the shares of a record whose x is 0.
         gate: ``(blocks, width)``.
         head: Weights and bias, ``(classes, features + 1)``.
+        scales: Scales of the loss around the static mixture's head.
         objective: Loss with all penalties, in nats.
         slope: Largest derivative that is left, in coordinates that curve about 1; None before any
             step.
@@ -43,6 +45,7 @@ class GateSolution:
     offsets: Tensor
     gate: Tensor
     head: Tensor
+    scales: Scales
     objective: float
     slope: float | None = None
 
@@ -87,7 +90,7 @@ class Gating:
         """The static mixture as a gate that does nothing."""
         shares = torch.from_numpy(static.shares).float().clamp(min=_LEAST)
         gate = torch.zeros(len(shares), self.inputs.shape[1])
-        return GateSolution(shares.log(), gate, static.head, static.objective)
+        return GateSolution(shares.log(), gate, static.head, static.scales, static.objective)
 
     def path(
         self, penalty: float, static: Solution, pulls: Sequence[float]
@@ -105,7 +108,7 @@ class Gating:
         """Find the optimum downhill of ``start``."""
         shapes = [start.offsets.shape, start.gate.shape, start.head.shape]
         sizes = [shape.numel() for shape in shapes]
-        scales = Scales(self.mixing.axes, class_curvatures(self.mixing.targets), penalty)
+        scales = start.scales
         stretch = (CURVATURE + pull) ** -0.5
 
         def unpacked(flat: object) -> list[Tensor]:
@@ -117,7 +120,7 @@ class Gating:
             leaves = [part.requires_grad_() for part in unpacked(flat)]
             value = self._objective(leaves, penalty, shrinkage, pull)
             of_offsets, of_gate, of_head = torch.autograd.grad(value, leaves)
-            parts = [of_offsets, stretch * of_gate.flatten(), scales.stretch(of_head).flatten()]
+            parts = [of_offsets, stretch * of_gate.flatten(), scales.slopes(of_head).flatten()]
             return float(value.detach()), torch.cat(parts).double().numpy()
 
         first = [start.offsets, start.gate.flatten() / stretch, scales.shrink(start.head).flatten()]
@@ -129,7 +132,8 @@ class Gating:
             options={"gtol": 1e-4, "ftol": 1e-9, "maxiter": 300, "maxcor": 20},
         )
         offsets, gate, head = (part.detach() for part in unpacked(found.x))
-        return GateSolution(offsets, gate, head, float(found.fun), float(np.abs(found.jac).max()))
+        slope = float(np.abs(found.jac).max())
+        return GateSolution(offsets, gate, head, scales, float(found.fun), slope)
 
     def _objective(
         self, leaves: Sequence[Tensor], penalty: float, shrinkage: float, pull: float

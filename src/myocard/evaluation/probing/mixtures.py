@@ -7,7 +7,6 @@ and Pereyra 1973): by the envelope theorem its gradient is that of the loss at t
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,7 +17,8 @@ from scipy.special import logsumexp, rel_entr
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, linear
 
-from myocard.evaluation.probing.solving import TOLERANCE, Regression, principal_axes, solved_head
+from myocard.evaluation.probing.scales import Scales
+from myocard.evaluation.probing.solving import TOLERANCE, Regression, solved_head
 from myocard.nn.readouts.classifier import classification_loss
 
 Shares = NDArray[np.float64]
@@ -34,6 +34,8 @@ _LEAST = 1e-9
 """Share that a shrunken mixture leaves each block, where the slope of its divergence is finite."""
 _CLOSE = 1e-4
 """Change of the shares that is not worth a step."""
+_NEAR = 0.2
+"""Change of a share up to which the scales of the loss stay useful."""
 _STEPS = 60
 _STIFF = 5.0
 """Factor of the model, whose curvature SLSQP takes to be about one."""
@@ -46,6 +48,7 @@ class Solution:
     Attributes:
         shares: Share of each block.
         head: Weights and bias, ``(classes, features + 1)``.
+        scales: Scales of the loss around the head.
         objective: Loss with both penalties, in nats.
         slopes: Derivative of the loss by each share, in nats.
         shrinkage: Strength of the pull toward equal shares.
@@ -54,6 +57,7 @@ class Solution:
 
     shares: Shares
     head: Tensor
+    scales: Scales
     objective: float
     slopes: NDArray[np.float64]
     shrinkage: float
@@ -98,21 +102,13 @@ class Mixing:
     targets: Float[Tensor, "records classes"]
     exclusive: bool
 
-    @cached_property
-    def axes(self) -> tuple[Tensor, Tensor]:
-        """Principal axes of the equal mixture."""
-        with torch.no_grad():
-            return principal_axes(self._standardised(_mixed(self.states, self.equal)))
-
     @property
     def equal(self) -> Shares:
         return np.full(len(self.states), 1 / len(self.states))
 
     def of_classes(self, columns: slice) -> "Mixing":
         """The mixture of some classes alone."""
-        some = replace(self, targets=self.targets[:, columns])
-        some.__dict__["axes"] = self.axes
-        return some
+        return replace(self, targets=self.targets[:, columns])
 
     @torch.no_grad()
     def moments(self, solution: Solution) -> tuple[Tensor, Tensor]:
@@ -141,9 +137,12 @@ class Mixing:
         """Solve the head of given shares, from that of a solution ``near`` by."""
         mixed = _mixed(self.states, shares).requires_grad_()
         features = self._standardised(mixed)
-        regression = Regression(features.detach(), self.targets, self.exclusive, self.axes)
+        regression = Regression(features.detach(), self.targets, self.exclusive)
         start = near.head if near else regression.start()
-        head = regression.minimise(penalty, start, TOLERANCE / 10)  # slopes are as exact as it is
+        close = near is not None and np.abs(shares - near.shares).max() < _NEAR
+        known = near.scales if near is not None and close else None
+        # Slopes are as exact as the head.
+        head, scales = regression.minimise(penalty, start, TOLERANCE / 10, known)
         weights = head[:, :-1]
         logits = linear(features, weights, head[:, -1])
         loss = classification_loss(logits, self.targets, exclusive=self.exclusive).mean()
@@ -152,7 +151,7 @@ class Mixing:
         objective = float(loss.detach()) + penalty * float(weights.square().sum()) / 2
         objective += shrinkage * _divergence(shares)
         curvature = near.curvature if near else CURVATURE * np.eye(len(shares))
-        return Solution(shares, head, objective, slopes, shrinkage, curvature)
+        return Solution(shares, head, scales, objective, slopes, shrinkage, curvature)
 
     def descend(self, penalty: float, start: Solution, gap: float = GAP) -> Solution:
         """Find the optimum downhill of ``start``, under the same shrinkage, up to ``gap`` nats.

@@ -7,6 +7,7 @@ the strongest penalty to the weakest, each starting where the last one ended.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -14,11 +15,17 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from myocard.evaluation.probing.scales import AxisScales, FullScales, Scales, principal_axes
 from myocard.nn.readouts.classifier import classification_loss, probabilities
 from myocard.nn.readouts.heads import linear as linear_head
 
-AXES = 128
-"""Number of the features' axes along which the loss is made to curve as along all others."""
+WIDE = 1024
+"""Width up to which all of the loss's curvature is looked at."""
+_ROWS = 4
+"""Records that tell the curvature, for each feature; more change it little."""
+_ROUND = 25
+"""Steps after which the curvature is taken again where they have led."""
+_ROUNDS = 20
 
 EPSILON = nn.BatchNorm1d(1).eps
 """Added to a variance before a feature is divided by its root."""
@@ -35,11 +42,12 @@ def solve(
 ) -> list[nn.Module]:
     """The trained linear head of each penalty, which is of half the squared weights."""
     standardised = linear_head(features.shape[1], 1)[0](features)
-    regression = Regression(standardised, targets, exclusive, principal_axes(standardised))
+    regression = Regression(standardised, targets, exclusive)
     found: dict[float, Tensor] = {}
     start = regression.start()
     for penalty in sorted(set(penalties), reverse=True):
-        start = found[penalty] = regression.minimise(penalty, start)
+        start, _ = regression.minimise(penalty, start)
+        found[penalty] = start
     variance, mean = torch.var_mean(features, dim=0, correction=0)
     return [solved_head(mean, variance, found[penalty]) for penalty in penalties]
 
@@ -67,33 +75,70 @@ class Regression:
         features: Standardised.
         targets: Zeros and ones.
         exclusive: True for one softmax over the classes, False for a sigmoid each.
-        axes: About the principal axes of the features, and the variances along them; they decide
-            how fast a solution is found, not which.
     """
 
     features: Float[Tensor, "records features"]
     targets: Float[Tensor, "records classes"]
     exclusive: bool
-    axes: tuple[Tensor, Tensor]
 
     def start(self) -> Tensor:
         """Weights of zero, and the logit of each class's frequency."""
         weights = torch.zeros(self.targets.shape[1], self.features.shape[1])
         return torch.cat([weights, class_rates(self.targets).logit()[:, None]], dim=1)
 
-    def minimise(self, penalty: float, start: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-        """The solution under a penalty, by L-BFGS from ``start``."""
-        scales = Scales(self.axes, class_curvatures(self.targets), penalty)
+    @cached_property
+    def axes(self) -> tuple[Tensor, Tensor]:
+        return principal_axes(self.features)
 
+    def minimise(
+        self,
+        penalty: float,
+        start: Tensor,
+        tolerance: float = TOLERANCE,
+        scales: Scales | None = None,
+    ) -> tuple[Tensor, Scales]:
+        """Find the solution under a penalty, by L-BFGS from ``start``.
+
+        Args:
+            penalty: Penalty of half the squared weights.
+            start: Weights and biases, ``(classes, features + 1)``.
+            tolerance: Largest derivative that may be left, in the coordinates of the scales.
+            scales: Those of a problem near by; they decide how fast a solution is found, not which.
+
+        Returns:
+            The solution, and the scales that led to it.
+        """
+        for _ in range(_ROUNDS):
+            scales = scales or self.scales(start, penalty)
+            start, done = self._descend(penalty, start, tolerance, scales)
+            if done:
+                break
+            scales = None
+        return start, scales or self.scales(start, penalty)
+
+    def _descend(
+        self, penalty: float, start: Tensor, tolerance: float, scales: Scales
+    ) -> tuple[Tensor, bool]:
         def objective(flat: object) -> tuple[float, object]:
             solution = scales.stretch(torch.as_tensor(flat).float().view_as(start))
             value, gradient = self._value_and_gradient(solution, penalty)
-            return value, scales.stretch(gradient).double().flatten().numpy()
+            return value, scales.slopes(gradient).double().flatten().numpy()
 
         first = scales.shrink(start).double().flatten().numpy()
-        options = {"gtol": tolerance, "ftol": 1e-9, "maxiter": 500, "maxcor": 20}
+        options = {"gtol": tolerance, "ftol": 1e-9, "maxiter": _ROUND, "maxcor": 20, "maxls": 8}
         found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
-        return scales.stretch(torch.from_numpy(found.x).float().view_as(start))
+        solution = scales.stretch(torch.from_numpy(found.x).float().view_as(start))
+        return solution, found.nit < _ROUND
+
+    def scales(self, solution: Tensor, penalty: float) -> Scales:
+        """Scales of the loss around a solution."""
+        if self.features.shape[1] > WIDE:
+            return AxisScales(self.axes, class_curvatures(self.targets), penalty)
+        step = max(1, len(self.features) // (_ROWS * self.features.shape[1]))
+        features = self.features[::step]
+        logits = linear(features, solution[:, :-1], solution[:, -1])
+        known = probabilities(logits, exclusive=self.exclusive)
+        return FullScales(features, known * (1 - known), penalty)
 
     def _value_and_gradient(self, solution: Tensor, penalty: float) -> tuple[float, Tensor]:
         weights, bias = solution[:, :-1], solution[:, -1]
@@ -116,43 +161,3 @@ def class_curvatures(targets: Float[Tensor, "records classes"]) -> Float[Tensor,
     """Curvature of each class's loss in its logit, where nothing is known of a record."""
     rates = class_rates(targets)
     return rates * (1 - rates)
-
-
-def principal_axes(features: Float[Tensor, "records features"]) -> tuple[Tensor, Tensor]:
-    """The principal axes ``(features, axes)`` of features, and the variances along them."""
-    count = min(AXES, *features.shape)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(0)
-        _, values, axes = torch.svd_lowrank(features, q=count)
-    return axes, values.square() / len(features)
-
-
-class Scales:
-    """Coordinates in which the loss curves about equally along every axis.
-
-    L-BFGS then needs tens of steps where it would need hundreds, since features of a Transformer
-    vary much along few axes and little along the rest.
-
-    Args:
-        axes: Principal axes of the features, and the variances along them.
-        curvatures: Curvature of each class's loss in its logit.
-        penalty: Penalty of squared weights.
-    """
-
-    def __init__(self, axes: tuple[Tensor, Tensor], curvatures: Tensor, penalty: float) -> None:
-        self.axes, variances = axes
-        # Not below: without a penalty, some axis may not curve at all.
-        along = (curvatures[:, None] * variances + penalty).clamp(min=1e-6).rsqrt()
-        self.rest, self.bias = along.amax(dim=1, keepdim=True), curvatures[:, None].rsqrt()
-        self.along = along
-
-    def stretch(self, inner: Tensor) -> Tensor:
-        return self._scale(inner, self.along, self.rest, self.bias)
-
-    def shrink(self, outer: Tensor) -> Tensor:
-        return self._scale(outer, 1 / self.along, 1 / self.rest, 1 / self.bias)
-
-    def _scale(self, given: Tensor, along: Tensor, rest: Tensor, bias: Tensor) -> Tensor:
-        weights = given[:, :-1]
-        scaled = weights * rest + ((weights @ self.axes) * (along - rest)) @ self.axes.T
-        return torch.cat([scaled, given[:, -1:] * bias], dim=1)
