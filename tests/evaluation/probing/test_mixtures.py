@@ -79,7 +79,7 @@ def test_the_gap_of_a_loss_that_is_linear_in_the_shares_is_what_is_lost(shrinkag
         return some @ slopes + shrinkage * rel_entr(some, 1 / BLOCKS).sum()
 
     least = softmax(-slopes / shrinkage) if shrinkage else np.eye(BLOCKS)[slopes.argmin()]
-    scales = FullScales(torch.zeros(2, 1), torch.ones(2, 1), 1.0)
+    scales = FullScales(torch.ones(1, 1, 1), 1.0)
     given = Solution(shares, torch.zeros(1), scales, 0.0, slopes, shrinkage, np.eye(BLOCKS))
     assert given.gap == pytest.approx(objective(shares) - objective(least))
 

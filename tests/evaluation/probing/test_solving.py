@@ -69,8 +69,8 @@ def test_fewer_records_than_features_can_be_solved(features, classes):
 
 def scales_of(kind: str, features: Tensor, generator: torch.Generator) -> AxisScales | FullScales:
     if kind == "full":
-        curvatures = torch.rand(RECORDS, CLASSES, generator=generator) / 4
-        return FullScales(standardised(features), curvatures, 0.01)
+        roots = torch.randn(CLASSES, WIDTH + 1, 50, generator=generator)
+        return FullScales(roots @ roots.mT / 50, 0.01)
     _, values, axes = torch.svd_lowrank(standardised(features), q=10)
     return AxisScales((axes, values.square() / RECORDS), torch.tensor([0.2, 0.1, 0.01]), 0.01)
 

@@ -19,26 +19,15 @@ class FullScales:
     """Scales from the whole curvature of each class's loss, H = LLᵀ: weights are L⁻ᵀ inner.
 
     Args:
-        features: Features of some records.
-        curvatures: Curvature of each class's loss in the logit of each of them.
+        curvatures: Second derivatives of each class's loss by its weights and bias, unpenalised.
         penalty: Penalty of squared weights.
     """
 
-    def __init__(
-        self,
-        features: Float[Tensor, "records features"],
-        curvatures: Float[Tensor, "records classes"],
-        penalty: float,
-    ) -> None:
-        count, width = features.shape
+    def __init__(self, curvatures: Float[Tensor, "classes own own"], penalty: float) -> None:
         # Not below: without a penalty, some axis may not curve at all.
-        least = torch.full((width + 1,), penalty + 1e-5)
+        least = torch.full(curvatures.shape[-1:], penalty + 1e-5)
         least[-1] = 1e-4
-        whole = torch.cat([features, torch.ones(count, 1)], dim=1)
-        self.factors = torch.empty(curvatures.shape[1], width + 1, width + 1)
-        for factor, curvature in zip(self.factors, curvatures.T, strict=True):
-            hessian = (whole.T * curvature) @ whole / count
-            torch.linalg.cholesky(hessian + least.diag(), out=factor)
+        self.factors = torch.linalg.cholesky(curvatures + least.diag())
 
     def stretch(self, inner: Tensor) -> Tensor:
         return solve_triangular(self.factors.mT, inner[..., None], upper=True)[..., 0]

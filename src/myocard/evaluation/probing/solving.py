@@ -108,13 +108,13 @@ class Regression:
         Returns:
             The solution, and the scales that led to it.
         """
+        scales = scales or self.scales(start, penalty)
         for _ in range(_ROUNDS):
-            scales = scales or self.scales(start, penalty)
             start, done = self._descend(penalty, start, tolerance, scales)
             if done:
                 break
-            scales = None
-        return start, scales or self.scales(start, penalty)
+            scales = self.scales(start, penalty, exact=True)
+        return start, scales
 
     def _descend(
         self, penalty: float, start: Tensor, tolerance: float, scales: Scales
@@ -130,15 +130,32 @@ class Regression:
         solution = scales.stretch(torch.from_numpy(found.x).float().view_as(start))
         return solution, found.nit < _ROUND
 
-    def scales(self, solution: Tensor, penalty: float) -> Scales:
-        """Scales of the loss around a solution."""
+    def scales(self, solution: Tensor, penalty: float, *, exact: bool = False) -> Scales:
+        """Scales of the loss around a solution.
+
+        All classes have the curvature of the same features but for a factor; ``exact`` counts how
+        sure each class is of each record, which takes longer.
+        """
         if self.features.shape[1] > WIDE:
             return AxisScales(self.axes, class_curvatures(self.targets), penalty)
+        logits = linear(self._sample, solution)
+        known = probabilities(logits, exclusive=self.exclusive)
+        curvatures = known * (1 - known)
+        if not exact:
+            return FullScales(curvatures.mean(dim=0)[:, None, None] * self._gram, penalty)
+        weighted = (self._sample.T * each @ self._sample for each in curvatures.T)
+        return FullScales(torch.stack([*weighted]) / len(self._sample), penalty)
+
+    @cached_property
+    def _sample(self) -> Float[Tensor, "some whole"]:
+        """Features of enough records to tell the curvature, and a one."""
         step = max(1, len(self.features) // (_ROWS * self.features.shape[1]))
         features = self.features[::step]
-        logits = linear(features, solution[:, :-1], solution[:, -1])
-        known = probabilities(logits, exclusive=self.exclusive)
-        return FullScales(features, known * (1 - known), penalty)
+        return torch.cat([features, torch.ones(len(features), 1)], dim=1)
+
+    @cached_property
+    def _gram(self) -> Float[Tensor, "whole whole"]:
+        return self._sample.T @ self._sample / len(self._sample)
 
     def _value_and_gradient(self, solution: Tensor, penalty: float) -> tuple[float, Tensor]:
         weights, bias = solution[:, :-1], solution[:, -1]
