@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myocard.leads import LEADS
-from myocard.nn.encoder import Encoder, EncoderShape, patch_tokens
+from myocard.nn.analysis.attention import attention_weights
+from myocard.nn.encoder import Encoder, EncoderShape, align, patch_tokens
 
 SHAPE = EncoderShape(samples=100, patch=10, width=12, depth=3, heads=3)
 leads_drawn = st.lists(st.sampled_from(LEADS), min_size=1, max_size=12, unique=True)
@@ -139,3 +140,18 @@ def test_any_whole_number_of_patches_up_to_the_window_is_read(encoder, signals, 
     short = encoder.embed(signals[..., : 10 * patches])
     assert torch.allclose(short, encoder.embed(signals)[:, :, :patches], atol=1e-6)
     assert pooled(encoder, signals[..., : 10 * patches]).shape == (4, 4, 12)
+
+
+def test_aligned_tokens_attend_to_their_like():
+    shape = EncoderShape(samples=200, patch=10, width=48, depth=1, heads=3)
+    shares = []
+    for prepare in (lambda module: None, align):
+        torch.manual_seed(1)
+        network = Encoder(shape).apply(prepare)
+        noise = torch.randn(4, 12, 200, generator=torch.Generator().manual_seed(2))
+        block, tokens = network.blocks[0], network.tokens(noise, LEADS)
+        given = attention_weights(block.attention, block.attention_norm(tokens))
+        shares.append(given.diagonal(dim1=-2, dim2=-1).mean() * tokens.shape[1])
+    published, aligned = shares
+    assert published < 2
+    assert aligned > 20

@@ -16,7 +16,7 @@ from myocard.leads import LEADS
 from myocard.nn.patches import PatchEmbedding, patchify, sincos_positions
 from myocard.nn.shapes import Layers, LeadTokens, Signals, Tokens
 from myocard.nn.sizes import SIZES
-from myocard.nn.transformer import Block, initialise
+from myocard.nn.transformer import Attention, Block, initialise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +112,23 @@ class Encoder(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
             yield tokens
+
+
+@torch.no_grad()
+def align(module: nn.Module) -> None:
+    """Let tokens attend to their like from the first step; for ``Module.apply``.
+
+    Queries and keys start equal, and twice as large, so that tokens of the same time look at each
+    other (mimetic initialisation, Trockman and Kolter, arXiv 2305.09828), and lead embeddings as
+    large as positions, so that leads differ. As published, both start near zero: all tokens attend
+    to all, and hundreds of steps pass before a masked autoencoder predicts more than a mean.
+    """
+    if isinstance(module, Attention):
+        query, key, _ = module.qkv.weight.chunk(3)
+        query.mul_(2)
+        key.copy_(query)
+    if isinstance(module, Encoder):
+        module.lead_embedding.normal_(std=0.5)
 
 
 def lead_rows(leads: Sequence[str]) -> list[int]:

@@ -22,7 +22,7 @@ from myocard.files.progress import Progress, silent
 from myocard.files.step import INPUTS, Inputs
 from myocard.models.checkpoint import Checkpoint
 from myocard.nn.analysis.representation import effective_rank
-from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.nn.encoder import Encoder, EncoderShape, align
 from myocard.nn.objectives.masked import MaskedAutoencoder
 from myocard.nn.patches import patchify, unpatchify
 from myocard.pretraining.objectives import OBJECTIVES, Model, check_recipe
@@ -139,7 +139,8 @@ def build(recipe: PretrainRecipe) -> Model:
         shape = EncoderShape.of_size(
             recipe.size, samples=expected.samples, patch=recipe.input.patch
         )
-        return OBJECTIVES[recipe.objective].build(Encoder(shape), recipe)
+        model = OBJECTIVES[recipe.objective].build(Encoder(shape), recipe)
+        return model.apply(align) if recipe.initialisation == "aligned" else model
 
 
 def _train(

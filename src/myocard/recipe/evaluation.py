@@ -66,7 +66,8 @@ class ProbeRecipe(Evaluation):
 
     Each is trained once for every seed and penalty; the penalty (of the squared weights of the
     head's matrices) is chosen on validation, for each seed on its own. The linear head on fixed
-    features is solved; ``optimisation`` is for all else. Readouts of tokens are trained while the
+    features is solved; ``optimisation`` is for all else, which validation stops: ``epochs`` is the
+    most that it may take. Readouts of tokens are trained while the
     encoder runs, once a batch for all of them, their seeds and penalties.
     """
 
@@ -87,7 +88,12 @@ class ProbeRecipe(Evaluation):
         default=1.0, ge=0, description="GB of memory: tokens that all fit are computed once"
     )
     optimisation: Annotated[Optimisation, AfterValidator(_penalised_once)] = Optimisation(
-        epochs=50, base_learning_rate=8e-3, weight_decay=0.0, precision="fp32", checkpoint_every=20
+        epochs=100,
+        base_learning_rate=8e-3,
+        schedule="constant",
+        weight_decay=0.0,
+        precision="fp32",
+        checkpoint_every=20,
     )
 
     def alone(self, readout: str, head: str) -> "ProbeRecipe":

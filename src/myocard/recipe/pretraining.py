@@ -113,6 +113,11 @@ class PretrainRecipe(Settings):
         description="of a masked autoencoder: one that decodes every patch, or (our extension) "
         "one that decodes the hidden patches alone",
     )
+    initialisation: Literal["published", "aligned"] = Field(
+        default="published",
+        description="of attention and lead embeddings: that of ST-MEM, or (our extension) one in "
+        "which tokens attend to their like from the first step",
+    )
     mask_ratio: float = Field(
         default=0.75, gt=0, lt=1, description="of what masked objectives and jepa hide"
     )

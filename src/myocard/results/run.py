@@ -88,6 +88,22 @@ class Choice(Frozen):
     validation_auroc: float
 
 
+class Stop(Frozen):
+    """The end of a training that validation stops (``evaluation/probing/stopping.py``).
+
+    Attributes:
+        seed: Its seed.
+        step: The step that was kept.
+        steps: All steps that were made.
+        settled: True if that step is in their first half: twice the steps changed nothing.
+    """
+
+    seed: int
+    step: int
+    steps: int
+    settled: bool
+
+
 class CodeWeights(Frozen):
     """The mean layer weights of the records that carry a code."""
 
@@ -186,6 +202,7 @@ class Run(Document, ClassifierShape):
         source: The data set of the test records.
         trained_on: The data set of training and validation, where that is another one.
         mixtures: The path of each seed's mixture, where it was solved.
+        stops: The end of each seed's training, where validation stopped it.
         static_mixtures: Macro AUROC by split of a gated readout whose records all get the mean
             weights: ``substituted`` under its own head, ``refitted`` under one trained for them.
     """
@@ -209,6 +226,7 @@ class Run(Document, ClassifierShape):
     test: Metrics | None = None
     layer_weights: LayerWeights | None = None
     mixtures: tuple[Mixture, ...] = ()
+    stops: tuple[Stop, ...] = ()
     static_mixtures: dict[str, dict[SplitName, float]] = {}
     hashes: Hashes
     recipe: ProbeRecipe | FinetuneRecipe | RocketRecipe | NetworkRecipe

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -89,6 +90,7 @@ def fit(
     settings: Optimisation,
     folder: Path | None = None,
     report: Callable[[Step], None] = lambda done: None,
+    is_enough: Callable[[int], bool] = lambda step: False,
     sharded: bool = False,
 ) -> None:
     """Train ``model`` in place.
@@ -102,6 +104,7 @@ def fit(
         folder: Folder of ``training.safetensors`` and ``log.jsonl``, which the caller occupies and
             keeps for one job alone. A run found there is taken up again.
         report: Called after every step.
+        is_enough: Asked before every step for the number of those done; True ends the training.
         sharded: True if each process keeps a part of weights and moments, not all. ``loss`` then
             has to reach every parameter through the module that it is given, and by calling it.
 
@@ -137,7 +140,7 @@ def fit(
     )
     numbered = zip(mine, batches(mine), strict=True)
     wrapped.train()
-    for step in range(first, steps):
+    for step in takewhile(lambda step: not is_enough(step), range(first, steps)):
         began = time.perf_counter()
         rate = learning_rate(settings, step, steps, steps_per_epoch)
         for group in optimiser.param_groups:

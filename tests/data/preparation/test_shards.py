@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.preparation import Wanted, of_shard, prepare
-from myocard.data.signal import Preprocessing
+from myocard.data.signal import Band, Preprocessing
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.leads import LEADS
 
 WANTED = Wanted(100, 10.0, LEADS)
+STANDARDISED = replace(WANTED, standardise="lead")
 SHARDS = 3
 FALLS_TO = int(hashlib.sha256(b"a").hexdigest(), 16) % 2 + 1, 2  # the shard of patient "a"
 
@@ -88,6 +90,45 @@ def test_one_record_with_two_waveforms_is_refused(pattern, listed, tmp_path) -> 
     prepare(listed, tmp_path / "shard-whole", WANTED, source="test", jobs=1)
     with pytest.raises(InputError, match="test 0. is in two of them, with two waveforms"):
         Store.open(pattern)
+
+
+def two_forms(listed, tmp_path, **changes) -> list[Store]:
+    """The first twelve records in one unit, and all but the first eight in another."""
+    first = prepare(listed[:12], tmp_path / "first", STANDARDISED, source="test", jobs=1)
+    for entry in listed:
+        np.save(entry.path, 3 * np.load(entry.path))
+    others = [replace(entry, **changes) for entry in listed[8:]]
+    return [first, prepare(others, tmp_path / "second", STANDARDISED, source="test", jobs=1)]
+
+
+def test_a_record_in_two_forms_is_taken_from_the_first(listed, tmp_path) -> None:
+    stores = two_forms(listed, tmp_path)
+    joined = Store.joined(tmp_path / "both", stores)
+    assert joined.made.unit == "NU"
+    assert sorted(joined.records["id"]) == sorted(entry.id for entry in listed)
+    twice = joined.records[joined.records["id"] == "10"]
+    assert twice["sha256"].tolist() == [stores[0].records.set_index("id").loc["10", "sha256"]]
+
+
+def test_a_record_of_two_patients_is_refused(listed, tmp_path) -> None:
+    stores = two_forms(listed, tmp_path, patient="another")
+    with pytest.raises(InputError, match="test 08 is in two of them, with two patients"):
+        Store.joined(tmp_path / "both", stores)
+
+
+def test_what_comes_filtered_is_kept_as_it_is_and_said(listed, tmp_path) -> None:
+    as_they_are = prepare(listed, tmp_path / "plain", WANTED, source="test", jobs=1)
+    wanted = replace(WANTED, band=Band(highpass=0.5, lowpass=40.0), filtered=True)
+    store = prepare(listed, tmp_path / "filtered", wanted, source="test", jobs=1)
+    assert store.made.band == wanted.band
+    np.testing.assert_array_equal(store.signals, as_they_are.signals)
+
+
+def test_standardised_leads_have_no_unit(listed, tmp_path) -> None:
+    store = prepare(listed, tmp_path / "store", STANDARDISED, source="test", jobs=1)
+    signals = store.signals * store.records["scale"].to_numpy()[:, None, None]
+    assert store.made.unit == "NU"
+    assert signals.std(axis=2) == pytest.approx(np.ones(signals.shape[:2]), abs=1e-3)
 
 
 @pytest.mark.parametrize("shard", [(0, 3), (4, 3), (1, 0)])

@@ -176,6 +176,7 @@ def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: floa
             chosen=trained.chosen,
             layer_weights=layer_weights,
             mixtures=trained.mixtures,
+            stops=trained.stops,
             static_mixtures={name: mean_aurocs(cohort, scores) for name, scores in static.items()},
             hashes=Hashes(store=source.store, encoder=source.encoder.hash),
             seconds=seconds,

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.evaluation.features import Features
+from myocard.evaluation.probing.freedom import area_of
+from myocard.evaluation.probing.stopping import Course
 from myocard.evaluation.probing.stream import Stream
 from myocard.files.progress import Progress, silent
 from myocard.nn.readouts.classifier import Classifier, classification_loss
 from myocard.recipe import ProbeRecipe
 from myocard.results.mixture import Mixture
-from myocard.results.run import Choice, SplitName
+from myocard.results.run import Choice, SplitName, Stop
 from myocard.results.scoring import Scores, choose_penalties
 from myocard.tasks.cohort import Cohort
 from myocard.training.loop import fit, steps_per_epoch
+from myocard.training.state import Step
 
 CHUNK = 512
 """Records that are read at once."""
@@ -55,6 +58,7 @@ class Trained:
         layer_weights: ``(seeds, records, layers)`` of each split that was scored.
         chosen: The penalty of each seed.
         mixtures: The path of each seed's mixture, where it was solved.
+        stops: The end of each seed's training, where it was trained.
     """
 
     classifiers: list[Classifier]
@@ -62,11 +66,22 @@ class Trained:
     layer_weights: dict[SplitName, NDArray[np.floating]]
     chosen: tuple[Choice, ...]
     mixtures: tuple[Mixture, ...] = ()
+    stops: tuple[Stop, ...] = ()
 
 
 @runtime_checkable
 class Members(Protocol):
-    """Models that are trained together; the last of their leading dimensions is penalties."""
+    """Models that are trained together.
+
+    Attributes:
+        shape: Their leading dimensions; the last is penalties.
+    """
+
+    shape: tuple[int, ...]
+
+    def member(self, *index: int) -> nn.Module:
+        """Copy one of the models, to the CPU and in evaluation mode."""
+        ...
 
     def half_squares(self) -> dict[str, Tensor]:
         """Half the squares of matrices, by names that begin with ``readout.`` or not."""
@@ -115,17 +130,23 @@ class Job:
         members: Members,
         batches: Callable[[range], Iterator[tuple[Any, Tensor]]],
         what: str,
+        areas: Callable[[], NDArray[np.float64]],
         folder: Path | None = None,
-    ) -> None:
-        """Train all members as one.
+    ) -> Course:
+        """Train all members as one, until twice the steps change nothing (``stopping.py``).
 
         Args:
             model: Maps what a batch holds to logits, ``(…, penalties, records, classes)``.
             members: The same, asked for its matrices.
             batches: Yields inputs, and targets that broadcast to the logits.
             what: Name of the work, for ``progress``.
+            areas: Macro AUROC of each member on validation, as they are.
             folder: The folder in which a stopped run is kept and taken up again.
+
+        Returns:
+            The members as they were at the steps that are kept.
         """
+        course = Course(members.shape, lambda index: members.member(*index), folder)
         settings = self.recipe.optimisation
         penalties, exclusive = torch.tensor(self.recipe.penalties), self.cohort.exclusive
 
@@ -135,6 +156,19 @@ class Job:
             each = classification_loss(logits, targets, exclusive=exclusive).mean(dim=-1)
             return (each + penalty(members, penalties.to(each.device))).sum()
 
+        def is_enough(step: int) -> bool:
+            if course.is_due(step):
+                course.look(step, areas())
+                model.train()
+            return course.seen > 0 and bool(course.settled.all())
+
+        last = course.seen
+
+        def report(done: Step) -> None:
+            nonlocal last
+            last = done.step
+            self.progress(what, done.step, done.steps)
+
         fit(
             model,
             loss=loss,
@@ -143,8 +177,12 @@ class Job:
             steps_per_epoch=steps_per_epoch(len(self.cohort.rows["train"]), settings),
             settings=settings,
             folder=folder,
-            report=lambda done: self.progress(what, done.step, done.steps),
+            report=report,
+            is_enough=is_enough,
         )
+        if last > course.seen:
+            course.look(last, areas())
+        return course
 
     def choose(
         self, scores: dict[SplitName, NDArray[np.floating]]
@@ -158,6 +196,13 @@ class Job:
         best, chosen = choose_penalties(self.cohort, scores["validation"], seeds, penalties)
         kept = {split: values[np.arange(len(best)), best] for split, values in scores.items()}
         return best, kept, chosen
+
+
+def areas_of(job: Job, logits: Tensor) -> NDArray[np.float64]:
+    """Macro AUROC on validation of members' logits ``(…, records, classes)``."""
+    targets = job.cohort.targets[job.cohort.rows["validation"]]
+    flat = [area_of(targets, each) for each in logits.flatten(0, -3)]
+    return np.array(flat).reshape(logits.shape[:-2])
 
 
 def penalty(members: Members, penalties: Tensor) -> Tensor:

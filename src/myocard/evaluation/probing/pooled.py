@@ -8,6 +8,7 @@ sum.
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.data.batches import Shuffled
-from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained
+from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained, areas_of
 from myocard.evaluation.probing.paths import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
 from myocard.nn.readouts.classifier import Classifier, probabilities
@@ -24,7 +25,7 @@ from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.pooled import Readout
 from myocard.nn.readouts.registry import build_readout
 from myocard.nn.readouts.stack import Stack
-from myocard.results.run import Choice
+from myocard.results.run import Choice, Stop
 from myocard.results.scoring import macro_auroc
 from myocard.training.loop import seeded
 
@@ -44,13 +45,13 @@ def train_readouts(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -
     The linear head is solved, and a static mixture with it; other mixtures are trained first.
     """
     if head != "linear":
-        candidates = _descend(job, head, readouts)
-    elif isinstance(readouts[0][0], Solvable):
-        return [_solve_mixtures(job, column) for column in zip(*readouts, strict=True)]
-    else:
-        solve_heads = _refit if _trains(readouts[0][0]) else _solve_all
-        candidates = [solve_heads(job, column) for column in zip(*readouts, strict=True)]
-    return [_chosen(job, classifiers) for classifiers in candidates]
+        return [_chosen(job, *each) for each in _descend(job, head, readouts)]
+    columns = list(zip(*readouts, strict=True))
+    if isinstance(readouts[0][0], Solvable):
+        return [_solve_mixtures(job, column) for column in columns]
+    if _trains(readouts[0][0]):
+        return [_chosen(job, *_refit(job, column)) for column in columns]
+    return [_chosen(job, _solve_all(job, column)) for column in columns]
 
 
 @torch.inference_mode()
@@ -83,14 +84,15 @@ def _drawn(job: Job, probe: Probe, seed: int) -> Readout:
     return cast(Readout, drawn)
 
 
-def _chosen(job: Job, candidates: Candidates) -> Trained:
+def _chosen(job: Job, candidates: Candidates, stops: Sequence[Sequence[Stop]] = ()) -> Trained:
     """Keep each seed's classifier with the best validation score."""
     rows = {split: job.cohort.rows[split] for split in job.splits}
     scores = {split: score(job, candidates, some) for split, some in rows.items()}
     best, kept, chosen = job.choose(scores)
     classifiers = [of_seed[k] for of_seed, k in zip(candidates, best, strict=True)]
     weights = {split: layer_weights(job, classifiers, some) for split, some in rows.items()}
-    return Trained(classifiers, kept, weights, chosen)
+    ends = tuple(of_seed[k] for of_seed, k in zip(stops, best, strict=False))
+    return Trained(classifiers, kept, weights, chosen, stops=ends)
 
 
 def _solve_mixtures(job: Job, readouts: Sequence[Readout]) -> Trained:
@@ -140,16 +142,28 @@ def _solve_all(job: Job, readouts: Sequence[Readout]) -> Candidates:
     return candidates
 
 
-def _refit(job: Job, readouts: Sequence[Readout]) -> Candidates:
-    """Train one probe's mixtures, then give each the head that is best for it."""
-    (trained,) = _descend(job, "linear", [[readout] for readout in readouts])
-    return [
-        [
-            _solve(job, classifier.readout, seed, [penalty])[0]
-            for classifier, penalty in zip(of_seed, job.recipe.penalties, strict=True)
-        ]
-        for of_seed, seed in zip(trained, job.recipe.seeds, strict=True)
+def _refit(job: Job, readouts: Sequence[Readout]) -> tuple[Candidates, list[list[Stop]]]:
+    """Train one probe's mixtures, then solve each penalty's head on them.
+
+    They are trained under the penalty that is best at equal shares.
+    """
+    equal = build_readout("ppa", job.source.norm, job.width, job.depth)
+    at_equal = _chosen(job, _solve_all(job, [cast(Readout, equal)] * len(readouts)))
+    recipe = job.recipe.model_copy(update={"penalties": (most_chosen(at_equal.chosen),)})
+    ((trained, stops),) = _descend(
+        replace(job, recipe=recipe), "linear", [[readout] for readout in readouts]
+    )
+    candidates = [
+        _solve(job, classifier.readout, seed, job.recipe.penalties)
+        for (classifier,), seed in zip(trained, job.recipe.seeds, strict=True)
     ]
+    return candidates, [stop * len(job.recipe.penalties) for stop in stops]
+
+
+def most_chosen(choices: Sequence[Choice]) -> float:
+    """The penalty that most seeds chose, the strongest of equals."""
+    penalties = [choice.penalty for choice in choices]
+    return max(penalties, key=lambda penalty: (penalties.count(penalty), penalty))
 
 
 @torch.no_grad()
@@ -162,7 +176,9 @@ def _solve(job: Job, readout: Readout, seed: int, penalties: Sequence[float]) ->
     return [Classifier(readout, head) for head in heads]
 
 
-def _descend(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -> list[Candidates]:
+def _descend(
+    job: Job, head: str, readouts: Sequence[Sequence[Readout]]
+) -> list[tuple[Candidates, list[list[Stop]]]]:
     """Train each probe's classifiers together by gradient descent."""
     models = [
         [_models(job, head, readout, seed) for readout in row]
@@ -170,16 +186,35 @@ def _descend(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -> list
     ]
     stack = Stack(models)
     inputs = [[_inputs(job, readout) for readout in row] for row in readouts]
-    what = f"train probes of {job.source.encoder.name}"
-    job.fit(stack, stack, lambda numbers: _batches(job, inputs, numbers), what)
-    penalties = range(len(job.recipe.penalties))
-    return [
-        [
-            [_whole(readout, stack.member(seed, probe, k)) for k in penalties]
+    course = job.fit(
+        stack,
+        stack,
+        lambda numbers: _batches(job, inputs, numbers),
+        f"train probes of {job.source.encoder.name}",
+        lambda: _areas(job, stack, inputs),
+    )
+    penalties, found = range(len(job.recipe.penalties)), []
+    for probe, column in enumerate(zip(*readouts, strict=True)):
+        candidates = [
+            [_whole(readout, course.kept(seed, probe, k)) for k in penalties]
             for seed, readout in enumerate(column)
         ]
-        for probe, column in enumerate(zip(*readouts, strict=True))
-    ]
+        found.append(
+            (candidates, [course.stops(s, (i, probe)) for i, s in enumerate(job.recipe.seeds)])
+        )
+    return found
+
+
+@torch.inference_mode()
+def _areas(job: Job, stack: Stack, inputs: Sequence[Sequence[Tensor]]) -> NDArray[np.float64]:
+    """Macro AUROC on validation of every member as it is, ``(seeds, probes, penalties)``."""
+    stack.eval()
+    rows, logits = torch.from_numpy(job.cohort.rows["validation"]), []
+    device = next(stack.parameters()).device
+    for some in rows.split(CHUNK):
+        shown = torch.stack([torch.stack([x[some] for x in row]) for row in inputs])
+        logits.append(stack(shown.float().to(device)).cpu())
+    return areas_of(job, torch.cat(logits, dim=-2))
 
 
 def _models(job: Job, head: str, readout: Readout, seed: int) -> list[nn.Module]:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from myocard.data.batches import Shuffled
 from myocard.errors import InputError
-from myocard.evaluation.probing.job import Job, Probe, Trained
+from myocard.evaluation.probing.job import Job, Probe, Trained, areas_of
+from myocard.evaluation.probing.stopping import Course
 from myocard.evaluation.probing.stream import Stream, TokenStream
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.nn.readouts.heads import HEADS
@@ -45,10 +46,17 @@ def train(job: Job, probes: Sequence[Probe], folder: Path) -> list[Trained]:
             yield stream[chosen], job.targets[chosen]
 
     what = f"probe tokens of {job.source.encoder.name}"
-    job.fit(members, members, batches, what, folder)
     rows_of = job.cohort.rows
-    predicted = {split: _predict(job, members, stream, rows_of[split]) for split in job.splits}
-    return [_chosen(job, members, index, predicted) for index in range(len(probes))]
+
+    def areas() -> NDArray[np.float64]:
+        scores, _ = _predict(job, members.eval(), stream, rows_of["validation"])
+        return areas_of(job, torch.from_numpy(scores))
+
+    course = job.fit(members, members, batches, what, areas, folder)
+    kept = [course.kept(*index) for index in np.ndindex(members.shape)]
+    best = TokenProbes([each for each in kept if isinstance(each, Classifier)], members.shape)
+    predicted = {split: _predict(job, best, stream, rows_of[split]) for split in job.splits}
+    return [_chosen(job, best, index, predicted, course) for index in range(len(probes))]
 
 
 def views_of(readouts: Iterable[str], width: int, depth: int) -> tuple[View, ...]:
@@ -99,10 +107,13 @@ def _chosen(
     members: TokenProbes,
     index: int,
     predicted: dict[SplitName, tuple[NDArray[np.float32], NDArray[np.float32]]],
+    course: Course,
 ) -> Trained:
     """Keep each seed's classifier with the best validation score."""
     best, kept, chosen = job.choose({s: scores[index] for s, (scores, _) in predicted.items()})
     seeds = np.arange(len(best))
     weights = {s: layers[index, seeds, best] for s, (_, layers) in predicted.items()}
     places = np.ravel_multi_index((np.full_like(seeds, index), seeds, best), members.shape)
-    return Trained([members.members[place] for place in places], kept, weights, chosen)
+    ends = [course.stops(seed, (index, k)) for k, seed in enumerate(job.recipe.seeds)]
+    stops = tuple(of_seed[k] for of_seed, k in zip(ends, best, strict=True))
+    return Trained([members.members[place] for place in places], kept, weights, chosen, stops=stops)

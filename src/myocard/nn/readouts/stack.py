@@ -22,7 +22,7 @@ class Stack(nn.Module):
 
     def __init__(self, models: Sequence[Sequence[Sequence[nn.Module]]]) -> None:
         super().__init__()
-        self.shape = (len(models), len(models[0]), len(models[0][0]))
+        self.shape: tuple[int, ...] = (len(models), len(models[0]), len(models[0][0]))
         flat = [model for cells in models for variants in cells for model in variants]
         parameters, buffers = stack_module_state(flat)
         # In a list, so that it is no submodule: its code is used, not its values.
@@ -75,11 +75,11 @@ class Stack(nn.Module):
             if value.requires_grad and value.ndim > 4
         }
 
-    def member(self, seed: int, cell: int, variant: int) -> nn.Module:
-        """Copy one of the models, to the CPU and in evaluation mode."""
+    def member(self, *index: int) -> nn.Module:
+        """Copy one of the models ``(seed, cell, variant)``, to the CPU and in evaluation mode."""
         parameters, buffers = self.values()
         model = deepcopy(self.template[0]).cpu().eval()
-        own = {k: v[seed, cell, variant].detach().cpu() for k, v in (parameters | buffers).items()}
+        own = {k: v[index].detach().cpu() for k, v in (parameters | buffers).items()}
         model.load_state_dict(own | self._common())
         return model
 

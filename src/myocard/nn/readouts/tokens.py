@@ -11,6 +11,7 @@ scores are computed for each token, and no token is copied.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -162,6 +163,13 @@ class TokenProbes(nn.Module):
         parts = zip(self.members, self._ask(tokens), strict=True)
         shares = [each.readout.shares(attention) for each, (_, attention) in parts]
         return torch.stack(shares).unflatten(0, self.shape)
+
+    def member(self, *index: int) -> Classifier:
+        """Copy one of the classifiers, to the CPU and in evaluation mode."""
+        flat = 0
+        for place, size in zip(index, self.shape, strict=True):
+            flat = flat * size + place
+        return deepcopy(self.members[flat]).cpu().eval()
 
     def half_squares(self) -> dict[str, Tensor]:
         """Return half the squares of the matrices of each member's ``readout.`` and ``head.``."""

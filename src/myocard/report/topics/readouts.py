@@ -17,6 +17,7 @@ from myocard.report.table import (
 )
 from myocard.report.topics import significance
 from myocard.report.words import NOTES
+from myocard.results.run import Run
 
 
 def blocks(section: Section) -> list[Block]:
@@ -110,7 +111,21 @@ def _readout_shown(group: Group, row: Row) -> dict[str, str]:
         "Gain on last layer [95 %]": "reference" if is_last else gain(row.against_last),
         "p": "" if is_last else p_value(row.against_last),
         "On validation": number(row.run.info.validation.auroc.macro.value),
+        "Optimum": _found(row.run.info),
     }
+
+
+def _found(info: Run) -> str:
+    """Tell in a word or two how a run's weights were found."""
+    if not info.stops:
+        return "solved" if info.kind == "probe" else ""
+    open_ends = sum(not stop.settled for stop in info.stops)
+    steps = sorted(stop.step for stop in info.stops)
+    of = f" ({open_ends} of {len(info.stops)} seeds)" if open_ends < len(info.stops) else ""
+    stopped = (
+        f"stopped at {steps[0]}–{steps[-1]}" if steps[0] < steps[-1] else f"stopped at {steps[0]}"
+    )
+    return f"not converged{of}" if open_ends else stopped
 
 
 def _readout_numbers(group: Group, row: Row) -> dict[str, object]:
@@ -129,4 +144,5 @@ def _readout_numbers(group: Group, row: Row) -> dict[str, object]:
     against = row.against_last._asdict() if row.against_last else {}
     for name in ("difference", "low", "high", "p"):
         line[f"against_last_{name}"] = against.get(name)
-    return line | {"validation_auroc": info.validation.auroc.macro.value}
+    line["validation_auroc"] = info.validation.auroc.macro.value
+    return line | {"settled": all(stop.settled for stop in info.stops)}

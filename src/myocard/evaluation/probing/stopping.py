@@ -1,0 +1,110 @@
+"""The end of a training: when twice the steps would be kept no longer.
+
+Members that are trained together are scored on validation after a growing number of steps. Each
+keeps the step at which it was best; when the best of every group was found within the first half of
+all steps, doubling them has changed nothing, and the training ends. Early stopping is what holds
+back a gate or a perceptron, so the step that is kept is a setting, chosen on validation as a
+penalty is.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from myocard.errors import InputError
+from myocard.files.atomic import replace_file
+from myocard.results.run import Stop
+
+LOOKS = frozenset(first * 2**k for first in (25, 35) for k in range(24))
+"""Steps after which members are scored: twice each, there is another look."""
+MARGIN = 0.002
+"""Macro AUROC that a later step has to gain to be kept."""
+
+
+class Course:
+    """What members of a training were at the steps that are kept.
+
+    Attributes:
+        areas: Macro AUROC on validation at these steps, of each member.
+        steps: These steps.
+        seen: The last step that was looked at.
+
+    Args:
+        shape: Leading dimensions of the members; the last is of those to choose among.
+        member: Copies one.
+        folder: The folder in which the course is kept with a training that may be stopped.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        member: Callable[[tuple[int, ...]], nn.Module],
+        folder: Path | None = None,
+    ) -> None:
+        self.areas = np.full(shape, -np.inf)
+        self.steps = np.zeros(shape, dtype=np.int64)
+        self.seen = 0
+        self._member = member
+        self._kept: dict[tuple[int, ...], nn.Module] = {}
+        self._path = folder / "course.pt" if folder else None
+        if self._path and self._path.exists():
+            self._resume(self._path)
+
+    def is_due(self, step: int) -> bool:
+        """Tell whether members are to be scored after a step, if they were not."""
+        return step > self.seen and step in LOOKS
+
+    def look(self, step: int, areas: NDArray[np.float64]) -> None:
+        """Keep the members that are better than they were."""
+        self.seen = step
+        better = areas > self.areas + MARGIN
+        for index in map(tuple, np.argwhere(better).tolist()):
+            self._kept[index] = self._member(index)
+        self.areas, self.steps = (
+            np.where(better, areas, self.areas),
+            np.where(better, step, self.steps),
+        )
+        if self._path:
+            self._save(self._path)
+
+    @property
+    def settled(self) -> NDArray[np.bool_]:
+        """Tell of each group whether its best member was found in the first half of all steps."""
+        best = self.areas.argmax(axis=-1)[..., None]
+        return 2 * np.take_along_axis(self.steps, best, axis=-1)[..., 0] <= self.seen
+
+    def kept(self, *index: int) -> nn.Module:
+        """The member as it was at the step that is kept."""
+        return self._kept[index]
+
+    def stops(self, seed: int, group: tuple[int, ...]) -> list[Stop]:
+        """Tell of the end of each member of a group; ``seed`` is theirs."""
+        return [
+            Stop(seed=seed, step=step, steps=self.seen, settled=2 * step <= self.seen)
+            for step in self.steps[group].tolist()
+        ]
+
+    def _save(self, path: Path) -> None:
+        content = {
+            "areas": torch.from_numpy(self.areas),
+            "steps": torch.from_numpy(self.steps),
+            "seen": self.seen,
+            "kept": {index: member.state_dict() for index, member in self._kept.items()},
+        }
+        replace_file(path, lambda fresh: torch.save(content, fresh))
+
+    def _resume(self, path: Path) -> None:
+        try:
+            content = torch.load(path, weights_only=True)
+            self.areas, self.steps = content["areas"].numpy(), content["steps"].numpy()
+            self.seen = content["seen"]
+            for index, state in content["kept"].items():
+                member = self._member(index)
+                member.load_state_dict(state)
+                self._kept[index] = member
+        except Exception as error:
+            raise InputError(f"{path}: cannot be read ({error}); remove its folder") from error
