@@ -32,6 +32,9 @@ simulate = { records = 120 }
 source = "ptbxl-100"
 simulate = { records = 60, site = "B", seed = 1 }
 
+[stores.both]
+of = ["one", "two"]
+
 [pretraining]
 size = "nano"
 input = { leads = ["II", "V2"] }
@@ -62,6 +65,13 @@ tasks = ["superdiagnostic"]
 encoders = ["mine"]
 probing = { readouts = ["alf-leads"] }
 
+[[sweeps]]
+store = "both"
+tasks = ["superdiagnostic"]
+encoders = ["mine"]
+rotate = [8, 9, 10]
+probing = { readouts = ["last", "ppa"] }
+
 [[transfers]]
 from = "one"
 to = "two"
@@ -79,6 +89,7 @@ tasks = ["superdiagnostic"]
 recipe = { model = "minirocket", features = 84 }
 """
 TRIAL = "one/leads-12/labels-1/mine/superdiagnostic"
+ROTATED = "both/cross-fitted/leads-12/labels-1/mine/superdiagnostic"
 
 
 def read(folder: Path, *changes: str) -> Benchmark:
@@ -170,6 +181,7 @@ def test_every_kind_of_piece_is_listed(fresh: dict[str, Piece]) -> None:
         "encoder mine",
         "features one, leads 12, mine",
         "features one, leads 12, random-mine-0",
+        "features both, leads 12, mine",
         "features two, leads 12, mine",
         "features two, leads 12, random-mine-0",
         f"{TRIAL}/last-linear",
@@ -177,6 +189,7 @@ def test_every_kind_of_piece_is_listed(fresh: dict[str, Piece]) -> None:
         f"{random}/last-linear",
         f"{random}/pma-linear",
         f"{TRIAL}/alf-leads-linear",
+        f"{ROTATED}/last-linear, {ROTATED}/ppa-linear",
         "layers mine, superdiagnostic",
         "baseline one/baselines/labels-1/superdiagnostic/minirocket",
         f"transfer to two: {TRIAL}/last-linear",

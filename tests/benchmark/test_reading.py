@@ -205,7 +205,17 @@ def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
     ("change", "message"),
     [
         ("sweeps = []", "sweeps"),
-        ("stores.one.folder = 'x'", "either folder or simulate"),
+        ("stores.one.folder = 'x'", "give one of folder, simulate and of"),
+        ("stores.three = {of = ['one', 'four']}", "stores.three: no store 'four' above it"),
+        ("stores.three = {of = ['one'], source = 'chapman'}", "give a source, unless"),
+        ("stores.three = {folder = 'x'}", "give a source, unless"),
+        ("sweeps = [{store = 'one', tasks = ['ptbxl-all'], rotate = [3]}]", "two folds or more"),
+        ("sweeps = [{store = 'one', tasks = ['ptbxl-all'], rotate = [3, 4]}]", r"leak.*\[3\]"),
+        (
+            "sweeps = [{store = 'one', tasks = ['ptbxl-all'], rotate = [4, 5], "
+            "probing = {readouts = ['alf-leads']}}]",
+            r"readouts of tokens \(alf-leads\) are not rotated",
+        ),
         ("probing.readouts = ['lats']", "no readout 'lats'; there are last, ppa"),
         ("probing.heads = ['deep']", "no head 'deep'; there are linear, mlp"),
         ("probing.lerning = 1", "unknown key 'lerning'"),

@@ -18,6 +18,8 @@ class Sweep(Settings):
 
     Attributes:
         encoders: Names, and those of random encoders; None for all.
+        rotate: Folds that are tested one after the other, by probes that are trained on all others
+            (``evaluation/crossfit.py``); none for the split of the recipe.
         probing: Keys of ``ProbeRecipe`` that differ from the benchmark's.
     """
 
@@ -26,6 +28,7 @@ class Sweep(Settings):
     encoders: tuple[str, ...] | None = None
     fractions: tuple[float, ...] = (1.0,)
     lead_sets: tuple[LeadSet, ...] = ("12",)
+    rotate: tuple[int, ...] = ()
     probing: dict[str, Any] = {}
 
 

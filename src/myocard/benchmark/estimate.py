@@ -83,7 +83,8 @@ class _DryRun:
 
     def __iter__(self) -> Iterator[Piece]:
         benchmark, names = self.benchmark, list(self.encoders)
-        trials, measured = benchmark.trials(names), benchmark.layer_trials(names)
+        trials = [each for each in benchmark.trials(names) if self.test or not each.rotate]
+        measured = benchmark.layer_trials(names)
         for name, settings in benchmark.stores.items():
             if not settings.of:
                 yield self._store(name)
@@ -215,8 +216,10 @@ class _DryRun:
         made = self._made(trial.condition)
 
         def inputs(probe: Probe) -> Inputs | None:
+            if made is None or trial.rotate:
+                return None
             recipe = own_recipe(trial.recipe, probe)
-            return inputs_of(made[0].info.hash, made[1].key, recipe) if made else None
+            return inputs_of(made[0].info.hash, made[1].key, recipe)
 
         name, runs = ", ".join(trial.names), self.layout.runs(trial)
         return self._runs(name, trial, runs, inputs, lambda: self._probing(trial))
@@ -232,6 +235,7 @@ class _DryRun:
         train = count * len(recipe.split.train) // _FOLDS
         seconds = timed.step * _steps(recipe.optimisation, train)
         seconds += timed.rest * max(1.0, count / SAMPLE)
+        seconds *= max(1, len(trial.rotate))
         return seconds if trial.of_tokens else seconds / self.sample.jobs
 
     def _layers(self, trial: Trial, records: int) -> Piece:

@@ -36,6 +36,10 @@ class Layout:
     def runs(self, trial: Trial | BaselineTrial) -> Path:
         return self.results / trial.place
 
+    def rotations(self, trial: Trial) -> Path:
+        """The folder of the runs that a cross-fitted trial pools."""
+        return self.out / "rotations" / trial.place
+
     def layers(self, trial: Trial) -> Path:
         condition = trial.condition
         return self.results / condition.store / "layers" / condition.encoder / trial.recipe.task

@@ -103,11 +103,24 @@ def _recipes(settings: BenchmarkSettings, sweep: Sweep, where: str) -> Iterator[
         whole = check(ProbeRecipe, shared | {"task": task, "fraction": fraction}, where)
         check_names(whole)
         of_tokens = tuple(name for name in whole.readouts if name in TOKENS)
+        if sweep.rotate:
+            _require_rotation(sweep, of_tokens, where)
+            yield whole
+            continue
         for readout, head in product(whole.readouts, whole.heads):
             if readout not in TOKENS:
                 yield whole.alone(readout, head)
         if of_tokens:
             yield whole.model_copy(update={"readouts": of_tokens})
+
+
+def _require_rotation(sweep: Sweep, of_tokens: Sequence[str], where: str) -> None:
+    if len(set(sweep.rotate)) < 2:
+        raise InputError(
+            f"{where}: rotate = {list(sweep.rotate)}; name two folds or more, once each"
+        )
+    if of_tokens:
+        raise InputError(f"{where}: readouts of tokens ({', '.join(of_tokens)}) are not rotated")
 
 
 def _baselines(settings: BenchmarkSettings, where: str) -> list[BaselineTrial]:

@@ -20,6 +20,7 @@ from myocard.benchmark.trials import Benchmark, Condition, Trial
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
 from myocard.evaluation.baselines import train_baseline
+from myocard.evaluation.crossfit import cross_fit
 from myocard.evaluation.features import Features, extract
 from myocard.evaluation.layers import measure_layers
 from myocard.evaluation.probing import Stream, probe, stacks
@@ -58,7 +59,9 @@ def run_benchmark(
     """
     # Before a day of training: every name that is asked for, and no trial twice.
     names = [encoder.info.name for encoder in materials.untrained(benchmark)]
-    trials, layer_trials = benchmark.trials(names), benchmark.layer_trials(names)
+    # What is cross-fitted is all test.
+    trials = [each for each in benchmark.trials(names) if test or not each.rotate]
+    layer_trials = benchmark.layer_trials(names)
     layout = Layout(out)
     stores = materials.stores(benchmark, layout, progress)
     materials.refuse_leaks(benchmark, layout, stores)
@@ -124,6 +127,9 @@ def _side_by_side(what: str, calls: Sequence[Any], progress: Progress, jobs: int
 
 def _probe(trial: Trial, layout: Layout, *, test: bool) -> list[Path]:
     features = Features.open(layout.features(trial.condition))
+    if trial.rotate:
+        rotations, out = layout.rotations(trial), layout.runs(trial)
+        return cross_fit(features, trial.recipe, trial.rotate, rotations, out)
     return probe(features, trial.recipe, layout.runs(trial), test=test)
 
 

@@ -26,11 +26,15 @@ class Trial:
     """Probes under one condition, all seeds and penalties at once.
 
     The recipe has one readout and head; all readouts of tokens, which share the encoder's passes,
-    are one trial.
+    are one trial, and so are all readouts that are cross-fitted.
+
+    Attributes:
+        rotate: Folds that are tested in turn, where the probes are cross-fitted.
     """
 
     condition: Condition
     recipe: ProbeRecipe
+    rotate: tuple[int, ...] = ()
 
     @property
     def of_tokens(self) -> bool:
@@ -40,8 +44,12 @@ class Trial:
     def place(self) -> Path:
         """The folder of its runs below the results, but for encoder, task and readout."""
         condition = self.condition
+        kind = ("cross-fitted",) if self.rotate else ()
         return Path(
-            condition.store, f"leads-{condition.lead_set}", f"labels-{self.recipe.fraction:g}"
+            condition.store,
+            *kind,
+            f"leads-{condition.lead_set}",
+            f"labels-{self.recipe.fraction:g}",
         )
 
     @property
@@ -105,7 +113,8 @@ class Benchmark:
         probed += [(sweep, recipe.split) for sweep, recipe in self.layers]
         for (sweep, split), encoder in product(probed, self.pretrained):
             if sweep.encoders is None or encoder.name in sweep.encoders:
-                folds = tuple(sorted({*split.validation, *split.test}))
+                rotated = sweep.rotate if isinstance(sweep, Sweep) else ()
+                folds = tuple(sorted({*(rotated or (*split.validation, *split.test))}))
                 found[HeldOut(encoder.name, sweep.store, folds)] = None
                 for transfer in self.transfers:
                     if transfer.origin == sweep.store and isinstance(sweep, Sweep):
@@ -122,6 +131,7 @@ class Benchmark:
             and trial.recipe.fraction == 1
             and trial.recipe.task in transfer.tasks
             and not trial.of_tokens
+            and not trial.rotate
         ]
 
     def conditions(self, trials: Sequence[Trial]) -> list[Condition]:
@@ -145,7 +155,7 @@ class Benchmark:
         for sweep, recipes in self.sweeps:
             wanted = _among(encoders, sweep.encoders)
             for encoder, leads, recipe in product(wanted, sweep.lead_sets, recipes):
-                trial = Trial(Condition(sweep.store, leads, encoder), recipe)
+                trial = Trial(Condition(sweep.store, leads, encoder), recipe, sweep.rotate)
                 trials[trial] = None
                 for name, own in zip(trial.names, _alone(recipe), strict=True):
                     if known.setdefault(name, own) != own:

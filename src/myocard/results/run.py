@@ -203,6 +203,8 @@ class Run(Document, ClassifierShape):
         trained_on: The data set of training and validation, where that is another one.
         mixtures: The path of each seed's mixture, where it was solved.
         stops: The end of each seed's training, where validation stopped it.
+        rotations: Number of probes that scored the test records, each those of a fold of its own,
+            where they were cross-fitted; scores are standardised fold by fold, no probabilities.
         static_mixtures: Macro AUROC by split of a gated readout whose records all get the mean
             weights: ``substituted`` under its own head, ``refitted`` under one trained for them.
     """
@@ -230,6 +232,7 @@ class Run(Document, ClassifierShape):
     static_mixtures: dict[str, dict[SplitName, float]] = {}
     hashes: Hashes
     recipe: ProbeRecipe | FinetuneRecipe | RocketRecipe | NetworkRecipe
+    rotations: int | None = None
     transfer: TransferInfo | None = None
     seconds: float | None = None
     versions: dict[str, str] = Field(default_factory=lambda: versions())

@@ -107,7 +107,8 @@ class Group:
     def rows(self) -> list[Row]:
         """The rows of the readouts' table: the best layer stands below the last."""
         named = [(label_of(run), run) for run in self.runs.values()]
-        if self.best_layer is not None:
+        # Pooled rotations choose a layer each: the validation folds of some are the test of others.
+        if self.best_layer is not None and not self.first.info.rotations:
             best = (f"{_BEST_LAYER} ({self.best_layer})", self.layers[self.best_layer])
             named.insert(int("last" in self.runs), best)
         last = self.runs.get("last")

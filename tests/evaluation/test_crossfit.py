@@ -1,0 +1,110 @@
+"""Cross-fitting tests every record once, by probes that did not train on it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+from sklearn.metrics import roc_auc_score
+
+from myocard.errors import InputError
+from myocard.evaluation.crossfit import BEST_LAYER, cross_fit, pool
+from myocard.recipe import ProbeRecipe
+from myocard.results.run import Run
+from myocard.results.saved import PREDICTIONS, SavedRun
+
+FOLDS = (6, 7, 8, 9, 10)
+RECORDS = 800
+
+
+@pytest.fixture(scope="module")
+def recipe() -> ProbeRecipe:
+    return ProbeRecipe(
+        task="ptbxl-superdiagnostic",
+        readouts=("last", "layers", "ppa"),
+        heads=("linear",),
+        seeds=(0,),
+        penalties=(1e-2, 1e-1),
+        resamples=200,
+    )
+
+
+@pytest.fixture(scope="module")
+def features(made_features):
+    """Layer 2 of three knows the labels."""
+    rng = np.random.default_rng(0)
+    labels = rng.random(RECORDS) < 0.5
+    states = rng.normal(size=(RECORDS, 4, 8))
+    states[:, 2, 0] += 2 * labels - 1
+    codes = [["scp:IMI"] if label else ["scp:NORM"] for label in labels]
+    return made_features(states, codes, "made")
+
+
+@pytest.fixture(scope="module")
+def fitted(features, recipe, tmp_path_factory):
+    """The folder of rotations, and the pooled runs by name."""
+    out = tmp_path_factory.mktemp("crossfit")
+    runs = cross_fit(features, recipe, FOLDS, out / "rotations", out / "results")
+    return out / "rotations", {folder.name: folder for folder in runs}
+
+
+def test_every_record_is_tested_once_by_a_probe_that_did_not_see_it(fitted, features):
+    rotations, runs = fitted
+    for fold in FOLDS:
+        splits = Run.read(next((rotations / f"{fold:02d}").rglob("ppa-linear"))).splits
+        assert splits["test"].folds == (fold,)
+        assert splits["validation"].folds != (fold,)
+        others = {*range(1, 11)} - {fold, *splits["validation"].folds}
+        assert splits["train"].folds == tuple(sorted(others))
+    test = pd.read_parquet(runs["ppa-linear"] / PREDICTIONS).query("split == 'test'")
+    expected = features.records.loc[features.records["fold"] >= 6, "id"]
+    assert sorted(test["id"]) == sorted(expected)
+    assert Run.read(runs["ppa-linear"]).test.records == RECORDS // 2
+
+
+def test_layers_are_found_again(fitted):
+    _, runs = fitted
+    curve = [Run.read(runs[f"layer-{k:02d}-linear"]).test.auroc.macro.value for k in range(4)]
+    assert np.argmax(curve) == 2
+    best = Run.read(runs[f"{BEST_LAYER}-linear"])
+    assert best.test.auroc.macro.value == pytest.approx(curve[2], abs=1e-6)
+    assert (best.readout, best.layer, best.rotations) == (BEST_LAYER, None, 5)
+
+
+def test_the_scale_of_a_rotation_does_not_matter(fitted, tmp_path):
+    rotations, runs = fitted
+    folders = []
+    for fold in FOLDS:
+        folder = next((rotations / f"{fold:02d}").rglob("ppa-linear"))
+        copy = tmp_path / f"{fold}"
+        copy.mkdir()
+        for file in folder.iterdir():
+            (copy / file.name).write_bytes(file.read_bytes())
+        table = pd.read_parquet(copy / PREDICTIONS)
+        names = [name for name in table if name.startswith("score:")]
+        table[names] = expit(logit(table[names].astype(float)) * fold / 10 - fold + 8)
+        table.to_parquet(copy / PREDICTIONS, index=False)
+        folders.append(copy)
+    moved, as_it_was = Run.read(pool(folders, tmp_path / "out")), Run.read(runs["ppa-linear"])
+    assert moved.test.auroc.macro.value == pytest.approx(as_it_was.test.auroc.macro.value, abs=1e-6)
+    table = pd.read_parquet(tmp_path / "out" / PREDICTIONS).query("split == 'test'")
+    oracle = roc_auc_score(table["target:MI"], table["score:MI"])
+    assert moved.test.auroc.by_class["MI"].value == pytest.approx(oracle)
+
+
+def test_pooled_runs_are_compared_as_others(fitted):
+    _, runs = fitted
+    last, best = (SavedRun(runs[n], n, Run.read(runs[n])) for n in ("last-linear", "ppa-linear"))
+    assert (last.predictions("test").ids == best.predictions("test").ids).all()
+
+
+def test_one_fold_cannot_be_rotated(features, recipe, tmp_path):
+    with pytest.raises(InputError, match="two folds or more"):
+        cross_fit(features, recipe, (6,), tmp_path, tmp_path)
+
+
+def test_probes_that_are_there_are_not_trained_again(features, recipe, fitted):
+    rotations, runs = fitted
+    times = {folder: (folder / "run.json").stat().st_mtime_ns for folder in runs.values()}
+    results = next(iter(runs.values())).parents[2]
+    cross_fit(features, recipe, FOLDS, rotations, results)
+    assert {f: (f / "run.json").stat().st_mtime_ns for f in runs.values()} == times
