@@ -46,7 +46,9 @@ console = Console(stderr=True)
 
 RecipeFile = Annotated[str, Argument(help="A TOML file, or the name of a shipped recipe")]
 StoreFolder = Annotated[Path, Argument(help="Folder that `myocard prepare` made")]
-CheckpointFolder = Annotated[Path, Argument(help="Folder that `myocard pretrain` made")]
+CheckpointFolder = Annotated[
+    Path, Argument(help="Folder that `myocard pretrain` made, or ecg-nano, which is shipped")
+]
 _KEPT_OR_REFUSED = "Folder to write: kept if made from the same inputs, refused if from others"
 Out = Annotated[Path, Option("--out", "-o", help=_KEPT_OR_REFUSED)]
 Results = Annotated[Path, Option("--out", "-o", help="Results, a folder for each run")]

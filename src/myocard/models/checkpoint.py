@@ -31,6 +31,7 @@ from myocard.results.run import ClassifierShape
 
 HASHED = ("model.safetensors", "preprocessing.json", "corpus.parquet")
 _MOST_SAMPLES = 1_000_000
+_SHIPPED = Path(str(resources.files("myocard.models") / "shipped"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +94,12 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":
-        """Read a checkpoint's folder.
+        """Read a checkpoint's folder, or one that comes with myocard, by its name.
 
         Raises:
             InputError: When a file is missing, altered, or does not fit the others.
         """
+        folder = _found(folder)
         config = CHECKPOINT.read(folder, HASHED)
         expected = read_input(folder)
         corpus = read_parquet(folder / "corpus.parquet", CORPUS_COLUMNS, CHECKPOINT.fix)
@@ -119,6 +121,22 @@ class Checkpoint:
         pretrained_on = PretrainedOn(corpus, tuple(sorted(set(corpus["source"]))))
         encoder = MyocardEncoder(name, network.eval(), expected, pretrained_on, origin)
         return cls(encoder, rest, classifier)
+
+
+def shipped() -> list[str]:
+    """The names of the encoders that come with myocard."""
+    return sorted(folder.name for folder in _SHIPPED.iterdir() if folder.is_dir())
+
+
+def _found(folder: Path) -> Path:
+    """A folder that is there, else the one of a shipped encoder."""
+    if folder.exists():
+        return folder
+    if str(folder) in shipped():
+        return _SHIPPED / folder
+    if len(folder.parts) == 1:
+        raise InputError(f"{folder}: no such folder; shipped encoders are {', '.join(shipped())}")
+    return folder
 
 
 # Some of torch's initialisers are seen as a whole, and then not what they call.

@@ -23,6 +23,8 @@ from myocard.tasks.task import task
 
 Records = Record | Sequence[Record] | ArrayLike
 _BATCH = 64
+NANO = "ecg-nano"
+"""The encoder that comes with myocard."""
 
 
 class ArrayForm(TypedDict, total=False):
@@ -211,11 +213,12 @@ def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
     return standardise(crop(signal, expected.samples), expected.standardise)
 
 
-def from_pretrained(folder: Path | str, probe: Path | str | None = None) -> Model:
+def from_pretrained(folder: Path | str = NANO, probe: Path | str | None = None) -> Model:
     """Load a checkpoint's folder, and the readout and head that go with it.
 
     Args:
-        folder: A pretrained encoder, or a fine-tuned model.
+        folder: A pretrained encoder, or a fine-tuned model; by default the encoder that comes with
+            myocard.
         probe: The run folder of a probe of that encoder.
 
     Raises:

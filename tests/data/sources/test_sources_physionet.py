@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from myocard.data.labels import known
 from myocard.data.sources import entries
 from myocard.errors import InputError
 from myocard.leads import LEADS
@@ -33,6 +34,19 @@ def test_unknowns_are_none(tmp_path: Path) -> None:
     comments = "# Age: NaN\n# Sex: Unknown\n# Dx: Unknown"
     (entry,) = entries("challenge", write(tmp_path, "E1", comments))
     assert (entry.age, entry.sex, entry.codes) == (None, None, ())
+
+
+def test_names_of_the_first_headers_are_the_codes_of_the_later_ones(tmp_path: Path) -> None:
+    comments = "#Dx: AF,RBBB, Normal,Strange"
+    (entry,) = entries("challenge", write(tmp_path, "A1", comments))
+    known = ("snomed:164889003", "snomed:59118001", "snomed:426783006")
+    assert entry.codes == (*known, "snomed:Strange")
+
+
+def test_every_real_cpsc_record_of_the_challenge_has_a_known_code(real_data: Path) -> None:
+    found = entries("challenge", real_data / "challenge" / "cpsc_2018")
+    assert all(entry.codes for entry in found)
+    assert all(known(code) for entry in found for code in entry.codes)
 
 
 def test_a_header_that_lost_a_newline_is_listed_and_fails_when_read(tmp_path: Path) -> None:

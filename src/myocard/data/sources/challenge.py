@@ -9,6 +9,21 @@ from myocard.data.sources.index import files_below
 from myocard.errors import InputError
 
 
+# Names in the first headers of the Challenge 2020 for CPSC 2018, and the codes of the later ones.
+_CPSC = {
+    "Normal": "426783006",
+    "AF": "164889003",
+    "I-AVB": "270492004",
+    "LBBB": "164909002",
+    "RBBB": "59118001",
+    "PAC": "284470004",
+    "PVC": "164884008",
+    "STD": "429622005",
+    "STE": "164931005",
+}
+_NOTHING = ("", "Unknown")
+
+
 def entries(folder: Path, *, below: str = ".") -> list[Entry]:
     """List all records in and under ``folder / below``.
 
@@ -29,5 +44,5 @@ def _codes(header: Header) -> tuple[str, ...] | None:
     cell = header.comment("Dx")
     if cell is None:
         return None
-    codes = (code.strip() for code in cell.split(","))
-    return tuple(dict.fromkeys(f"snomed:{code}" for code in codes if code.isdigit()))
+    codes = (code.strip() for code in cell.split(",") if code.strip() not in _NOTHING)
+    return tuple(dict.fromkeys(f"snomed:{_CPSC.get(code, code)}" for code in codes))
