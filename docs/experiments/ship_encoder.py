@@ -1,6 +1,6 @@
 """Write a pretrained encoder into the package, in half precision and without its decoder.
 
-    .venv/bin/python docs/experiments/ship_encoder.py out/encoders/ecg-nano
+.venv/bin/python docs/experiments/ship_encoder.py out/encoders/ecg-nano
 """
 
 import sys

@@ -133,6 +133,10 @@ class Features:
         """All states, ``(records, layers, width)``."""
         return torch.from_numpy(self.states)
 
+    def states_of(self, rows: NDArray[np.int64]) -> Tensor:
+        """The states of some records."""
+        return torch.from_numpy(self.states[rows])
+
 
 def extract(
     encoder: ECGEncoder,

@@ -8,7 +8,6 @@ from myocard.data.sources.headers import read_headers
 from myocard.data.sources.index import files_below
 from myocard.errors import InputError
 
-
 # Names in the first headers of the Challenge 2020 for CPSC 2018, and the codes of the later ones.
 _CPSC = {
     "Normal": "426783006",

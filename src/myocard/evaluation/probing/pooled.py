@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.data.batches import Shuffled
+from myocard.evaluation.probing import ridge
 from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained, areas_of
 from myocard.evaluation.probing.paths import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
@@ -42,8 +43,11 @@ def train(job: Job, probes: Sequence[Probe]) -> list[Trained]:
 def train_readouts(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -> list[Trained]:
     """Train given readouts, ``readouts[seed][probe]``, under a head, and score the splits.
 
-    The linear head is solved, and a static mixture with it; other mixtures are trained first.
+    The linear head is solved, and a static mixture with it; other mixtures are trained first. So is
+    ridge regression, for readouts with nothing to train.
     """
+    if head == ridge.HEAD:
+        return ridge.train(job, readouts)
     if head != "linear":
         return [_chosen(job, *each) for each in _descend(job, head, readouts)]
     columns = list(zip(*readouts, strict=True))

@@ -62,7 +62,10 @@ class Stream:
 
     @cached_property
     def _pooled(self) -> Tensor:
-        rows = np.arange(len(self._store.records))
+        return self.states_of(np.arange(len(self._store.records)))
+
+    def states_of(self, rows: NDArray[np.int64]) -> Tensor:
+        """The states of some records, computed again whenever they are asked for."""
         windows = Windows([Part(self._store, rows)], self._encoder.input)
         self._encoder.network.to(_device())
         with torch.inference_mode():

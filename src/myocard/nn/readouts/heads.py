@@ -27,4 +27,9 @@ def mlp(features: int, classes: int) -> nn.Module:
     )
 
 
-HEADS: dict[str, Callable[[int, int], nn.Module]] = {"linear": linear, "mlp": mlp}
+HEADS: dict[str, Callable[[int, int], nn.Module]] = {
+    "linear": linear,
+    "ridge": linear,
+    "mlp": mlp,
+}
+"""Heads by name; ``ridge`` is a linear one that fits targets by least squares."""
