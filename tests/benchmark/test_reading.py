@@ -217,7 +217,7 @@ def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
             r"readouts of tokens \(alf-leads\) are not rotated",
         ),
         ("probing.readouts = ['lats']", "no readout 'lats'; there are last, ppa"),
-        ("probing.heads = ['deep']", "no head 'deep'; there are linear, mlp"),
+        ("probing.heads = ['deep']", "no head 'deep'; there are linear, ridge, mlp"),
         ("probing.lerning = 1", "unknown key 'lerning'"),
         ("pretraining.depth = 3", "unknown key 'depth'"),
         ("encoders = [{name = 'mine', corpus = [{store = 'three'}]}]", "no store 'three'"),

@@ -172,7 +172,7 @@ def test_help_waits_for_no_torch():
         ),
         (
             "probe task.toml --encoder encoder --store store --out new --set heads=['big']",
-            "no head 'big'; there are linear, mlp",
+            "no head 'big'; there are linear, ridge, mlp",
         ),
         ("finetune key.toml encoder store --out new", "key.toml: unknown key 'colour'"),
         ("finetune task.toml encoder store --out new", "unknown task 'mi'; the tasks are ptbxl-al"),

@@ -31,6 +31,13 @@ def prepare(
     allow: Annotated[
         list[str] | None, Option(help="Keep, flagged: flat_lead, unknown_code, duplicate")
     ] = None,
+    filtered: Annotated[
+        bool, Option("--filtered", help="The records come through that filter; do not filter again")
+    ] = False,
+    standardise: Annotated[
+        str | None,
+        Option(help="z-score while preparing, so that unlike units can be joined: lead or record"),
+    ] = None,
     dataset: Annotated[
         str | None, Option(help="Within which an id or patient is one; the source's by default")
     ] = None,
@@ -64,6 +71,8 @@ def prepare(
             expected,
             seconds=seconds,
             allow=allow or (),
+            filtered=filtered,
+            standardise=standardise,
             dataset=dataset,
             split_seed=split_seed,
             shard=_share(shard),

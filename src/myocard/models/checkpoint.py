@@ -135,7 +135,7 @@ def _found(folder: Path) -> Path:
     if str(folder) in shipped():
         return _SHIPPED / folder
     if len(folder.parts) == 1:
-        raise InputError(f"{folder}: no such folder; shipped encoders are {', '.join(shipped())}")
+        raise InputError(f"{folder}: no such folder; {CHECKPOINT.fix}, or {', '.join(shipped())}")
     return folder
 
 

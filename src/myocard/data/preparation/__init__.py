@@ -118,10 +118,12 @@ def prepare_folder(
         allow: Faults with which a record is kept, flagged.
         dataset: The data set within which ids and patients are unique; the source's by default.
         progress: Called after every part.
-        how: ``split_seed``, ``shard`` and ``jobs``, as in ``prepare``.
+        how: ``filtered`` and ``standardise``, as in ``Wanted``; ``split_seed``, ``shard`` and
+            ``jobs``, as in ``prepare``.
     """
     entries, name = entries_of(source, folder), dataset or dataset_of(source, Path(folder))
-    wanted = Wanted(expected.rate, seconds, expected.leads, expected.band, tuple(allow))
+    forms = {key: how.pop(key) for key in ("filtered", "standardise") if key in how}
+    wanted = Wanted(expected.rate, seconds, expected.leads, expected.band, tuple(allow), **forms)
     return prepare(entries, Path(out), wanted, source=name, progress=progress, **how)
 
 

@@ -1,7 +1,6 @@
 """Requirements of a store on its records, and all faults that a record can have."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from myocard.data import labels
 from myocard.data.formats.wfdb import WrongLength
@@ -36,12 +35,16 @@ class Wanted:
     band: Band = Band()
     allow: tuple[str, ...] = ()
     filtered: bool = False
-    standardise: Literal["record", "lead"] | None = None
+    standardise: str | None = None
 
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise InputError(f"{self.seconds:g} s at {self.rate} Hz hold no sample; ask for more")
         self.band.check(self.rate)
+        if self.standardise not in (None, "record", "lead"):
+            raise InputError(
+                f"standardise {self.standardise!r}: give lead or record, or leave it out"
+            )
         wrong = ", ".join(sorted(set(self.allow) - set(ALLOWABLE)))
         if wrong:
             raise InputError(f"cannot allow {wrong}; what can be kept is {', '.join(ALLOWABLE)}")
