@@ -10,7 +10,7 @@ from myocard.evaluation.baselines import train_baseline
 from myocard.evaluation.baselines.networks import NETWORKS
 from myocard.evaluation.finetune import finetune
 from myocard.evaluation.probing import Stream, check_names, probe
-from myocard.nn.readouts.heads import HEADS
+from myocard.nn.readouts.heads import HEADS, TRAINABLE
 from myocard.nn.readouts.registry import POOLED, READOUTS
 from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, choose
 
@@ -45,7 +45,10 @@ def test_an_unknown_readout_or_head_is_not_probed(encoder, store, tmp_path, name
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [({"readout": "lats"}, refusal("readout", POOLED)), ({"head": "lats"}, refusal("head", HEADS))],
+    [
+        ({"readout": "lats"}, refusal("readout", POOLED)),
+        ({"head": "lats"}, refusal("head", TRAINABLE)),
+    ],
 )
 def test_an_unknown_readout_or_head_is_not_finetuned(encoder, store, tmp_path, names, message):
     recipe = FinetuneRecipe(task="ptbxl-superdiagnostic", **names)

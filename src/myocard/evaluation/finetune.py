@@ -24,7 +24,7 @@ from myocard.files.step import step
 from myocard.models.checkpoint import Checkpoint
 from myocard.models.classifier import build_classifier, classifiers_hash, read_probe
 from myocard.nn.encoder import Encoder
-from myocard.nn.readouts.heads import HEADS
+from myocard.nn.readouts.heads import TRAINABLE
 from myocard.nn.readouts.registry import POOLED
 from myocard.recipe import FinetuneRecipe, choose, without_pace
 from myocard.results.run import ClassifierShape, EncoderInfo, Hashes
@@ -63,7 +63,7 @@ def finetune(
             another run.
     """
     choose(POOLED, recipe.readout, "readout")
-    choose(HEADS, recipe.head, "head")
+    choose(TRAINABLE, recipe.head, "head")
     require_one_width(encoder)
     if probe is not None:
         _require_same_split(probe, recipe, encoder, store)

@@ -263,7 +263,7 @@ def test_no_cohort_is_assembled_without_a_word_on_what_is_known(features):
 def test_a_readout_or_head_that_is_not_there_is_refused_with_those_that_are(features, tmp_path):
     with pytest.raises(InputError, match="no readout 'first'; there are last, ppa, .*, layers"):
         probe(features, recipe(readouts=("ppa", "first")), tmp_path)
-    with pytest.raises(InputError, match="no head 'svm'; there are linear, mlp"):
+    with pytest.raises(InputError, match="no head 'svm'; there are linear, ridge, mlp"):
         probe(features, recipe(heads=("linear", "svm")), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

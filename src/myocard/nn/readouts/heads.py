@@ -33,3 +33,6 @@ HEADS: dict[str, Callable[[int, int], nn.Module]] = {
     "mlp": mlp,
 }
 """Heads by name; ``ridge`` is a linear one that fits targets by least squares."""
+
+TRAINABLE = tuple(name for name in HEADS if name != "ridge")
+"""Heads that can be trained with what they read; ridge regression is solved on fixed features."""
