@@ -21,9 +21,10 @@ from myocard.evaluation.probing import ridge
 from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained, areas_of
 from myocard.evaluation.probing.paths import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
+from myocard.evaluation.probing.subspaces import choose_subspaces
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.pooled import Readout
+from myocard.nn.readouts.pooled import LayerSubspaces, Readout
 from myocard.nn.readouts.registry import build_readout
 from myocard.nn.readouts.stack import Stack
 from myocard.results.run import Choice, Stop
@@ -53,6 +54,8 @@ def train_readouts(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -
     columns = list(zip(*readouts, strict=True))
     if isinstance(readouts[0][0], Solvable):
         return [_solve_mixtures(job, column) for column in columns]
+    if isinstance(readouts[0][0], LayerSubspaces):
+        return [_chosen(job, _solve_subspaces(job, column)) for column in columns]
     if _trains(readouts[0][0]):
         return [_chosen(job, *_refit(job, column)) for column in columns]
     return [_chosen(job, _solve_all(job, column)) for column in columns]
@@ -162,6 +165,25 @@ def _refit(job: Job, readouts: Sequence[Readout]) -> tuple[Candidates, list[list
         for (classifier,), seed in zip(trained, job.recipe.seeds, strict=True)
     ]
     return candidates, [stop * len(job.recipe.penalties) for stop in stops]
+
+
+@torch.no_grad()
+def _solve_subspaces(job: Job, readouts: Sequence[Readout]) -> Candidates:
+    """Choose each penalty's directions, and solve its head on them."""
+    candidates: Candidates = []
+    for readout, seed in zip(readouts, job.recipe.seeds, strict=True):
+        rows = job.cohort.training_rows(job.recipe.fraction, seed)
+        drawn = cast(LayerSubspaces, readout)
+        normed = torch.cat([drawn.norm(states[:, 1:]) for states in job.read(rows)])
+        of_seed = []
+        for penalty in job.recipe.penalties:
+            own = deepcopy(drawn)
+            found = choose_subspaces(normed, job.targets[rows], penalty, own.RANK)
+            own.directions.copy_(found.directions)
+            own.shares.copy_(found.shares)
+            of_seed += _solve(job, own, seed, [penalty])
+        candidates.append(of_seed)
+    return candidates
 
 
 def most_chosen(choices: Sequence[Choice]) -> float:

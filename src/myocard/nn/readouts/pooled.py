@@ -217,6 +217,30 @@ class ClassMixture(Concatenation):
         return shares.expand(states.shape[0], -1)
 
 
+class LayerSubspaces(Concatenation):
+    """A few directions of one layer after another (after LOES, arXiv 2605.23033).
+
+    ``evaluation/probing/subspaces.py`` chooses them: each layer adds what those before it leave
+    unexplained. ``layer_weights`` are the shares of what they explain together.
+    """
+
+    RANK = 8
+    """Most directions of a layer."""
+
+    def __init__(self, norm: nn.Module, width: int, depth: int) -> None:
+        super().__init__(norm, width, depth)
+        self.features = depth * self.RANK
+        self.shares = nn.Buffer(torch.full((depth,), 1 / depth))
+        self.directions = nn.Buffer(torch.zeros(depth, width, self.RANK))
+
+    def forward(self, states: States) -> Representation:
+        return torch.einsum("nld,ldr->nlr", self.norm(states[:, 1:]), self.directions).flatten(1)
+
+    def layer_weights(self, states: States) -> LayerWeights:
+        shares = torch.cat([self.shares.new_zeros(1), self.shares]).to(states)
+        return shares.expand(states.shape[0], -1)
+
+
 class AttentiveFusion(Readout):
     """Learned queries attend over the blocks' normalised states (after ALF, arXiv 2601.09322).
 

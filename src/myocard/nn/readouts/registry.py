@@ -19,6 +19,7 @@ POOLED: dict[str, Callable[[nn.Module, int, int], pooled.Readout]] = {
     "scalar-mix": pooled.ScalarMix,
     "scalar-mix-normed": partial(pooled.ScalarMix, combine=pooled.mixture_of_norms),
     "class-mix": pooled.ClassMixture,
+    "loes": pooled.LayerSubspaces,
     "concat": pooled.Concatenation,
     "alf": pooled.AttentiveFusion,
 }
