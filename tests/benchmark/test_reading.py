@@ -17,6 +17,7 @@ from myocard.evaluation.probing import Stream
 from myocard.files.manifest import STORE
 from myocard.files.progress import silent
 from myocard.files.step import read_inputs, write_inputs
+from myocard.models.checkpoint import load_encoder
 from myocard.nn.readouts.registry import TOKENS as TOKEN_READOUTS
 from myocard.recipe import ProbeRecipe
 
@@ -408,7 +409,8 @@ def test_what_is_wrong_in_a_store_is_named_before_anything_is_made(
 
 
 def test_an_unknown_file_is_told_the_shipped_ones() -> None:
-    with pytest.raises(InputError, match="demo, objectives, ood-simulated, paper, ptbxl-local"):
+    listed = "demo, demo-pretraining, objectives, ood-simulated, paper, ptbxl-local"
+    with pytest.raises(InputError, match=listed):
         read_benchmark("nowhere.toml")
 
 
@@ -416,6 +418,7 @@ def test_an_unknown_file_is_told_the_shipped_ones() -> None:
 def test_a_shipped_benchmark_can_be_read(name: str) -> None:
     benchmark = read_benchmark(name)
     names = [recipe.name for recipe in benchmark.pretrained]
+    names += [load_encoder(folder).name for folder in benchmark.checkpoints]
     names += [f"random-{names[0]}-{seed}" for seed in benchmark.random]
     trials = benchmark.trials(names)
     assert trials

@@ -14,7 +14,6 @@ from myocard.errors import InputError
 
 LITTLE = (
     "stores.simulated.simulate.records = 120",
-    "pretraining = {optimisation = {epochs = 0.3, warmup_epochs = 0, batch = 8}}",
     "probing.seeds = [0, 1]",
     "probing.penalties = [1e-2]",
     "probing.min_positives = 2",
@@ -22,6 +21,11 @@ LITTLE = (
     "probing.optimisation = {epochs = 2, batch = 32}",
     "probing.readouts = ['last', 'layers', 'ppa', 'scalar-mix', 'pma']",
     "layers = [{store = 'simulated', task = 'ptbxl-all', records = 20}]",
+)
+PRETRAINING = (
+    *LITTLE,
+    "pretraining.optimisation = {epochs = 0.3, warmup_epochs = 0, batch = 8}",
+    "probing.readouts = ['last', 'layers']",
 )
 
 
@@ -86,10 +90,13 @@ def test_a_dry_run_finds_a_finished_demo(done: Path, demo: Benchmark) -> None:
     assert {piece.state for piece in finished} == {"there"}
 
 
-def test_an_encoder_of_another_recipe_is_refused_in_a_run_and_in_a_dry_run(done: Path) -> None:
-    other = read_benchmark("demo", [*LITTLE, "pretraining.mask_ratio = 0.5"])
+def test_a_demo_may_pretrain_its_own_encoder_which_is_kept_or_refused(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    page = run_benchmark(read_benchmark("demo-pretraining", PRETRAINING), out, test=True)
+    assert "Is the pretraining worth it?" in page.read_text()
+    other = read_benchmark("demo-pretraining", [*PRETRAINING, "pretraining.mask_ratio = 0.5"])
     with pytest.raises(InputError, match=r"mask_ratio is 0\.75, not 0\.5"):
-        run_benchmark(other, done, test=True)
-    refused = [piece for piece in estimate(other, done, test=True) if piece.state == "refused"]
+        run_benchmark(other, out, test=True)
+    refused = [piece for piece in estimate(other, out, test=True) if piece.state == "refused"]
     assert "encoder demo" in [piece.name for piece in refused]
     assert all("0.75, not 0.5" in p.reason for p in refused if p.name == "encoder demo")

@@ -14,17 +14,23 @@ Whole = Annotated[Path, Option("--out", "-o", help="Folder to write; what is the
 
 
 @app.command(rich_help_panel=WHOLE)
-def demo(out: Whole = Path("demo")) -> None:
+def demo(
+    out: Whole = Path("demo"),
+    pretrain: Annotated[
+        bool, Option("--pretrain", help="An encoder of its own, not the one that is shipped")
+    ] = False,
+) -> None:
     """The main path on simulated ECGs, in minutes.
     [dim]myocard demo[/dim]
 
-    Simulate, prepare, pretrain, extract, probe and report: the main job in minutes.
+    Simulate, prepare, extract, probe and report: what every layer of the shipped encoder knows.
     """
     from myocard.benchmark.reading import read_benchmark
     from myocard.benchmark.run import run_benchmark
 
     with occupied(out), shown() as progress:
-        page = run_benchmark(read_benchmark("demo"), out, progress, test=True, jobs=-1)
+        wanted = read_benchmark("demo-pretraining" if pretrain else "demo")
+        page = run_benchmark(wanted, out, progress, test=True, jobs=-1)
     print(page)
 
 
