@@ -6,8 +6,8 @@
 On states of a random residual network whose middle layers know the labels; 8 of 10 records train
 and 1 validates. `--first` is a first run: default seeds and penalties, in batches of 64; else there
 is one seed, five penalties and batches of 256. What is trained takes up to `--epochs` passes and
-ends when twice the steps change nothing; all else is solved. CPU seconds change less with other work
-on the machine than the clock does.
+ends when twice the steps change nothing; all else is solved. CPU seconds depend less on other work
+than the clock does.
 """
 
 import argparse
