@@ -1,5 +1,7 @@
 """Write a pretrained encoder into the package, in half precision and without its decoder.
 
+Its card ends with the file beside this one that is called as the encoder.
+
 .venv/bin/python docs/experiments/ship_encoder.py out/encoders/ecg-nano
 """
 
@@ -19,8 +21,11 @@ def main() -> None:
     stores = {Path(folder).name: key for folder, key in encoder.origin.stores.items()}
     origin = encoder.origin.model_copy(update={"stores": stores})
     halved = replace(encoder, network=encoder.network.half(), origin=origin)
-    Checkpoint(halved, {}).save(SHIPPED / encoder.name)
-    print(*sorted((SHIPPED / encoder.name).iterdir()), sep="\n")
+    folder = SHIPPED / encoder.name
+    Checkpoint(halved, {}).save(folder)
+    card = folder / "README.md"
+    card.write_text(card.read_text() + Path(__file__).with_name(f"{encoder.name}.md").read_text())
+    print(*sorted(folder.iterdir()), sep="\n")
 
 
 if __name__ == "__main__":

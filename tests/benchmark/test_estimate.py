@@ -189,7 +189,8 @@ def test_every_kind_of_piece_is_listed(fresh: dict[str, Piece]) -> None:
         f"{random}/last-linear",
         f"{random}/pma-linear",
         f"{TRIAL}/alf-leads-linear",
-        f"{ROTATED}/last-linear, {ROTATED}/ppa-linear",
+        f"{ROTATED}/last-linear",
+        f"{ROTATED}/ppa-linear",
         "layers mine, superdiagnostic",
         "baseline one/baselines/labels-1/superdiagnostic/minirocket",
         f"transfer to two: {TRIAL}/last-linear",
@@ -216,6 +217,7 @@ def test_every_kind_of_piece_is_listed(fresh: dict[str, Piece]) -> None:
             "results/two/from-one/mine/superdiagnostic/last-linear",
             {f"transfer to two: {TRIAL}/last-linear"},
         ),
+        (f"results/{ROTATED}/ppa-linear", {f"{ROTATED}/ppa-linear"}),
         ("records/one", set()),
     ],
 )
@@ -282,11 +284,12 @@ def test_every_probe_with_other_settings_is_refused_with_the_key(
 ) -> None:
     found = by_name(read(tmp_path, "probing.penalties = [1e-1]"), done)
     refused = {name: piece for name, piece in found.items() if piece.state == "refused"}
-    probes = {name for name in found if name.startswith("one/")}
+    probes = {name for name in found if name.startswith(("one/", "both/"))}
     assert refused.keys() == probes | {"layers mine, superdiagnostic"}
     for name, piece in refused.items():
         prefix = "probes" if name.startswith("layers") else "recipe"
-        assert f"{prefix}.penalties is [0.01], not [0.1]" in piece.reason
+        changed = "rotations" if name.startswith("both/") else f"{prefix}.penalties is [0.01]"
+        assert changed in piece.reason
 
 
 def test_features_of_another_encoder_under_the_same_name_are_refused(

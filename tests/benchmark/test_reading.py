@@ -210,6 +210,13 @@ def test_changes_go_over_the_file_table_by_table(file: Path) -> None:
         ("stores.three = {of = ['one', 'four']}", "stores.three: no store 'four' above it"),
         ("stores.three = {of = ['one'], source = 'chapman'}", "give a source, unless"),
         ("stores.three = {folder = 'x'}", "give a source, unless"),
+        ("stores.three = {of = ['one'], seconds = 5}", "seconds cannot be set beside `of`"),
+        (
+            "stores = {one = {source = 'ptbxl-100', simulate = {records = 9}}, "
+            "four = {of = ['one']}, three = {of = ['four']}}",
+            "'four' is joined itself; name its parts",
+        ),
+        ("sweeps = [{store = 'one', tasks = ['ptbxl-all'], rotate = [3, 4, 3]}]", "once each"),
         ("sweeps = [{store = 'one', tasks = ['ptbxl-all'], rotate = [3]}]", "two folds or more"),
         ("sweeps = [{store = 'one', tasks = ['ptbxl-all'], rotate = [3, 4]}]", r"leak.*\[3\]"),
         (

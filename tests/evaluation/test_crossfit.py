@@ -7,9 +7,10 @@ from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 
 from myocard.errors import InputError
-from myocard.evaluation.crossfit import BEST_LAYER, cross_fit, pool
+from myocard.evaluation.crossfit import cross_fit, pool
 from myocard.recipe import ProbeRecipe
-from myocard.results.run import Run
+from myocard.report import write_report
+from myocard.results.run import BEST_LAYER, Run
 from myocard.results.saved import PREDICTIONS, SavedRun
 
 FOLDS = (6, 7, 8, 9, 10)
@@ -68,6 +69,7 @@ def test_layers_are_found_again(fitted):
     best = Run.read(runs[f"{BEST_LAYER}-linear"])
     assert best.test.auroc.macro.value == pytest.approx(curve[2], abs=1e-6)
     assert (best.readout, best.layer, best.rotations) == (BEST_LAYER, None, 5)
+    assert best.name == f"made/ptbxl-superdiagnostic/{BEST_LAYER}-linear"
 
 
 def test_the_scale_of_a_rotation_does_not_matter(fitted, tmp_path):
@@ -97,9 +99,41 @@ def test_pooled_runs_are_compared_as_others(fitted):
     assert (last.predictions("test").ids == best.predictions("test").ids).all()
 
 
-def test_one_fold_cannot_be_rotated(features, recipe, tmp_path):
-    with pytest.raises(InputError, match="two folds or more"):
-        cross_fit(features, recipe, (6,), tmp_path, tmp_path)
+def test_a_class_that_some_rotation_lacks_is_left_out_with_the_reason(
+    made_features, recipe, tmp_path
+):
+    rng = np.random.default_rng(0)
+    labels = rng.random(200) < 0.5
+    rare = (np.arange(200) % 10 + 1 != 7) & (rng.random(200) < 0.5)  # no positive in fold 7
+    codes = [
+        ["scp:IMI" if label else "scp:NORM", *(["scp:CLBBB"] if more else [])]
+        for label, more in zip(labels, rare, strict=True)
+    ]
+    features = made_features(rng.normal(size=(200, 3, 4)), codes, "rare")
+    some = recipe.model_copy(update={"readouts": ("last",), "seeds": (0, 1)})
+    (folder,) = cross_fit(features, some, FOLDS, tmp_path / "rotations", tmp_path / "out")
+    run = Run.read(folder)
+    assert "CD" not in run.classes
+    assert "CD" in run.classes_left_out
+    assert "is tested" in run.classes_left_out["CD"]
+    assert run.seeds == (0, 1)
+
+
+def test_no_threshold_and_no_probability_is_told_of_pooled_scores(fitted, tmp_path):
+    _, runs = fitted
+    run = Run.read(runs["ppa-linear"])
+    assert run.test.f1.macro.value is None
+    assert not run.has_probabilities
+    page = write_report([runs["ppa-linear"].parents[2]], tmp_path / "report").read_text()
+    assert "cross-fitted" in page
+    assert "best layer on validation, fold by fold" in page
+    assert "Do the scores mean what they say" not in page
+
+
+@pytest.mark.parametrize("folds", [(6,), (6, 7, 6)])
+def test_folds_that_cannot_be_rotated_are_refused(features, recipe, tmp_path, folds):
+    with pytest.raises(InputError, match="two folds or more to rotate, once each"):
+        cross_fit(features, recipe, folds, tmp_path, tmp_path)
 
 
 def test_probes_that_are_there_are_not_trained_again(features, recipe, fitted):

@@ -26,7 +26,9 @@ def test_a_registered_name_is_taken_and_another_lists_the_choices():
 
 
 def test_every_registered_readout_and_head_may_be_probed():
-    check_names(ProbeRecipe(task="x", readouts=(*READOUTS, "layers"), heads=tuple(HEADS)))
+    others = tuple(name for name in READOUTS if name != "loes")
+    check_names(ProbeRecipe(task="x", readouts=(*others, "layers"), heads=tuple(HEADS)))
+    check_names(ProbeRecipe(task="x", readouts=("loes",), heads=("linear",)))
 
 
 @pytest.mark.parametrize(

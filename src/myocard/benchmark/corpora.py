@@ -61,6 +61,11 @@ class StoreSettings(Settings):
             raise ValueError("give one of folder, simulate and of")
         if (self.source is None) != bool(self.of):
             raise ValueError("give a source, unless the store is made of others")
+        own = {"source", "dataset", "seconds", "allow", "filtered", "standardise"}
+        if self.of and (stated := sorted(own & self.model_fields_set)):
+            raise ValueError(
+                f"{', '.join(stated)} cannot be set beside `of`: its parts have their own"
+            )
         return self
 
 

@@ -1,6 +1,6 @@
 """A dry run: which pieces of a benchmark are there, missing or refused, and what they cost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -21,7 +21,7 @@ from myocard.data.sources import entries
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError
-from myocard.evaluation import baselines, features, layers
+from myocard.evaluation import baselines, crossfit, features, layers
 from myocard.evaluation.probing import Probe, has_test, inputs_of, own_recipe, stacks
 from myocard.files.step import Inputs, is_kept
 from myocard.leads import LEAD_SETS
@@ -89,8 +89,7 @@ class _DryRun:
             if not settings.of:
                 yield self._store(name)
             elif all(each in self.stores for each in settings.of):
-                parts = [self.stores[each] for each in settings.of]
-                self.stores[name] = Store.joined(self.layout.store(name), parts)
+                yield from self._joined(name, settings.of)
         for recipe in benchmark.pretrained:
             yield self._encoder(recipe)
         for condition in benchmark.conditions([*trials, *(trial for trial, _ in measured)]):
@@ -139,6 +138,14 @@ class _DryRun:
             return a_record / SAMPLE * self._count(name)
 
         return self._piece(f"store {name}", folder, inputs, seconds)
+
+    def _joined(self, name: str, parts: Sequence[str]) -> Iterator[Piece]:
+        """Join stores that are there; a piece only where they do not fit each other."""
+        try:
+            found = [self.stores[part] for part in parts]
+            self.stores[name] = Store.joined(self.layout.store(name), found)
+        except InputError as error:
+            yield Piece(f"store {name}", "refused", reason=str(error))
 
     def _count(self, name: str) -> int:
         """Records of a store that is there or would be made."""
@@ -216,9 +223,12 @@ class _DryRun:
         made = self._made(trial.condition)
 
         def inputs(probe: Probe) -> Inputs | None:
-            if made is None or trial.rotate:
+            if made is None:
                 return None
             recipe = own_recipe(trial.recipe, probe)
+            if trial.rotate:
+                hashes = made[0].info.hash, made[1].key
+                return crossfit.inputs_of(*hashes, recipe, trial.rotate)
             return inputs_of(made[0].info.hash, made[1].key, recipe)
 
         name, runs = ", ".join(trial.names), self.layout.runs(trial)

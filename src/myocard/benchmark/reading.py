@@ -105,8 +105,6 @@ def _recipes(settings: BenchmarkSettings, sweep: Sweep, where: str) -> Iterator[
         of_tokens = tuple(name for name in whole.readouts if name in TOKENS)
         if sweep.rotate:
             _require_rotation(sweep, of_tokens, where)
-            yield whole
-            continue
         for readout, head in product(whole.readouts, whole.heads):
             if readout not in TOKENS:
                 yield whole.alone(readout, head)
@@ -115,7 +113,7 @@ def _recipes(settings: BenchmarkSettings, sweep: Sweep, where: str) -> Iterator[
 
 
 def _require_rotation(sweep: Sweep, of_tokens: Sequence[str], where: str) -> None:
-    if len(set(sweep.rotate)) < 2:
+    if len(sweep.rotate) < 2 or len(set(sweep.rotate)) < len(sweep.rotate):
         raise InputError(
             f"{where}: rotate = {list(sweep.rotate)}; name two folds or more, once each"
         )
@@ -155,6 +153,10 @@ def _require_names(benchmark: Benchmark, where: str) -> None:
             if joined not in above:
                 raise InputError(
                     f"{where}: stores.{name}: no store {joined!r} above it in the file"
+                )
+            if benchmark.stores[joined].of:
+                raise InputError(
+                    f"{where}: stores.{name}: {joined!r} is joined itself; name its parts"
                 )
         above.append(name)
     parts = [part for recipe in benchmark.pretrained for part in (*recipe.corpus, recipe.watch)]

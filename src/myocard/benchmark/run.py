@@ -59,7 +59,7 @@ def run_benchmark(
     """
     # Before a day of training: every name that is asked for, and no trial twice.
     names = [encoder.info.name for encoder in materials.untrained(benchmark)]
-    # What is cross-fitted is all test.
+    # Cross-fitted probes are all test.
     trials = [each for each in benchmark.trials(names) if test or not each.rotate]
     layer_trials = benchmark.layer_trials(names)
     layout = Layout(out)

@@ -26,7 +26,7 @@ class Trial:
     """Probes under one condition, all seeds and penalties at once.
 
     The recipe has one readout and head; all readouts of tokens, which share the encoder's passes,
-    are one trial, and so are all readouts that are cross-fitted.
+    are one trial.
 
     Attributes:
         rotate: Folds that are tested in turn, where the probes are cross-fitted.
@@ -150,7 +150,7 @@ class Benchmark:
             InputError: When a sweep names an encoder that there is not, or two sweeps ask for the
                 same trial with different settings.
         """
-        known: dict[str, ProbeRecipe] = {}
+        known: dict[str, tuple[ProbeRecipe, tuple[int, ...]]] = {}
         trials: dict[Trial, None] = {}
         for sweep, recipes in self.sweeps:
             wanted = _among(encoders, sweep.encoders)
@@ -158,7 +158,8 @@ class Benchmark:
                 trial = Trial(Condition(sweep.store, leads, encoder), recipe, sweep.rotate)
                 trials[trial] = None
                 for name, own in zip(trial.names, _alone(recipe), strict=True):
-                    if known.setdefault(name, own) != own:
+                    wanted_so = own, sweep.rotate
+                    if known.setdefault(name, wanted_so) != wanted_so:
                         raise InputError(f"two sweeps ask for {name} with different settings")
         return list(trials)
 

@@ -200,7 +200,9 @@ def crop(signal: Signal, samples: int) -> Signal:
     return signal[..., start : start + samples]
 
 
-def standardise(signal: NDArray[np.float32] | NDArray[np.int16], over: str) -> Signal:
+def standardise(
+    signal: NDArray[np.float32] | NDArray[np.int16], over: Literal["record", "lead"]
+) -> Signal:
     """Z-score ``(…, leads, samples)`` over each record or lead; what is constant becomes zero."""
     rows = signal.reshape(*signal.shape[:-2], -1) if over == "record" else signal
     # Less the first sample, a constant is exactly zero, and float32 is enough for the rest.

@@ -135,6 +135,8 @@ class Store:
             differences.append(f"the filter is {made.band}, not {wanted.band}")
         if made.samples < wanted.samples:
             differences.append(f"records have {made.samples} samples, not {wanted.samples} or more")
+        if self.info.get("standardised") == "lead" and wanted.standardise == "record":
+            differences.append("leads were standardised one by one, not together")
         missing = [lead for lead in wanted.leads if lead not in made.leads]
         if missing:
             differences.append(f"leads {', '.join(missing)} are missing")
@@ -170,15 +172,19 @@ def _joined(name: Path, stores: Sequence[Store]) -> Store:
                 f"{name}: {store.folder.name} has {store.made}, {stores[0].folder.name} "
                 f"{stores[0].made}; prepare them alike"
             )
+    scales = {store.info.get("standardised") for store in stores}
+    if len(scales) > 1:
+        told = ", ".join(f"{s.folder.name} by {s.info.get('standardised')}" for s in stores)
+        raise InputError(f"{name}: standardised in different ways ({told}); prepare them alike")
     _check_complete(name, stores)
     records = pd.concat([store.records for store in stores], ignore_index=True)
     repeated = records["sha256"].duplicated() & ~records["flags"].str.contains("duplicate")
-    kept = np.flatnonzero(~repeated)
-    kept = kept[~_again(name, records.iloc[kept])]
+    kept = np.flatnonzero(~repeated.to_numpy() & ~_again(name, records))
     infos = {store.folder.name: store.info for store in stores}
     signals = Shards([store.signals for store in stores], kept)
     records = records.iloc[kept].reset_index(drop=True)
-    return Store(name, stores[0].made, records, signals, {"shards": infos})
+    info = {"shards": infos, "standardised": stores[0].info.get("standardised")}
+    return Store(name, stores[0].made, records, signals, info)
 
 
 def _again(name: Path, records: pd.DataFrame) -> NDArray[np.bool_]:

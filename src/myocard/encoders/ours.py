@@ -12,7 +12,7 @@ from myocard.data.signal import Preprocessing
 from myocard.encoders.protocol import Layer, weights_hash
 from myocard.errors import InputError
 from myocard.metrics.summary import Frozen
-from myocard.nn.encoder import Encoder, patch_tokens
+from myocard.nn.encoder import Encoder, align, patch_tokens
 from myocard.nn.shapes import LeadTokens, Representation, Signals, Tokens
 from myocard.recipe import FinetuneRecipe, PretrainRecipe
 from myocard.results.run import EncoderInfo
@@ -134,6 +134,9 @@ class MyocardEncoder:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = Encoder(self.network.shape).eval()
+            recipe = self.origin.recipe
+            if isinstance(recipe, PretrainRecipe) and recipe.initialisation == "aligned":
+                network.apply(align)
         origin = Origin(random=True, seed=seed, preset=self.origin.preset)
         name = f"random-{self.name}-{seed}"
         return MyocardEncoder(name, network, self.input, trained_on_nothing(), origin)

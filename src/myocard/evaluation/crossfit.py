@@ -15,19 +15,17 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from myocard.errors import InputError
+from myocard.evaluation import probing
 from myocard.evaluation.probing import Source, probe
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, read_inputs, step
-from myocard.metrics.scores import best_thresholds
-from myocard.metrics.summary import Metrics, summarise
+from myocard.metrics.summary import Estimate, Metrics, Score, summarise
 from myocard.recipe import ProbeRecipe, Split
-from myocard.results.run import LayerWeights, Run, SplitInfo, SplitName
+from myocard.results.run import BEST_LAYER, LayerWeights, Run, SplitInfo, SplitName
 from myocard.results.saved import PREDICTIONS
 from myocard.results.scoring import splits_to_score
 from myocard.tasks.cohort import TRAITS
 
-BEST_LAYER = "best-layer"
-"""The readout that reads in every rotation the layer that is best on its validation fold."""
 _LEAST = 1e-7
 """Probability below which a logit is not told apart from others."""
 
@@ -54,10 +52,10 @@ def cross_fit(
         progress: As in ``probe``.
 
     Raises:
-        InputError: For fewer than two folds, and as ``probe``.
+        InputError: For fewer than two folds or one that is named twice, and as ``probe``.
     """
-    if len(folds) < 2:
-        raise InputError("cross-fitting needs two folds or more: one is tested, one chosen on")
+    if len(folds) < 2 or len(set(folds)) < len(folds):
+        raise InputError(f"folds {list(folds)}: name two folds or more to rotate, once each")
     by_fold = [
         probe(source, _rotated(recipe, folds, k), rotations / f"{fold:02d}", test=True,
               progress=progress)
@@ -103,23 +101,27 @@ def pool(folders: Sequence[Path], out: Path, readout: str | None = None) -> Path
         InputError: When no class was probed in all of them.
     """
     inputs: Inputs = {"rotations": [read_inputs(folder) for folder in folders]}
-    step(out, inputs, partial(_make, folders=folders, readout=readout))
+    step(out, inputs, partial(_make, folders=folders, name=out.name, readout=readout))
     return out
 
 
-def _make(fresh: Path, work: Path, *, folders: Sequence[Path], readout: str | None) -> None:
+def _make(
+    fresh: Path, work: Path, *, folders: Sequence[Path], name: str, readout: str | None
+) -> None:
     infos = [Run.read(folder) for folder in folders]
     first, classes = infos[0], _classes(infos, folders)
-    tables = {name: _standardised(folders, classes, name) for name in splits_to_score(test=True)}
-    measured = {name: _measured(tables, name, classes, first.recipe.resamples) for name in tables}
+    tables = {split: _standardised(folders, classes, split) for split in splits_to_score(test=True)}
+    measured = {s: _measured(table, classes, first.recipe.resamples) for s, table in tables.items()}
     shape = {"readout": readout, "layer": None} if readout else {}
     run = first.model_copy(
         update={
             **shape,
-            "name": f"{first.encoder.name}/{first.task}/{fresh.name}",
+            "name": f"{first.encoder.name}/{first.task}/{name}",
             "classes": classes,
+            "classes_left_out": _left_out(infos, classes),
             "rotations": len(infos),
-            "splits": {name: _split(infos, table, name) for name, table in tables.items()},
+            "splits": {"train": first.splits["train"]}
+            | {split: _split(infos, table, split) for split, table in tables.items()},
             "chosen": (),
             "validation": measured["validation"],
             "test": measured["test"],
@@ -131,7 +133,7 @@ def _make(fresh: Path, work: Path, *, folders: Sequence[Path], readout: str | No
         }
     )
     run.write(fresh)
-    both = pd.concat([table.assign(split=name) for name, table in tables.items()])
+    both = pd.concat([table.assign(split=split) for split, table in tables.items()])
     both.to_parquet(fresh / PREDICTIONS, index=False)
 
 
@@ -145,6 +147,23 @@ def _classes(infos: Sequence[Run], folders: Sequence[Path]) -> tuple[str, ...]:
             f"{folders[0]}: no class was probed in every rotation; lower min_positives"
         )
     return classes
+
+
+def _left_out(infos: Sequence[Run], classes: Sequence[str]) -> dict[str, str]:
+    """The classes that some rotation lacks, with the reason of the first that does."""
+    reasons: dict[str, str] = {}
+    for info in infos:
+        folds = ", ".join(map(str, info.splits["test"].folds))
+        for name, reason in info.classes_left_out.items():
+            if name not in classes:
+                reasons.setdefault(name, f"{reason}, where fold {folds} is tested")
+    return reasons
+
+
+def inputs_of(encoder: str | None, store: str, recipe: ProbeRecipe, folds: Sequence[int]) -> Inputs:
+    """All that a pooled run depends on; ``recipe`` is of one readout and head."""
+    rotated = [_rotated(recipe, folds, k) for k in range(len(folds))]
+    return {"rotations": [probing.inputs_of(encoder, store, each) for each in rotated]}
 
 
 def _standardised(
@@ -164,16 +183,13 @@ def _standardised(
     return pd.concat(tables, ignore_index=True)[kept + traits]
 
 
-def _measured(
-    tables: dict[SplitName, pd.DataFrame], split: SplitName, classes: Sequence[str], resamples: int
-) -> Metrics:
-    targets, scores, _ = _arrays(tables["validation"], classes)
-    thresholds = np.stack([best_thresholds(targets, each) for each in scores])
-    targets, scores, patients = _arrays(tables[split], classes)
+def _measured(table: pd.DataFrame, classes: Sequence[str], resamples: int) -> Metrics:
+    """Metrics but for F1: its threshold would be chosen on the records that it is tried on."""
+    targets, scores, patients = _arrays(table, classes)
     several = patients if len(set(patients)) < len(patients) else None
-    return summarise(
-        targets, scores, classes, thresholds=thresholds, groups=several, resamples=resamples
-    )
+    found = summarise(targets, scores, classes, groups=several, resamples=resamples)
+    nothing = Score(macro=Estimate(value=None, low=None, high=None), by_class={})
+    return found.model_copy(update={"f1": nothing})
 
 
 def _arrays(

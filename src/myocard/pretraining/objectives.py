@@ -56,6 +56,9 @@ def check_recipe(recipe: PretrainRecipe) -> None:
         f'decoder = "hidden" is for objectives that hide as much of every lead, not {name}': (
             recipe.decoder != "full" and not objective.hides_alike
         ),
+        f'initialisation = "aligned" is for masked autoencoders, not {name}': (
+            recipe.initialisation == "aligned" and not objective.masked
+        ),
         f"objective {name} needs {objective.leads} leads or more": objective.leads
         > len(recipe.input.preprocessing().leads),
         f"optimisation.accumulate must be 1 for {name}: its negatives and its slow copy go by the "

@@ -15,6 +15,8 @@ from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, RocketRec
 from myocard.results.mixture import Mixture
 
 RUN = "run.json"
+BEST_LAYER = "best-layer"
+"""The readout that reads in every rotation the layer that is best on its validation fold."""
 
 SplitName = Literal["validation", "test"]
 LeakCheck = Literal["records", "names", "none"]
@@ -237,6 +239,11 @@ class Run(Document, ClassifierShape):
     seconds: float | None = None
     versions: dict[str, str] = Field(default_factory=lambda: versions())
     command: str = Field(default_factory=lambda: command())
+
+    @property
+    def has_probabilities(self) -> bool:
+        """False where scores rank records and are no probabilities."""
+        return self.rotations is None and self.head != "ridge"
 
     @property
     def shape(self) -> ClassifierShape:

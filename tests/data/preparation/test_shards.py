@@ -116,6 +116,27 @@ def test_a_record_of_two_patients_is_refused(listed, tmp_path) -> None:
         Store.joined(tmp_path / "both", stores)
 
 
+def test_stores_that_were_standardised_in_different_ways_are_not_joined(listed, tmp_path) -> None:
+    stores = []
+    for over, some in (("lead", listed[:8]), ("record", listed[8:])):
+        wanted = replace(WANTED, standardise=over)
+        stores.append(prepare(some, tmp_path / over, wanted, source="test", jobs=1))
+    with pytest.raises(InputError, match="lead by lead, record by record"):
+        Store.joined(tmp_path / "both", stores)
+
+
+def test_leads_that_were_standardised_one_by_one_are_no_input_of_a_record(listed, tmp_path) -> None:
+    store = prepare(listed, tmp_path / "store", STANDARDISED, source="test", jobs=1)
+    store.require(Preprocessing(100, 1000, standardise="lead"))
+    with pytest.raises(InputError, match="leads were standardised one by one"):
+        store.require(Preprocessing(100, 1000, standardise="record"))
+
+
+def test_a_standardisation_that_there_is_not_is_named() -> None:
+    with pytest.raises(InputError, match="standardise 'leads': give lead or record"):
+        replace(WANTED, standardise="leads")
+
+
 def test_what_comes_filtered_is_kept_as_it_is_and_said(listed, tmp_path) -> None:
     as_they_are = prepare(listed, tmp_path / "plain", WANTED, source="test", jobs=1)
     wanted = replace(WANTED, band=Band(highpass=0.5, lowpass=40.0), filtered=True)

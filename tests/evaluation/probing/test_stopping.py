@@ -73,8 +73,8 @@ def test_a_course_goes_on_where_it_was_stopped(tmp_path):
 
 
 def test_a_broken_course_is_refused_by_name(tmp_path):
-    (tmp_path / "course.pt").write_bytes(b"no")
-    with pytest.raises(InputError, match=r"course\.pt: cannot be read"):
+    (tmp_path / "course.safetensors").write_bytes(b"no")
+    with pytest.raises(InputError, match=r"course\.safetensors: cannot be read"):
         Growing(tmp_path)
 
 

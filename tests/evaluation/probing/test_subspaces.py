@@ -5,8 +5,9 @@ import pytest
 import torch
 from sklearn.linear_model import LinearRegression
 
+from myocard.errors import InputError
 from myocard.evaluation.probing import probe
-from myocard.evaluation.probing.subspaces import choose_subspaces
+from myocard.evaluation.probing.subspaces import choose_subspaces, products_of
 from myocard.recipe import ProbeRecipe
 from myocard.results.run import Run
 
@@ -29,15 +30,14 @@ def residual(features: np.ndarray, targets: np.ndarray) -> float:
 
 
 def test_the_second_layer_is_the_one_that_adds_most(planted):
-    found = choose_subspaces(*planted, 1e-6, RANK)
-    assert found.order[:2] == (3, 1)
+    found = choose_subspaces(products_of(*planted), 1e-6, RANK)
     assert found.shares[3] > found.shares[1] > 10 * found.shares[2]
     assert found.shares.sum() == pytest.approx(1)
 
 
 def test_the_directions_explain_as_much_as_the_layers_themselves(planted):
     states, targets = planted
-    found = choose_subspaces(states, targets, 1e-6, RANK)
+    found = choose_subspaces(products_of(states, targets), 1e-6, RANK)
     chosen = torch.einsum("nld,ldr->nlr", states, found.directions)[:, [3, 1]].flatten(1)
     whole = states[:, [3, 1]].flatten(1)
     errors = [residual(x.numpy(), targets.numpy()) for x in (chosen, whole)]
@@ -63,3 +63,12 @@ def test_the_readout_beats_every_layer_where_two_are_needed(made_features, tmp_p
     runs = [Run.read(f) for f in probe(made_features(states, codes, "made"), recipe, tmp_path)]
     areas = {run.name.split("/")[-1]: run.validation.auroc.macro.value for run in runs}
     assert areas.pop("loes-linear") > max(areas.values()) + 0.05
+
+
+@pytest.mark.parametrize("head", ["mlp", "ridge"])
+def test_other_heads_than_the_linear_one_are_refused(made_features, tmp_path, head):
+    states = np.random.default_rng(0).normal(size=(50, LAYERS, WIDTH))
+    features = made_features(states, [["scp:NORM"]] * 50, "made")
+    recipe = ProbeRecipe(task="superdiagnostic", readouts=("loes",), heads=("linear", head))
+    with pytest.raises(InputError, match=f"'loes' is solved with the linear head, not with {head}"):
+        probe(features, recipe, tmp_path)

@@ -69,6 +69,7 @@ def join(
         "split": split,
         "quarantined": len(barred),
         "allowed": list(wanted.allow),
+        "standardised": wanted.standardise,
         "myocard": version("myocard"),
     }
     STORE.write(folder, info, (*FILES, INPUTS))

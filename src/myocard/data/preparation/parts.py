@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -67,7 +68,10 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
     flags += dict.fromkeys(fault.reason for fault in faults)
     window, unit = crop(signal, wanted.samples), record.unit
     if wanted.standardise:
-        window, unit = standardise(window, wanted.standardise), "NU"
+        window, unit = (
+            standardise(window, cast(Literal["record", "lead"], wanted.standardise)),
+            "NU",
+        )
     integers, scale = quantise(window)
     constant = integers.min(axis=1) == integers.max(axis=1)
     lost = [lead for lead, flat in zip(record.leads, constant, strict=True) if flat]

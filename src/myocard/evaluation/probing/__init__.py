@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
+from myocard.errors import InputError
 from myocard.evaluation.probing import pooled, tokens
 from myocard.evaluation.probing.job import Job, Probe, Source, Trained
 from myocard.evaluation.probing.stream import Stream as Stream
@@ -67,7 +68,7 @@ def probe(
 
 
 def check_names(recipe: ProbeRecipe) -> None:
-    """Refuse readouts and heads that are not registered.
+    """Refuse readouts and heads that are not registered, or do not go together.
 
     Raises:
         InputError: Listing the choices.
@@ -76,6 +77,11 @@ def check_names(recipe: ProbeRecipe) -> None:
         choose((*READOUTS, "layers"), name, "readout")
     for name in recipe.heads:
         choose(HEADS, name, "head")
+    others = [head for head in recipe.heads if head != "linear"]
+    if "loes" in recipe.readouts and others:
+        raise InputError(
+            f"readout 'loes' is solved with the linear head, not with {', '.join(others)}"
+        )
 
 
 def stacks(recipe: ProbeRecipe, depth: int) -> list[list[Probe]]:

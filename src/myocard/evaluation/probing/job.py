@@ -23,7 +23,6 @@ from myocard.results.run import Choice, SplitName, Stop
 from myocard.results.scoring import Scores, choose_penalties
 from myocard.tasks.cohort import Cohort
 from myocard.training.loop import fit, steps_per_epoch
-from myocard.training.state import Step
 
 CHUNK = 512
 """Records that are read at once."""
@@ -162,25 +161,20 @@ class Job:
                 model.train()
             return course.seen > 0 and bool(course.settled.all())
 
-        last = course.seen
-
-        def report(done: Step) -> None:
-            nonlocal last
-            last = done.step
-            self.progress(what, done.step, done.steps)
-
+        in_epoch = steps_per_epoch(len(self.cohort.rows["train"]), settings)
         fit(
             model,
             loss=loss,
             batches=batches,
             # Fewer labels, not less training: the steps are those of all training records.
-            steps_per_epoch=steps_per_epoch(len(self.cohort.rows["train"]), settings),
+            steps_per_epoch=in_epoch,
             settings=settings,
             folder=folder,
-            report=report,
+            report=lambda done: self.progress(what, done.step, done.steps),
             is_enough=is_enough,
         )
-        if last > course.seen:
+        last = max(1, round(settings.epochs * in_epoch))
+        if course.seen < last and not is_enough(course.seen):
             course.look(last, areas())
         return course
 

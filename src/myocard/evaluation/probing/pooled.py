@@ -21,7 +21,7 @@ from myocard.evaluation.probing import ridge
 from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained, areas_of
 from myocard.evaluation.probing.paths import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
-from myocard.evaluation.probing.subspaces import choose_subspaces
+from myocard.evaluation.probing.subspaces import choose_subspaces, products_of
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.pooled import LayerSubspaces, Readout
@@ -171,14 +171,20 @@ def _refit(job: Job, readouts: Sequence[Readout]) -> tuple[Candidates, list[list
 def _solve_subspaces(job: Job, readouts: Sequence[Readout]) -> Candidates:
     """Choose each penalty's directions, and solve its head on them."""
     candidates: Candidates = []
+    problems: list[NDArray[np.int64]] = []
     for readout, seed in zip(readouts, job.recipe.seeds, strict=True):
         rows = job.cohort.training_rows(job.recipe.fraction, seed)
+        same = [k for k, each in enumerate(problems) if np.array_equal(each, rows)]
+        problems.append(rows)
+        if same:
+            candidates.append(candidates[same[0]])
+            continue
         drawn = cast(LayerSubspaces, readout)
         normed = torch.cat([drawn.norm(states[:, 1:]) for states in job.read(rows)])
-        of_seed = []
+        products, of_seed = products_of(normed, job.targets[rows]), []
         for penalty in job.recipe.penalties:
             own = deepcopy(drawn)
-            found = choose_subspaces(normed, job.targets[rows], penalty, own.RANK)
+            found = choose_subspaces(products, penalty, own.RANK)
             own.directions.copy_(found.directions)
             own.shares.copy_(found.shares)
             of_seed += _solve(job, own, seed, [penalty])

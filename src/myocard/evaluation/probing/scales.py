@@ -27,7 +27,10 @@ class FullScales:
         # Not below: without a penalty, some axis may not curve at all.
         least = torch.full(curvatures.shape[-1:], penalty + 1e-5)
         least[-1] = 1e-4
-        self.factors = torch.linalg.cholesky(curvatures + least.diag())
+        for widened in (1.0, 10.0, 100.0, 1000.0):
+            self.factors, failed = torch.linalg.cholesky_ex(curvatures + widened * least.diag())
+            if not failed.any():
+                break
 
     def stretch(self, inner: Tensor) -> Tensor:
         return solve_triangular(self.factors.mT, inner[..., None], upper=True)[..., 0]

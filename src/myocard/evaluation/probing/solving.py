@@ -26,6 +26,9 @@ _ROWS = 4
 _ROUND = 25
 """Steps after which the curvature is taken again where they have led."""
 _ROUNDS = 20
+_MOST = 500
+_FOUND, _LOST = 0, 2
+"""SciPy's words for an optimum, and for a line search that found no lower point."""
 
 EPSILON = nn.BatchNorm1d(1).eps
 """Added to a variance before a feature is divided by its root."""
@@ -109,26 +112,31 @@ class Regression:
             The solution, and the scales that led to it.
         """
         scales = scales or self.scales(start, penalty)
+        lost = 0
         for _ in range(_ROUNDS):
-            start, done = self._descend(penalty, start, tolerance, scales)
-            if done:
+            start, status = self._descend(penalty, start, tolerance, scales)
+            # A line search that is lost twice has met the rounding of float32.
+            lost += status == _LOST
+            if status == _FOUND or lost > 1:
                 break
-            scales = self.scales(start, penalty, exact=True)
+            if not isinstance(scales, AxisScales):
+                scales = self.scales(start, penalty, exact=True)
         return start, scales
 
     def _descend(
         self, penalty: float, start: Tensor, tolerance: float, scales: Scales
-    ) -> tuple[Tensor, bool]:
+    ) -> tuple[Tensor, int]:
         def objective(flat: object) -> tuple[float, object]:
             solution = scales.stretch(torch.as_tensor(flat).float().view_as(start))
             value, gradient = self._value_and_gradient(solution, penalty)
             return value, scales.slopes(gradient).double().flatten().numpy()
 
         first = scales.shrink(start).double().flatten().numpy()
-        options = {"gtol": tolerance, "ftol": 1e-9, "maxiter": _ROUND, "maxcor": 20, "maxls": 8}
+        steps = _MOST if isinstance(scales, AxisScales) else _ROUND
+        options = {"gtol": tolerance, "ftol": 1e-9, "maxiter": steps, "maxcor": 20, "maxls": 8}
         found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
         solution = scales.stretch(torch.from_numpy(found.x).float().view_as(start))
-        return solution, found.nit < _ROUND
+        return solution, found.status
 
     def scales(self, solution: Tensor, penalty: float, *, exact: bool = False) -> Scales:
         """Scales of the loss around a solution.

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 from myocard.errors import InputError
@@ -26,7 +28,7 @@ MARGIN = 0.002
 
 
 class Course:
-    """What members of a training were at the steps that are kept.
+    """Members of a training as they were at the steps that are kept.
 
     Attributes:
         areas: Macro AUROC on validation at these steps, of each member.
@@ -50,7 +52,7 @@ class Course:
         self.seen = 0
         self._member = member
         self._kept: dict[tuple[int, ...], nn.Module] = {}
-        self._path = folder / "course.pt" if folder else None
+        self._path = folder / "course.safetensors" if folder else None
         if self._path and self._path.exists():
             self._resume(self._path)
 
@@ -89,22 +91,26 @@ class Course:
         ]
 
     def _save(self, path: Path) -> None:
-        content = {
-            "areas": torch.from_numpy(self.areas),
-            "steps": torch.from_numpy(self.steps),
-            "seen": self.seen,
-            "kept": {index: member.state_dict() for index, member in self._kept.items()},
-        }
-        replace_file(path, lambda fresh: torch.save(content, fresh))
+        tensors = {"areas": torch.from_numpy(self.areas), "steps": torch.from_numpy(self.steps)}
+        for index, member in self._kept.items():
+            place = ",".join(map(str, index))
+            tensors |= {f"{place}:{k}": v.contiguous() for k, v in member.state_dict().items()}
+        # A copy of each: members share the frozen norm, and a file holds no tensor twice.
+        tensors = {name: value.clone() for name, value in tensors.items()}
+        about = {"seen": str(self.seen)}
+        replace_file(path, lambda fresh: save_file(tensors, fresh, metadata=about))
 
     def _resume(self, path: Path) -> None:
         try:
-            content = torch.load(path, weights_only=True)
-            self.areas, self.steps = content["areas"].numpy(), content["steps"].numpy()
-            self.seen = content["seen"]
-            for index, state in content["kept"].items():
-                member = self._member(index)
-                member.load_state_dict(state)
-                self._kept[index] = member
-        except Exception as error:
+            with safe_open(path, framework="pt") as file:
+                self.seen = int(file.metadata()["seen"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self.areas, self.steps = tensors.pop("areas").numpy(), tensors.pop("steps").numpy()
+        except (SafetensorError, OSError, TypeError, KeyError) as error:
             raise InputError(f"{path}: cannot be read ({error}); remove its folder") from error
+        for place in dict.fromkeys(name.split(":")[0] for name in tensors):
+            index = tuple(map(int, place.split(",")))
+            own = {k.split(":")[1]: v for k, v in tensors.items() if k.startswith(f"{place}:")}
+            member = self._member(index)
+            member.load_state_dict(own)
+            self._kept[index] = member

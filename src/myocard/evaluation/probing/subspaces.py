@@ -19,30 +19,38 @@ class Subspaces(NamedTuple):
     Attributes:
         directions: Zero where a layer has fewer than the most.
         shares: Share of each layer in what all of them explain.
-        order: The layers, from the first that was chosen.
     """
 
     directions: Float[Tensor, "layers width rank"]
     shares: Float[Tensor, " layers"]
-    order: tuple[int, ...]
 
 
-def choose_subspaces(
-    states: Float[Tensor, "records layers width"],
-    targets: Float[Tensor, "records classes"],
-    penalty: float,
-    rank: int,
-) -> Subspaces:
-    """Choose up to ``rank`` directions of every layer, under a ridge penalty.
+class Products(NamedTuple):
+    """Products of all standardised features with each other and with the targets.
 
-    Needs the layers' products with each other, (L·D)² numbers, and not the records again.
+    They take (L·D)² numbers.
     """
-    records, layers, width = states.shape
+
+    of_features: Float[Tensor, "all all"]
+    with_targets: Float[Tensor, "all classes"]
+    scale: Float[Tensor, "layers width"]
+
+
+def products_of(
+    states: Float[Tensor, "records layers width"], targets: Float[Tensor, "records classes"]
+) -> Products:
+    """Multiply the features of all layers, so that the records are not needed again."""
     variance, mean = torch.var_mean(states, dim=0, correction=0)
     scale = (variance + 1e-5).rsqrt()
     features = ((states - mean) * scale).flatten(1).double()
     left = (targets - targets.mean(dim=0)).double()
-    products, crossed = features.T @ features / records, features.T @ left / records
+    return Products(features.T @ features / len(left), features.T @ left / len(left), scale)
+
+
+def choose_subspaces(given: Products, penalty: float, rank: int) -> Subspaces:
+    """Choose up to ``rank`` directions of every layer, under a ridge penalty."""
+    products, crossed, scale = given
+    layers, width = scale.shape
     blocks = [slice(k * width, (k + 1) * width) for k in range(layers)]
     ridge = max(penalty, 1e-6) * torch.eye(width, dtype=torch.float64)
     directions, gains = torch.zeros(layers, width, rank), torch.zeros(layers)
@@ -63,7 +71,7 @@ def choose_subspaces(
         products, crossed = _without(products, crossed, blocks[best], own)
     whole = gains.sum()
     shares = gains / whole if whole > 0 else torch.full_like(gains, 1 / layers)
-    return Subspaces(directions, shares, tuple(order))
+    return Subspaces(directions, shares)
 
 
 def _explained(products: Tensor, crossed: Tensor, block: slice, weights: Tensor) -> float:

@@ -221,7 +221,8 @@ class LayerSubspaces(Concatenation):
     """A few directions of one layer after another (after LOES, arXiv 2605.23033).
 
     ``evaluation/probing/subspaces.py`` chooses them: each layer adds what those before it leave
-    unexplained. ``layer_weights`` are the shares of what they explain together.
+    unexplained. Until then they are drawn at random. ``layer_weights`` are the shares of what they
+    explain together.
     """
 
     RANK = 8
@@ -231,7 +232,7 @@ class LayerSubspaces(Concatenation):
         super().__init__(norm, width, depth)
         self.features = depth * self.RANK
         self.shares = nn.Buffer(torch.full((depth,), 1 / depth))
-        self.directions = nn.Buffer(torch.zeros(depth, width, self.RANK))
+        self.directions = nn.Buffer(torch.randn(depth, width, self.RANK) / width**0.5)
 
     def forward(self, states: States) -> Representation:
         return torch.einsum("nld,ldr->nlr", self.norm(states[:, 1:]), self.directions).flatten(1)

@@ -39,7 +39,8 @@ class Group:
         label: Encoder, training and head, in words.
         runs: By readout; single layers are apart.
         layers: The runs that read a single layer, by layer.
-        best_layer: The one of ``layers`` with the highest macro AUROC on *validation*.
+        best_layer: The one of ``layers`` with the highest macro AUROC on *validation*; none of
+            cross-fitted ones, since a validation fold of some rotation is the test fold of another.
         split: The split that the section is scored on.
     """
 
@@ -96,7 +97,7 @@ class Group:
 
     @property
     def best(self) -> SavedRun | None:
-        """The run with the highest macro AUROC on *validation*, of all its readouts."""
+        """The run with the highest macro AUROC on *validation*, of all that are not pooled."""
         return _best_on_validation(self.every_run)
 
     def auroc(self, run: SavedRun) -> Estimate | None:
@@ -107,8 +108,7 @@ class Group:
     def rows(self) -> list[Row]:
         """The rows of the readouts' table: the best layer stands below the last."""
         named = [(label_of(run), run) for run in self.runs.values()]
-        # Pooled rotations choose a layer each: the validation folds of some are the test of others.
-        if self.best_layer is not None and not self.first.info.rotations:
+        if self.best_layer is not None:
             best = (f"{_BEST_LAYER} ({self.best_layer})", self.layers[self.best_layer])
             named.insert(int("last" in self.runs), best)
         last = self.runs.get("last")
@@ -127,7 +127,8 @@ class Group:
 
 
 def _best_on_validation(runs: Iterable[SavedRun]) -> SavedRun | None:
-    values = ((run.info.validation.auroc.macro.value, run) for run in runs)
+    split = [run for run in runs if not run.info.rotations]
+    values = ((run.info.validation.auroc.macro.value, run) for run in split)
     scored = [(value, run) for value, run in values if value is not None]
     return max(scored, key=lambda pair: pair[0])[1] if scored else None
 
@@ -209,7 +210,7 @@ def sections(runs: Iterable[SavedRun]) -> list[Section]:
 def _section_key(run: SavedRun) -> tuple[str, ...]:
     info = run.info
     stores = (info.hashes.store, info.hashes.trained_on or "")
-    return info.task, info.trained_on or "", info.source, *stores
+    return info.task, info.trained_on or "", info.source, *stores, str(info.rotations or "")
 
 
 def _section(name: str, runs: list[SavedRun]) -> Section:
@@ -223,7 +224,7 @@ def _section(name: str, runs: list[SavedRun]) -> Section:
     first = runs[0].info
     return Section(
         task=first.task,
-        source=first.source,
+        source=f"{first.source}, cross-fitted" if first.rotations else first.source,
         name=name,
         split=split,
         groups=_tell_apart(groups),

@@ -57,7 +57,7 @@ def _calibrated(run: SavedRun, split: SplitName) -> tuple[float, Predictions, Pr
     """Mean temperature, and predictions as trained and at each seed's temperature."""
     validation, before = predictions(run, "validation"), predictions(run, split)
     targets, scores = validation.targets, validation.scores
-    if scores.min() < 0 or scores.max() > 1:
+    if not run.info.has_probabilities or scores.min() < 0 or scores.max() > 1:
         return None
     exclusive = np.allclose(scores.sum(axis=-1), 1, atol=1e-3)  # a softmax; sigmoids do not
     fitted = [measures.fit_temperature(targets, each, exclusive=exclusive) for each in scores]

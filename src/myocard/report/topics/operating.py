@@ -33,6 +33,8 @@ def operating_points(section: Section, group: Group) -> Table:
 
 
 def _points(row: Row, group: Group) -> Iterator[dict[str, object]]:
+    if row.run.info.rotations:
+        return  # No threshold fits all of its probes.
     validation, scored = (predictions(row.run, split) for split in ("validation", group.split))
     positives = scored.targets.sum(axis=0)
     for wanted in SENSITIVITIES:

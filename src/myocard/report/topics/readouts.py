@@ -121,7 +121,7 @@ def _found(info: Run) -> str:
         return "solved" if info.kind == "probe" else ""
     open_ends = sum(not stop.settled for stop in info.stops)
     steps = sorted(stop.step for stop in info.stops)
-    of = f" ({open_ends} of {len(info.stops)} seeds)" if open_ends < len(info.stops) else ""
+    of = f" ({open_ends} of {len(info.stops)})" if open_ends < len(info.stops) else ""
     stopped = (
         f"stopped at {steps[0]}–{steps[-1]}" if steps[0] < steps[-1] else f"stopped at {steps[0]}"
     )

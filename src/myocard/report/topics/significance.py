@@ -14,7 +14,7 @@ from myocard.report.compare.comparisons import Group, Section
 from myocard.report.compare.pairs import Candidate, Pair, paired, predictions
 from myocard.report.table import Table, number, signed
 from myocard.report.words import NOTES
-from myocard.results.run import SplitName
+from myocard.results.run import BEST_LAYER, SplitName
 from myocard.results.saved import SavedRun
 
 
@@ -72,8 +72,9 @@ def _candidates(section: Section, group: Group) -> Iterator[Candidate]:
     if group.pretrained:
         last = group.runs.get("last")
         best = None if group.best_layer is None else group.layers[group.best_layer]
+        chosen = best or group.runs.get(BEST_LAYER)
         yield from _candidates_of_pma(group)
-        yield {"question": "Best layer on validation − last layer"}, best, last
+        yield {"question": "Best layer on validation − last layer"}, chosen, last
         for each in section.groups:
             if each.random and each.may_stand_for(group):
                 question = "Pretrained − random weights, last layer"
