@@ -161,13 +161,16 @@ def by_class(scores: Scores, task: str) -> pd.DataFrame:
         if (where, its_task, share, readout) != ("cross-fitted", task, 1.0, "class-mix"):
             continue
         for rotation, mixture in enumerate(run.info.mixtures):
-            for optimum in mixture.optima:
-                weights = np.array(optimum.weights)
+            step = mixture.path[mixture.chosen]
+            own = {optimum.classes[0]: optimum.weights for optimum in mixture.optima}
+            # Where cross-validation chose equal shares, every class has them.
+            shared = dict.fromkeys(run.info.classes, step.weights)
+            for name, shares in (own or shared).items():
+                weights = np.array(shares)
                 rows.append(
                     {"task": task, "kind": kind_of(encoder), "encoder": encoder}
-                    | {"rotation": rotation, "class": optimum.classes[0]}
+                    | {"rotation": rotation, "class": name, "pull": step.pull}
                     | {"centre": weights @ np.arange(1, len(weights) + 1)}
-                    | {"pull": mixture.path[mixture.chosen].pull}
                     | {f"layer_{k + 1}": weight for k, weight in enumerate(weights)}
                 )
     return pd.DataFrame(rows)

@@ -102,7 +102,7 @@ def test_help_waits_for_no_torch():
         ("prepare folder nowhere --out new", "nowhere: no such folder"),
         ("prepare folder own --out new", "own/labels.csv: no column codes; it has "),
         ("prepare ptbxl-100 own --out new", "own/ptbxl_database.csv: no such file; is own the da"),
-        ("prepare folder own --out new --like nowhere", "nowhere/preprocessing.json: not a readab"),
+        ("prepare folder own --out new --like nowhere", "nowhere: no such folder; "),
         ("prepare folder own --out new --like lost.toml", "own/labels.csv: no column codes"),
         ("prepare folder own --out new --like encoder --lowpass 40", "--like takes filter and le"),
         ("prepare folder own --out new --lowpass 50", "a low-pass at 50 Hz needs more than 100 Hz"),

@@ -92,7 +92,9 @@ def run_benchmark(
     for each in benchmark.baselines:
         folder = layout.runs(each)
         train_baseline(stores[each.store], each.recipe, folder, test=test, progress=progress)
-    return write_report([layout.results, layout.encoders], layout.report)
+    # Encoders that exist elsewhere leave no folder here.
+    made_here = [layout.encoders] if layout.encoders.exists() else []
+    return write_report([layout.results, *made_here], layout.report)
 
 
 def _extract(

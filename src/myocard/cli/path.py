@@ -62,6 +62,10 @@ def prepare(
         chosen = {"preset": preset, "highpass": highpass, "lowpass": lowpass, "leads": names}
         expected = check(InputSettings, chosen, "prepare").preprocessing()
     else:
+        if not like.exists() and like.suffix != ".toml":
+            from myocard.models.checkpoint import found
+
+            like = found(like)
         expected = read_input(like)
     with shown() as progress:
         store = prepare_folder(

@@ -99,7 +99,7 @@ class Checkpoint:
         Raises:
             InputError: When a file is missing, altered, or does not fit the others.
         """
-        folder = _found(folder)
+        folder = found(folder)
         config = CHECKPOINT.read(folder, HASHED)
         expected = read_input(folder)
         corpus = read_parquet(folder / "corpus.parquet", CORPUS_COLUMNS, CHECKPOINT.fix)
@@ -128,8 +128,12 @@ def shipped() -> list[str]:
     return sorted(folder.name for folder in _SHIPPED.iterdir() if folder.is_dir())
 
 
-def _found(folder: Path) -> Path:
-    """A folder that is there, else the one of a shipped encoder."""
+def found(folder: Path) -> Path:
+    """Return a folder that is there, else the one of a shipped encoder of that name.
+
+    Raises:
+        InputError: For a name that is neither.
+    """
     if folder.exists():
         return folder
     if str(folder) in shipped():
