@@ -52,14 +52,24 @@ def loaded(folder: Path) -> Runs:
             continue
         readout = f"layer {info.layer}" if info.layer is not None else info.readout
         found[where, info.task, info.fraction, info.encoder.name, readout] = run
-    return found
+    chosen: dict[tuple[str, str, float, str], SavedRun] = {}
+    for (where, task, share, encoder, readout), run in found.items():
+        if where == "carried" and readout.startswith("layer "):
+            key = where, task, share, encoder
+            if key not in chosen or on_validation(run) > on_validation(chosen[key]):
+                chosen[key] = run
+    return found | {(*key, "best-layer"): run for key, run in chosen.items()}
+
+
+def on_validation(run: SavedRun) -> float:
+    return run.info.validation.auroc.macro.value or 0.0
 
 
 def resamples(run: SavedRun) -> np.ndarray:
     predictions = run.predictions("test")
     patients = predictions.patients
     several = patients if len(set(patients)) < len(patients) else None
-    return macro_resamples(predictions.targets, predictions.scores, groups=several, resamples=2000)
+    return macro_resamples(predictions.targets, predictions.scores, groups=several, resamples=1000)
 
 
 class Scores:
@@ -90,8 +100,9 @@ def compared(scores: Scores, where: str, task: str, share: float) -> pd.DataFram
     rows = []
     for kind in KINDS:
         for one, other in COMPARED:
-            encoders = scores.encoders(where, task, share, kind, one)
-            if not encoders or encoders != scores.encoders(where, task, share, kind, other):
+            both = (scores.encoders(where, task, share, kind, each) for each in (one, other))
+            encoders = sorted(set.intersection(*map(set, both)))
+            if not encoders:
                 continue
             first, alone = scores.mean(where, task, share, encoders, one)
             second, against = scores.mean(where, task, share, encoders, other)
@@ -122,9 +133,10 @@ def objectives(scores: Scores, where: str, task: str, share: float) -> pd.DataFr
     """IPASTMEM and random weights against plain pretraining, readout by readout."""
     rows = []
     for readout in ("last", "best-layer", "ppa", "scalar-mix", "class-mix", "concat"):
-        plain = scores.encoders(where, task, share, "plain", readout)
+        by_kind = {k: scores.encoders(where, task, share, k, readout) for k in KINDS}
+        plain = by_kind["plain"]
         for kind in ("ipastmem", "random"):
-            encoders = scores.encoders(where, task, share, kind, readout)
+            encoders = by_kind[kind]
             if not encoders or not plain:
                 continue
             first, alone = scores.mean(where, task, share, encoders, readout)
