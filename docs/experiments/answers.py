@@ -20,6 +20,8 @@ from myocard.results.saved import SavedRun, load_runs
 
 POWER = 2.8
 """Standard errors that a true difference needs to be seen at 5 % with a power of 80 %."""
+ROTATIONS = 3
+"""Rotations in which a class has to be frequent enough, to be ordered among others."""
 TASKS = {"ptbxl-superdiagnostic": "superclasses", "snomed-26": "SNOMED classes"}
 KINDS = {"plain": BLUE, "ipastmem": VERMILION, "random": GREY}
 COMPARED = [
@@ -192,7 +194,9 @@ def orders(classes: pd.DataFrame) -> pd.DataFrame:
     """Rank correlation of the classes' centres between encoders."""
     if classes.empty:
         return pd.DataFrame()
-    centres = classes.groupby(["encoder", "class"])["centre"].mean().unstack("encoder").dropna()
+    grouped = classes.groupby(["encoder", "class"])["centre"]
+    often = grouped.mean()[grouped.size() >= ROTATIONS]
+    centres = often.unstack("encoder").dropna()
     rows = []
     for k, one in enumerate(centres):
         for other in list(centres)[k + 1 :]:
@@ -247,9 +251,10 @@ def draw_differences(table: pd.DataFrame, out: Path, name: str, title: str) -> N
 
 def draw_classes(table: pd.DataFrame, out: Path, task: str) -> None:
     order = table.groupby("class")["centre"].mean().sort_values().index
+    kinds = {kind: colour for kind, colour in KINDS.items() if kind in set(table["kind"])}
     with canvas_of(5.4, 0.24 * len(order) + 0.9) as canvas:
         axes = canvas.subplots()
-        for shift, (kind, colour) in enumerate(KINDS.items()):
+        for shift, (kind, colour) in enumerate(kinds.items()):
             rows = table[table["kind"] == kind]
             for place, name in enumerate(order):
                 centres = rows.loc[rows["class"] == name, "centre"]
@@ -262,7 +267,7 @@ def draw_classes(table: pd.DataFrame, out: Path, task: str) -> None:
         axes.set_yticks(range(len(order)), order)
         axes.invert_yaxis()
         axes.set_xlabel("Layer that the class is read from (centre of its weights)")
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(kinds))
         axes.grid(axis="x")
     (out / f"classes-{task}.svg").write_text(to_svg(canvas, f"classes-{task}", "Layers by class"))
 

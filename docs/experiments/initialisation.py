@@ -22,7 +22,7 @@ from myocard.pretraining.pretrain import pretrain
 from myocard.recipe import CorpusPart, ProbeRecipe, Split
 from myocard.results.run import Run
 
-TRIALS = [("published", 24), ("aligned", 8), ("aligned", 24)]
+TRIALS = [("published", 24), ("aligned", 8)]
 STEPS = (100, 200, 300, 400)
 
 
