@@ -1,4 +1,4 @@
-"""Recipes that are shipped or documented: valid, of registered names, and found by their own."""
+"""Recipes that are shipped: valid, of registered names, and found by their own."""
 
 import tomllib
 from pathlib import Path
@@ -23,14 +23,9 @@ from myocard.recipe import (
 from myocard.tasks.task import TASKS
 
 SHIPPED = Path(myocard.__file__).parent / "recipe" / "shipped"
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "experiments" / "recipes"
 RECIPES = sorted(SHIPPED.rglob("*.toml"))
-EXPERIMENTS = sorted(DOCUMENTED.glob("*.toml"))
 KINDS = {"pretrain": PretrainRecipe, "probe": ProbeRecipe, "finetune": FinetuneRecipe}
 every_recipe = pytest.mark.parametrize(
-    "path", [*RECIPES, *EXPERIMENTS], ids=lambda path: f"{path.parent.name}/{path.stem}"
-)
-shipped_recipe = pytest.mark.parametrize(
     "path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}"
 )
 
@@ -40,15 +35,12 @@ def read(path: Path | str, kind: str) -> Settings:
 
 
 def kind_of(path: Path) -> str:
-    """The program that a recipe is for; experiments tell by the first word of their names."""
-    if path in RECIPES:
-        return path.parent.name
-    return {"local": "pretrain", "baseline": "baseline"}.get(path.stem.split("-")[0], "probe")
+    """The program that a recipe is for."""
+    return path.parent.name
 
 
 def test_there_is_a_recipe_for_every_program():
     assert {path.parent.name for path in RECIPES} == {*KINDS, "baseline"}
-    assert {kind_of(path) for path in EXPERIMENTS} == {"pretrain", "probe", "baseline"}
 
 
 @every_recipe
@@ -59,7 +51,7 @@ def test_it_is_valid_and_written_out_unchanged(path):
     assert recipe.model_dump(mode="json", include=set(written)).keys() == written.keys()
 
 
-@shipped_recipe
+@every_recipe
 def test_it_is_found_by_its_name(path):
     assert read(path.stem, kind_of(path)) == read(path, kind_of(path))
 

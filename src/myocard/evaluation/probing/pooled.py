@@ -7,6 +7,7 @@ sum.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from typing import cast
@@ -31,6 +32,9 @@ from myocard.results.run import Choice, Stop
 from myocard.results.scoring import macro_auroc
 from myocard.training.loop import seeded
 
+SMALL = 2_000_000
+"""Numbers in the training records' features up to which one thread is faster than several."""
+
 Candidates = list[list[Classifier]]
 """The classifiers of one probe, by seed and penalty."""
 
@@ -38,7 +42,19 @@ Candidates = list[list[Classifier]]
 def train(job: Job, probes: Sequence[Probe]) -> list[Trained]:
     """Train probes of one head as one, and score the splits."""
     readouts = [[_drawn(job, probe, seed) for probe in probes] for seed in job.recipe.seeds]
-    return train_readouts(job, probes[0].head, readouts)
+    with _threads_for(len(job.cohort.rows["train"]) * job.width):
+        return train_readouts(job, probes[0].head, readouts)
+
+
+@contextmanager
+def _threads_for(numbers: int) -> Iterator[None]:
+    """Keep small problems on one thread: handing them out takes ten times as long as they do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if numbers < SMALL else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def train_readouts(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -> list[Trained]:
