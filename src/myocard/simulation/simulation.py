@@ -34,6 +34,7 @@ class Simulated:
         heart_rate: Beats per minute, from the mean time between beats.
         atrial_rate: Atrial beats per minute; flutter waves in flutter.
         beats: Times of the QRS complexes (s).
+        pr: Time from the onset of P to that of QRS (s); None where no P waves lead the beats.
         qrs: Width of the QRS complex (s), premature ventricular beats aside.
         qt: QT interval (s).
         qrs_axis: Axis of the QRS complex in the frontal plane (degrees; 0 left, 90 to the feet).
@@ -50,6 +51,7 @@ class Simulated:
     heart_rate: float
     atrial_rate: float
     beats: tuple[float, ...]
+    pr: float | None
     qrs: float
     qt: float
     qrs_axis: float
@@ -100,6 +102,7 @@ def simulate(
         heart_rate=60 / pulse.cycle(seconds),
         atrial_rate=60 * pulse.atrial_rate,
         beats=tuple(map(float, pulse.within(seconds))),
+        pr=shape.pr if drawn.rhythm in SINUS else None,
         qrs=shape.offset - shape.onset,
         qt=qt,
         qrs_axis=_axis(shape.qrs.vector.sum(axis=0)),
