@@ -345,3 +345,24 @@ def test_a_folder_of_something_else_an_unfit_store_or_an_unknown_name_is_refused
         with pytest.raises(InputError, match=message):
             finetune(recipe(**wrong), clean, store, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lower_layers_learn_at_lower_rates(clean, store, tmp_path):
+    """With a decay of a tenth, AdamW's first step moves every layer a tenth of the next one."""
+    one = recipe(
+        layer_decay=0.1,
+        readout="last",
+        how={"epochs": 0.01, "base_learning_rate": 1.0, "weight_decay": 0.0},
+    )
+    finetune(one, clean, store, tmp_path / "tuned")
+    tuned = load_encoder(tmp_path / "tuned" / "model").network.state_dict()
+    moved = {
+        name: (tuned[name] - before).abs().max().item()
+        for name, before in clean.network.state_dict().items()
+    }
+    rate = one.optimisation.learning_rate
+    for block in range(3):
+        name = f"blocks.{block}.mlp.0.weight"
+        assert moved[name] == pytest.approx(rate * 0.1 ** (3 - block), rel=0.01)
+    assert moved["norm.weight"] == pytest.approx(rate, rel=0.01)
+    assert moved["patch_embedding.linear.weight"] == pytest.approx(rate * 0.1**4, rel=0.01)

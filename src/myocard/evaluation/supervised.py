@@ -39,6 +39,25 @@ class SignalClassifier(nn.Module):
     def forward(self, signals: Signals) -> Float[Tensor, "batch classes"]:
         return self.classifier(pooled_states(self.encoders[0], signals))
 
+    def rate_shares(self, signals: Signals, decay: float) -> dict[str, float]:
+        """Share of the learning rate of each of the encoder's parameters: ``decay`` a layer.
+
+        A parameter belongs to the first hidden state that depends on it; the last state's have
+        ``decay``, the embedding's ``decay`` to the power of the number of layers.
+        """
+        encoder, shares = self.encoders[0], dict[str, float]()
+        with torch.enable_grad():
+            for layer, tokens in enumerate(encoder.hidden_states(signals)):
+                left = {n: p for n, p in self.network.named_parameters() if n not in shares}
+                found = torch.autograd.grad(
+                    tokens.sum(), list(left.values()), retain_graph=True, allow_unused=True
+                )
+                reached = [
+                    name for name, slope in zip(left, found, strict=True) if slope is not None
+                ]
+                shares |= dict.fromkeys(reached, decay ** (len(encoder.layers) - layer))
+        return {f"network.{name}": share for name, share in shares.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class Supervision:
@@ -96,9 +115,14 @@ class Supervision:
             signals, wanted = batch
             return classification_loss(module(signals), wanted, exclusive=cohort.exclusive).mean()
 
+        shares = None
+        if isinstance(model, SignalClassifier) and isinstance(self.recipe, FinetuneRecipe):
+            shares = model.rate_shares(labelled.windows[[(0, None)]], self.recipe.layer_decay)
+
         fit(
             model,
             loss=loss,
+            shares=shares,
             batches=lambda numbers: shuffled(labelled, order, numbers, settings.workers),
             # Fewer labels, not less training: the steps are those of all training records.
             steps_per_epoch=steps_per_epoch(len(cohort.rows["train"]), settings),

@@ -141,6 +141,12 @@ class FinetuneRecipe(Evaluation):
     head: str = "mlp"
     seeds: Seeds = (0,)
     fraction: ClassVar[float] = 1.0
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="factor of the learning rate from a layer to the one below",
+    )
     crops: int = Field(default=1, gt=0)
     optimisation: Optimisation = Optimisation(
         epochs=100, warmup_epochs=5, batch=16, base_learning_rate=1e-3, weight_decay=0.05

@@ -7,7 +7,7 @@ among processes learns what a single process would.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import takewhile
@@ -72,12 +72,24 @@ def steps_per_epoch(records: int, settings: Optimisation) -> int:
     return max(1, records // min(settings.batch, records) // settings.accumulate)
 
 
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Groups of parameters: matrices decay; biases, norms and single vectors do not."""
-    trained = [p for p in model.parameters() if p.requires_grad]
+def decay_groups(
+    model: nn.Module, weight_decay: float, shares: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
+    """Groups of parameters: matrices decay; biases, norms and single vectors do not.
+
+    Args:
+        model: Its parameters with ``requires_grad`` are grouped.
+        weight_decay: Decay of the matrices.
+        shares: Share of the learning rate by name of a parameter, 1 by default.
+    """
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            key = parameter.ndim > 1, (shares or {}).get(name, 1.0)
+            groups.setdefault(key, []).append(parameter)
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": own, "weight_decay": weight_decay if decays else 0.0, "share": share}
+        for (decays, share), own in groups.items()
     ]
 
 
@@ -88,6 +100,7 @@ def fit(
     batches: Batches,
     steps_per_epoch: int,
     settings: Optimisation,
+    shares: Mapping[str, float] | None = None,
     folder: Path | None = None,
     report: Callable[[Step], None] = lambda done: None,
     is_enough: Callable[[int], bool] = lambda step: False,
@@ -101,6 +114,7 @@ def fit(
         batches: ``batches(numbers)`` yields the batches of these numbers, one a forward pass.
         steps_per_epoch: Steps that see every record once.
         settings: Settings of the optimisation.
+        shares: Share of the learning rate by name of a parameter, 1 by default.
         folder: Folder of ``training.safetensors`` and ``log.jsonl``, which the caller occupies and
             keeps for one job alone. A run found there is taken up again.
         report: Called after every step.
@@ -128,7 +142,7 @@ def fit(
     # Sharding changes a module for good, and what is made of the model afterwards wants it whole.
     trained = deepcopy(model) if sharded else model
     wrapped = fabric.setup_module(trained)
-    groups = decay_groups(trained, settings.weight_decay)
+    groups = decay_groups(trained, settings.weight_decay, shares)
     adam = torch.optim.AdamW(groups, betas=settings.betas, fused=True)
     optimiser = cast(torch.optim.Optimizer, fabric.setup_optimizers(adam))
     load_moments(optimiser, moments)
@@ -144,7 +158,7 @@ def fit(
         began = time.perf_counter()
         rate = learning_rate(settings, step, steps, steps_per_epoch)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         total = torch.zeros((), device=fabric.device)
         for part in range(passes):
             number, batch = next(numbered)
