@@ -23,6 +23,7 @@ POWER = 2.8
 ROTATIONS = 3
 """Rotations in which a class has to be frequent enough, to be ordered among others."""
 TASKS = {"ptbxl-superdiagnostic": "superclasses", "snomed-26": "SNOMED classes"}
+OTHER = "cross-fitted, folds 1-5"
 KINDS = {"plain": BLUE, "ipastmem": VERMILION, "random": GREY}
 COMPARED = [
     ("best-layer", "last"),
@@ -50,6 +51,8 @@ def loaded(folder: Path) -> Runs:
     for run in load_runs(folder / "results"):
         info = run.info
         where = "cross-fitted" if info.rotations else "carried" if info.trained_on else ""
+        if where == "cross-fitted" and info.encoder.name.endswith("-b"):
+            where = OTHER
         if not where or info.test is None:
             continue
         readout = f"layer {info.layer}" if info.layer is not None else info.readout
@@ -208,6 +211,21 @@ def orders(classes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def of_both_halves(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean difference over both halves of the folds, which share no patient."""
+    rows = []
+    for names, pair in table.groupby(["task", "labels", "encoder", "readout", "against"]):
+        halves = pair.set_index("where").reindex(["cross-fitted", OTHER])
+        if halves["difference"].notna().all():
+            mean = halves["difference"].mean()
+            error = np.sqrt(np.square(halves["detectable"] / POWER).sum()) / 2
+            rows.append(
+                [*names, *halves["difference"], mean, mean - 1.96 * error, mean + 1.96 * error]
+            )
+    columns = ["task", "labels", "encoder", "readout", "against", "folds_6_10", "folds_1_5"]
+    return pd.DataFrame(rows, columns=[*columns, "difference", "low", "high"])
+
+
 def draw_curves(table: pd.DataFrame, out: Path) -> None:
     tasks = [task for task in TASKS if task in set(table["task"])]
     with canvas_of(3.4 * len(tasks), 2.8) as canvas:
@@ -284,6 +302,8 @@ def main() -> None:
         "classes": pd.concat([by_class(scores, task) for task in TASKS]),
         "orders": pd.concat([orders(by_class(scores, task)) for task in TASKS]),
     }
+    compared_all = pd.concat([tables["readouts"], tables["objectives"]])
+    tables["halves"] = of_both_halves(compared_all.query("where != 'carried'"))
     for name, table in tables.items():
         table.round(4).to_csv(out / f"{name}.csv", index=False)
         print(f"{name}: {len(table)} rows")

@@ -113,7 +113,8 @@ def table_of(out: Path) -> pd.DataFrame:
         gain = difference(mean, reference)
         lines.append({
             "model": row, "seeds": len(values), "auroc": mean[0], "low": low, "high": high,
-            "spread": float(np.std([each[0] for each in values])), "less_last_probe": gain.difference,
+            "spread": float(np.std([each[0] for each in values])),
+            "less_last_probe": gain.difference,
             "gain_low": gain.low, "gain_high": gain.high, "seconds": np.mean(seconds[row]),
         })  # fmt: skip
     return pd.DataFrame(lines).round(4).sort_values("auroc", ascending=False)
