@@ -46,9 +46,9 @@ TITLES = {
     "axis": "QRS axis",
     "st": "ST level, V2",
     "r": "R amplitude, V5",
-    "identity": "Patient identity",
-    "left": "Diagnosis, all of these erased",
     "diagnosis": "Diagnosis",
+    "left": "Diagnosis, these erased",
+    "identity": "Patient identity",
 }
 ANGLES = {"axis": ("axis_sin", "axis_cos")}
 
@@ -228,32 +228,31 @@ def of_patients(features: Features, encoder: str) -> list[dict[str, object]]:
 
 
 def drawn(table: pd.DataFrame, out: Path) -> None:
-    """One panel for each quantity, a line for each encoder, on simulated and on real records."""
-    rows = [("sim", list(TITLES)[:7]), ("ptbxl", list(TITLES)[:7])]
-    rows.append(("ptbxl", ["diagnosis", "left", "identity"]))
+    """One panel for each quantity, a line for the mean of each family, on both kinds of records."""
+    quantities = list(TITLES)[:7]
+    rows = [("sim", quantities), ("ptbxl", quantities), ("ptbxl", list(TITLES)[7:])]
+    family = table["encoder"].str.split("-").str[0]
+    means = table.assign(family=family).groupby(["family", "where", "what", "layer"])
+    means = means.mean(numeric_only=True).reset_index()
     with canvas_of(11.5, 5.6) as canvas:
         panels = canvas.subplots(3, 7, sharex=True)
         for line_of_panels, (where, names) in zip(panels, rows, strict=True):
             for axes, what in zip(line_of_panels, names, strict=False):
-                shown = table[(table["where"] == where) & (table["what"] == what)]
-                for encoder, values in shown.groupby("encoder"):
-                    colour = FAMILIES[encoder.split("-")[0]]
-                    axes.fill_between(
-                        values["layer"], values["low"], values["high"], color=colour, alpha=0.15
-                    )
-                    axes.plot(
-                        values["layer"], values["value"], color=colour, lw=1.2,
-                        label=encoder.split("-")[0],
-                    )  # fmt: skip
+                for name, colour in FAMILIES.items():
+                    chosen = (means[["family", "where", "what"]] == [name, where, what]).all(axis=1)
+                    shown = means[chosen]
+                    ends = shown["low"], shown["high"]
+                    axes.fill_between(shown["layer"], *ends, color=colour, alpha=0.15, lw=0)
+                    axes.plot(shown["layer"], shown["value"], color=colour, lw=1.3, label=name)
                 axes.set_title(TITLES[what], fontsize=8)
                 axes.grid(axis="y")
             for axes in line_of_panels[len(names) :]:
-                axes.set_visible(False)
+                axes.set_axis_off()
         panels[0, 0].set_ylabel("R², simulated")
         panels[1, 0].set_ylabel("R², PTB-XL")
         panels[2, 0].set_ylabel("AUROC, PTB-XL")
         panels[2, 1].set_xlabel("Layer (0: embedding)")
-        panels[0, 0].legend(fontsize=7)
+        panels[2, 3].legend(*panels[0, 0].get_legend_handles_labels(), loc="center")
     out.write_text(to_svg(canvas, "knowledge", "What every layer knows"))
 
 
