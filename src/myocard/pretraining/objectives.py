@@ -29,12 +29,14 @@ class Objective:
         build: Wraps an encoder.
         masked: True if a decoder completes what is hidden.
         hides_alike: True if as much of every lead is hidden, as ``decoder = "hidden"`` needs.
+        aligns: True if it was found to learn from an aligned start, as masked ones do.
         leads: Leads that it needs.
     """
 
     build: Callable[[Encoder, PretrainRecipe], Model]
     masked: bool = False
     hides_alike: bool = False
+    aligns: bool = False
     leads: int = 1
 
 
@@ -56,8 +58,8 @@ def check_recipe(recipe: PretrainRecipe) -> None:
         f'decoder = "hidden" is for objectives that hide as much of every lead, not {name}': (
             recipe.decoder != "full" and not objective.hides_alike
         ),
-        f'initialisation = "aligned" is for masked autoencoders, not {name}': (
-            recipe.initialisation == "aligned" and not objective.masked
+        f'initialisation = "aligned" is for masked autoencoders and jepa, not {name}': (
+            recipe.initialisation == "aligned" and not (objective.masked or objective.aligns)
         ),
         f"objective {name} needs {objective.leads} leads or more": objective.leads
         > len(recipe.input.preprocessing().leads),
@@ -126,5 +128,5 @@ OBJECTIVES: dict[str, Objective] = {
     "cmsc": _contrastive(two_times, both_ways),
     "cmlc": _contrastive(two_lead_sets, both_ways, leads=2),
     "cpc": Objective(lambda encoder, recipe: CPC(encoder)),
-    "jepa": Objective(_jepa),
+    "jepa": Objective(_jepa, aligns=True),
 }

@@ -24,6 +24,8 @@ from myocard.models.checkpoint import Checkpoint
 from myocard.nn.analysis.representation import effective_rank
 from myocard.nn.encoder import Encoder, EncoderShape, align
 from myocard.nn.objectives.masked import MaskedAutoencoder
+from myocard.nn.objectives.momentum import follow
+from myocard.nn.objectives.predictive import JEPA
 from myocard.nn.patches import patchify, unpatchify
 from myocard.pretraining.objectives import OBJECTIVES, Model, check_recipe
 from myocard.recipe import CorpusPart, PretrainRecipe, without_pace
@@ -140,7 +142,11 @@ def build(recipe: PretrainRecipe) -> Model:
             recipe.size, samples=expected.samples, patch=recipe.input.patch
         )
         model = OBJECTIVES[recipe.objective].build(Encoder(shape), recipe)
-        return model.apply(align) if recipe.initialisation == "aligned" else model
+        if recipe.initialisation == "aligned":
+            model.apply(align)
+            if isinstance(model, JEPA):
+                follow(model.target_encoder, model.encoder, 0.0)
+        return model
 
 
 def _train(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, layer_norm, smooth_l1_loss
+from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from myocard.leads import LEADS
 from myocard.nn.encoder import Encoder, patch_tokens
@@ -16,6 +16,7 @@ from myocard.nn.objectives.momentum import follow, slow_copy
 from myocard.nn.objectives.views import View
 from myocard.nn.shapes import LeadTokens, Loss, Signals
 
+EPSILON = 1e-4
 Stretches = Float[Tensor, "batch stretches width"]
 
 
@@ -23,7 +24,9 @@ class JEPA(nn.Module):
     """Predict the latents of hidden patches (ECG-JEPA, arXiv 2410.08559; I-JEPA, 2301.08243).
 
     The mask hides the same times in all leads. The target is the last layer of a slow copy of the
-    encoder that sees all patches, each token scaled to mean 0 and variance 1.
+    encoder that sees all patches, each number standardised over the records of the batch. What all
+    records share, as lead and position, is then no part of the target: with tokens scaled one by
+    one, as in the papers, it is nearly all of it, and states that say nothing else predict it.
 
     Args:
         encoder: Any ``Encoder``.
@@ -55,9 +58,11 @@ class JEPA(nn.Module):
 
 @torch.no_grad()
 def latents(encoder: Encoder, signals: Signals, leads: Sequence[str]) -> LeadTokens:
-    """Return the last layer's patch tokens, each scaled to mean 0 and variance 1."""
+    """Return the last layer's patch tokens, standardised over records at each lead and time."""
     last = last_layer(encoder.layers(encoder.tokens(signals, leads)), encoder.norm)
-    return layer_norm(patch_tokens(last, len(leads)).float(), last.shape[-1:])
+    tokens = patch_tokens(last, len(leads)).float()
+    centred = tokens - tokens.mean(dim=0)
+    return centred / (centred.square().mean(dim=0).sqrt() + EPSILON)
 
 
 class CPC(nn.Module):
