@@ -11,7 +11,7 @@ from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.objectives.masked import MIXTURES
 from myocard.nn.sizes import SIZES
 from myocard.pretraining.objectives import OBJECTIVES, check_recipe
-from myocard.pretraining.pretrain import pretrain
+from myocard.pretraining.pretrain import build, pretrain
 from myocard.recipe import CorpusPart, PretrainRecipe
 
 MASKED = ("mae", "mtae", "mlae", "mae-rlm", "mtae-rlm")
@@ -34,6 +34,8 @@ def settings(name: str) -> list[dict[str, Any]]:
     if name in MASKED:
         found += [{"mixture": "mean"}, {"mixture": "mean", "mixture_layers": 8}]
         found += [{"optimisation": accumulating(2)}]
+    if name in (*MASKED, "jepa"):
+        found += [{"initialisation": "aligned"}]
     if name in ("mae", "mtae"):
         found += [{"decoder": "hidden"}]
     if name not in ("mlae", "cmlc"):
@@ -119,3 +121,15 @@ def test_what_does_not_go_together_is_refused_before_anything_is_written(store, 
     with pytest.raises(InputError, match="'simclr' has no decoder"):
         pretrain(wrong, {"sim": store}, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_aligned_start_is_the_slow_copys_too():
+    model = build(recipe(objective="jepa", initialisation="aligned"))
+    for name, value in model.encoder.state_dict().items():
+        assert torch.equal(model.target_encoder.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("name", sorted(set(OTHERS) - {"jepa"}))
+def test_an_aligned_start_is_for_what_was_found_to_learn_from_it(name):
+    with pytest.raises(InputError, match="aligned"):
+        check_recipe(recipe(objective=name, initialisation="aligned"))
