@@ -1,4 +1,4 @@
-"""Preprocessing: resampled, filtered, cropped, standardised, always in that order.
+"""Preprocessing: resampled, filtered, cropped, standardised, in that order or in stated steps.
 
 Filtering before cropping keeps the filter's edge transients out of the window.
 """
@@ -14,6 +14,7 @@ from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
+from myocard.data.steps import Step, needs_voltage
 from myocard.errors import InputError
 from myocard.leads import LEADS
 
@@ -82,6 +83,8 @@ class Preprocessing:
         band: Applied to the whole record, after resampling and before cropping.
         standardise: z-score over the whole window, all leads jointly (``"record"``), or lead by
             lead (``"lead"``).
+        steps: Where given, all that is done to the whole record at its own rate, in this order;
+            ``band`` and ``standardise`` then say nothing.
     """
 
     rate: int
@@ -89,9 +92,51 @@ class Preprocessing:
     leads: tuple[str, ...] = LEADS
     band: Band = Band()
     standardise: Literal["record", "lead"] = "lead"
+    steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
         self.band.check(self.rate)
+
+    @property
+    def needs_voltage(self) -> bool:
+        """True if the unit of a signal matters."""
+        return bool(self.steps) and needs_voltage(self.steps)
+
+    def __call__(self, signal: Signal, rate: float) -> Signal:
+        """Make the input ``(leads, samples)`` from a record's ``leads`` at ``rate`` Hz, in mV.
+
+        Raises:
+            InputError: When the record is too short, or its values are too large for a filter.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self._stepped(signal, rate) if self.steps else self._conformed(signal, rate)
+        if not np.isfinite(found).all():
+            raise InputError("values too large to be filtered; look at their unit")
+        return found
+
+    def _conformed(self, signal: Signal, rate: float) -> Signal:
+        length = resampled_length(signal.shape[-1], rate, self.rate)
+        if length < self.samples:
+            raise too_short(signal.shape[-1] / rate, self.samples / self.rate)
+        conformed = conform(signal, rate, self.rate, self.band)
+        return standardise(crop(conformed, self.samples), self.standardise)
+
+    def _stepped(self, signal: Signal, rate: float) -> Signal:
+        seconds = signal.shape[-1] / rate
+        values = signal.astype(np.float64)
+        for step in self.steps:
+            values, rate = step(values, rate)
+        if values.shape[-1] != self.samples:
+            raise too_short(seconds, self.samples / self.rate)
+        return values.astype(np.float32)
+
+
+def too_short(seconds: float, wanted: float) -> InputError:
+    """Return the error for a record that is shorter than an encoder's window."""
+    return InputError(
+        f"a record of {seconds:g} s is shorter than the encoder's window of {wanted:g} s; give a "
+        "longer one"
+    )
 
 
 def conform(signal: Signal, rate: float, to: int, band: Band) -> Signal:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from myocard.data.signal import Preprocessing, conform, crop, resampled_length, standardise
+from myocard.data.signal import Preprocessing
 from myocard.encoders.protocol import ECGEncoder, pooled_states
 from myocard.errors import InputError
 from myocard.leads import parse_leads
@@ -192,12 +192,6 @@ def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
             "them that the model reads with `only`"
         )
     record = record.select(expected.leads)
-    length = resampled_length(record.signal.shape[1], record.rate, expected.rate)
-    if length < expected.samples:
-        raise InputError(
-            f"a record of {record.seconds:g} s is shorter than the encoder's window of "
-            f"{expected.samples / expected.rate:g} s; give a longer one"
-        )
     if record.not_finite:
         raise InputError(
             f"lead {', '.join(record.not_finite)} holds values that are not finite; fix it, or "
@@ -206,11 +200,9 @@ def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
     if record.flat:
         named = ", ".join(record.flat)
         raise InputError(f"lead {named} is constant; name the other leads with `only`")
-    with np.errstate(over="ignore", invalid="ignore"):
-        signal = conform(record.signal, record.rate, expected.rate, expected.band)
-    if not np.isfinite(signal).all():
-        raise InputError("values too large to be filtered; look at their unit")
-    return standardise(crop(signal, expected.samples), expected.standardise)
+    if expected.needs_voltage and record.unit == "NU":
+        raise InputError("the record has no voltage, which the encoder reads; give it in mV")
+    return expected(record.signal, record.rate)
 
 
 def from_pretrained(folder: Path | str = NANO, probe: Path | str | None = None) -> Model:

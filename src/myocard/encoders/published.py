@@ -1,0 +1,258 @@
+"""Published encoders behind the encoder protocol: what their files in this folder share.
+
+A file of this folder describes one family of models: its network, the names in its checkpoints, the
+input it states, its licence and what it was pretrained on. ``registry.py`` lists the families.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from myocard.data.leaks import PretrainedOn, trained_on_nothing
+from myocard.data.signal import Preprocessing
+from myocard.encoders.protocol import Layer, weights_hash
+from myocard.errors import InputError
+from myocard.nn.shapes import LeadTokens, Representation, Signals, Tokens
+from myocard.results.run import EncoderInfo
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Card:
+    """All that is said of a published model beside its network.
+
+    Attributes:
+        name: Its name here: ``ecg-fm``.
+        title: Its authors' name for it.
+        paper: Paper and year, as to be cited.
+        code_licence: Licence of its code.
+        weights_licence: Licence of its weights, or that none is stated.
+        commercial: True if both allow commercial use, None where it is not stated.
+        where: Place of its weights.
+        pretrained_on: Names of data sets, as sources here are named where they are one; None where
+            they are not known.
+        layers: Sentence on what its first and last hidden states are.
+    """
+
+    name: str
+    title: str
+    paper: str
+    code_licence: str
+    weights_licence: str
+    commercial: bool | None
+    where: str
+    pretrained_on: tuple[str, ...] | None
+    layers: str
+
+
+class LayeredNetwork(nn.Module):
+    """A network that yields every hidden state; the base of those in this folder."""
+
+    def states(self, signals: Signals) -> Iterator[Tokens]:
+        """Every hidden state with all its tokens, as its makers have it; the embedding first."""
+        raise NotImplementedError
+
+    def signal_tokens(self, tokens: Tokens) -> Tokens:
+        """Keep the tokens that stand for a part of the signal."""
+        return tokens
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A published checkpoint that was read.
+
+    Attributes:
+        card: The model's card.
+        network: The network, with the checkpoint's weights.
+        layers: Name and width of each hidden state.
+        input: The signals that it expects.
+        build: Makes the same network with random weights.
+        norm: Name of the module in ``network`` that norms its last state; None where it has none.
+        head: Module from a record's pooled last state, normed, to its makers' outputs.
+        left_out: Names of tensors that are in the checkpoint and not in the network, each with the
+            reason.
+        of_leads: Makes the network that reads some of its leads, by their places in
+            ``input.leads``; None where it needs all.
+        leadwise: True if tokens are ordered lead by lead, the same number for each.
+    """
+
+    card: Card
+    network: LayeredNetwork
+    layers: tuple[Layer, ...]
+    input: Preprocessing
+    build: Callable[[], LayeredNetwork]
+    norm: str | None = None
+    head: nn.Module | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    of_leads: Callable[[LayeredNetwork, Sequence[int]], LayeredNetwork] | None = None
+    leadwise: bool = False
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of published models that one file of this folder opens.
+
+    Attributes:
+        cards: Cards of its members.
+        recognises: Tells the content of its checkpoints from others', by names of tensors.
+        open: Reads a checkpoint's content: nested dictionaries of tensors and plain values. The
+            path is for messages.
+    """
+
+    cards: tuple[Card, ...]
+    recognises: Callable[[Mapping[str, Any]], bool]
+    open: Callable[[Mapping[str, Any], Path], Opened]
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedEncoder:
+    """A published encoder; see ``ECGEncoder`` for what its members promise.
+
+    Attributes:
+        name: Its name in tables.
+        opened: What its family read from the checkpoint.
+        random: Seed of its weights, where they are random.
+    """
+
+    name: str
+    opened: Opened
+    random: int | None = None
+
+    @property
+    def network(self) -> LayeredNetwork:
+        return self.opened.network
+
+    @property
+    def input(self) -> Preprocessing:
+        return self.opened.input
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return self.opened.layers
+
+    @property
+    def norm(self) -> nn.Module:
+        norm = self.opened.norm
+        return nn.Identity() if norm is None else self.network.get_submodule(norm)
+
+    @property
+    def pretrained_on(self) -> PretrainedOn:
+        if self.random is not None:
+            return trained_on_nothing()
+        return PretrainedOn(None, self.opened.card.pretrained_on)
+
+    @cached_property
+    def info(self) -> EncoderInfo:
+        widths = {layer.width for layer in self.layers}
+        return EncoderInfo(
+            name=self.name,
+            hash=weights_hash(self.network, self.input, f"{self.opened.card.name} {self.layers}"),
+            random=self.random is not None,
+            layers=len(self.layers),
+            width=widths.pop() if len(widths) == 1 else None,
+            preset=self.opened.card.name,
+            leak_check=self.pretrained_on.leak_check,
+        )
+
+    def hidden_states(self, signals: Signals) -> Iterator[Tokens]:
+        for tokens in self.network.states(signals):
+            yield self.network.signal_tokens(tokens)
+
+    def pool(self, tokens: Tokens) -> Representation:
+        return tokens.mean(dim=1)
+
+    def with_leads(self, leads: Sequence[str]) -> "PublishedEncoder":
+        stated, opened = self.input.leads, self.opened
+        places = [place for place, lead in enumerate(stated) if lead in leads]
+        if len(places) == len(stated):
+            return self
+        if opened.of_leads is None or not places:
+            raise InputError(
+                f"{self.name} needs all of its leads ({', '.join(stated)}); "
+                f"{', '.join(leads)} are too few"
+            )
+        kept = replace(self.input, leads=tuple(stated[place] for place in places))
+        network = opened.of_leads(self.network, places)
+        return replace(self, opened=replace(opened, network=network, input=kept))
+
+    def randomised(self, seed: int) -> "PublishedEncoder":
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = self.opened.build().eval()
+        opened = replace(self.opened, network=network, head=None)
+        return replace(self, name=f"random-{self.name}-{seed}", opened=opened, random=seed)
+
+
+class LeadwisePublishedEncoder(PublishedEncoder):
+    """A published encoder whose tokens belong to single leads."""
+
+    def by_lead(self, tokens: Tokens) -> LeadTokens:
+        return tokens.unflatten(1, (len(self.input.leads), -1))
+
+
+def encoder_of(opened: Opened, name: str) -> PublishedEncoder:
+    """Return the encoder of a checkpoint that was read."""
+    kind = LeadwisePublishedEncoder if opened.leadwise else PublishedEncoder
+    return kind(name, opened)
+
+
+def part(
+    weights: Mapping[str, Any], prefix: str, left_out: Mapping[str, str], file: Path
+) -> dict[str, Tensor]:
+    """Take the tensors below ``prefix``, less those whose names begin as ``left_out`` says.
+
+    Args:
+        weights: Tensors by name.
+        prefix: Taken off the names.
+        left_out: Beginnings of names, in ``weights``, that the network does not need.
+        file: For messages.
+
+    Raises:
+        InputError: When there is none, a tensor is neither below the prefix nor left out, or one is
+            no tensor or holds values that are not finite.
+    """
+    unneeded = tuple(left_out)
+    kept = {name: value for name, value in weights.items() if not name.startswith(unneeded)}
+    strange = [name for name in kept if not name.startswith(prefix)]
+    if strange or not kept:
+        raise InputError(f"{file}: {_some(strange) or 'no tensor'} beside {prefix or 'weights'}…")
+    for name, value in kept.items():
+        if not isinstance(value, Tensor):
+            raise InputError(f"{file}: {name} is no tensor")
+        if value.is_floating_point() and not value.isfinite().all():
+            raise InputError(f"{file}: {name} holds values that are not finite; fetch it again")
+    return {name.removeprefix(prefix): value for name, value in kept.items()}
+
+
+def fill(network: nn.Module, weights: Weights, card: Card, file: Path) -> None:
+    """Load ``weights`` into ``network``, every one and no other.
+
+    Raises:
+        InputError: Naming the first tensors that are missing, left over, or of another shape.
+    """
+    own = network.state_dict()
+    missing = [name for name in own if name not in weights]
+    extra = [name for name in weights if name not in own]
+    other = [
+        f"{name} {tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    told = [
+        f"{what} {_some(names)}"
+        for what, names in (("missing", missing), ("left over", extra), ("of another shape", other))
+        if names
+    ]
+    if told:
+        raise InputError(f"{file}: no checkpoint of {card.title}: tensors {'; '.join(told)}")
+    network.load_state_dict({name: weights[name] for name in own})
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
