@@ -12,6 +12,8 @@ from myocard.record import Record as Record
 if TYPE_CHECKING:
     from myocard.data.formats.reading import read as read
     from myocard.data.preparation import prepare_folder as prepare
+    from myocard.data.signal import Preprocessing as Preprocessing
+    from myocard.encoders.any_module import wrap as wrap
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
     from myocard.models.model import Model as Model
@@ -27,6 +29,7 @@ _LAZY = {
     "Model": "myocard.models.model:Model",
     "PMA": "myocard.nn.readouts.pooled:PMA",
     "PPA": "myocard.nn.readouts.pooled:PPA",
+    "Preprocessing": "myocard.data.signal:Preprocessing",
     "ProbeRecipe": "myocard.recipe:ProbeRecipe",
     "Run": "myocard.results.run:Run",
     "extract": "myocard.evaluation.features:extract",
@@ -35,6 +38,7 @@ _LAZY = {
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",
     "read": "myocard.data.formats.reading:read",
+    "wrap": "myocard.encoders.any_module:wrap",
 }
 
 __all__ = [
@@ -42,6 +46,7 @@ __all__ = [
     "Model",
     "PMA",
     "PPA",
+    "Preprocessing",
     "ProbeRecipe",
     "Record",
     "Run",
@@ -51,6 +56,7 @@ __all__ = [
     "prepare",
     "probe",
     "read",
+    "wrap",
 ]
 
 

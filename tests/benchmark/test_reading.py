@@ -5,12 +5,14 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import torch
 
 from myocard.benchmark import materials, run
 from myocard.benchmark.layout import Layout
 from myocard.benchmark.reading import read_benchmark, shipped
 from myocard.benchmark.run import run_benchmark
 from myocard.data.store import FILES, Store
+from myocard.encoders import merl
 from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError
 from myocard.evaluation.probing import Stream
@@ -365,6 +367,34 @@ def test_a_copy_of_held_out_records_under_another_name_is_refused_before_trainin
     with pytest.raises(InputError, match=told):
         run_benchmark(benchmark, out)
     assert not (out / "encoders").exists()
+
+
+def test_an_encoder_that_may_have_seen_what_it_is_tested_on_is_refused_where_that_is_asked(
+    file: Path, tmp_path: Path
+) -> None:
+    file.write_text(GIVEN.replace('folder = "$NOWHERE/two"', "simulate = { records = 20 }"))
+    torch.save(merl.ResNet(4, (1, 1, 1, 1)).state_dict(), tmp_path / "merl.pth")
+    changes = [
+        f"checkpoints = ['{tmp_path / 'merl.pth'}']",
+        "stores.one = { simulate = { records = 20 }, dataset = 'mimic-iv-ecg' }",
+        "encoders = []",
+    ]
+
+    def refuse(store: str) -> None:
+        sweep = f"sweeps = [{{ store = '{store}', tasks = ['ptbxl-all'] }}]"
+        benchmark, layout = read_benchmark(str(file), [*changes, sweep]), Layout(tmp_path / "out")
+        encoders = {encoder.info.name: encoder for encoder in materials.untrained(benchmark)}
+        assert list(encoders) == ["merl-resnet", "random-merl-resnet-0"]
+        conditions = benchmark.conditions(benchmark.trials(list(encoders)))
+        materials.refuse_seen(conditions, encoders, materials.stores(benchmark, layout))
+
+    refuse("two")
+    told = "leak: encoder 'merl-resnet' on one: pretrained on mimic-iv-ecg: has seen the records of"
+    with pytest.raises(InputError, match=told):
+        refuse("one")
+    with pytest.raises(InputError, match=told):
+        run_benchmark(read_benchmark(str(file), [*changes, "refuse_seen = true"]), tmp_path / "out")
+    assert not (tmp_path / "out" / "features").exists()
 
 
 def test_a_store_is_opened_without_the_records_that_it_was_made_of(

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,23 +22,8 @@ from myocard.training.loop import Diverged
 VERBS = (
     "simulate", "prepare", "fetch", "pretrain", "extract", "probe", "finetune", "baseline",
     "transfer", "layers", "report", "audit", "audit files", "audit labels", "audit leak", "demo",
-    "benchmark",
+    "benchmark", "encoders", "fingerprint",
 )  # fmt: skip
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def myocard(monkeypatch, capsys) -> Run:
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["myocard", *map(str, words)])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        output = capsys.readouterr()
-        return int(done.value.code or 0), output.out, output.err
-
-    return run
 
 
 @pytest.fixture
@@ -105,6 +89,10 @@ def test_help_waits_for_no_torch():
         ("prepare folder own --out new --like nowhere", "nowhere: no such folder; "),
         ("prepare folder own --out new --like lost.toml", "own/labels.csv: no column codes"),
         ("prepare folder own --out new --like encoder --lowpass 40", "--like takes filter and le"),
+        (
+            "prepare folder own --out new --raw --lowpass 40",
+            "--raw takes records as they are; leave",
+        ),
         ("prepare folder own --out new --lowpass 50", "a low-pass at 50 Hz needs more than 100 Hz"),
         ("prepare folder own --out new --preset none", "preset: no 'none'; there are stmem, ecgs"),
         ("prepare folder own --out new --leads I,X", "unknown lead 'X'; the leads are I, II"),

@@ -14,7 +14,6 @@ from myocard.encoders.protocol import (
     ECGEncoder,
     LeadwiseEncoder,
     pooled_states,
-    require_one_width,
 )
 from myocard.errors import InputError
 from myocard.evaluation.supervised import SignalClassifier
@@ -76,7 +75,7 @@ def test_hidden_states_are_all_layers_from_the_embedding_to_the_output(every, sh
     assert [tokens.shape[2] for tokens in states] == [layer.width for layer in every.layers]
     assert len({layer.name for layer in every.layers}) == len(states)
     assert len({tokens.shape[:2] for tokens in states}) == 1
-    assert require_one_width(every) == every.info.width
+    assert {layer.width for layer in every.layers} == {every.info.width}
     # A layer depends on those before it alone: without the last block, the others are the same.
     with torch.no_grad():
         for value in every.network.blocks[-1].parameters():
@@ -142,7 +141,7 @@ def test_what_is_frozen_takes_no_gradient_and_all_else_does(every, shown):
 
 def test_its_norm_is_one_of_its_networks_and_can_be_rebuilt(every):
     assert every.norm in [*every.network.modules()]
-    assert NormShape.of(every.norm, require_one_width(every)).build()
+    assert NormShape.of(every.norm, every.layers[-1].width).build()
 
 
 def test_the_encoder_of_fewer_leads_is_the_same_but_for_its_input(every):

@@ -13,9 +13,11 @@ from myocard.data.leaks import (
     PretrainedOn,
     known_as,
     nothing_known,
+    read_fingerprints,
     recognise,
     refuse,
     trained_on_nothing,
+    write_fingerprints,
 )
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.store import Store
@@ -123,3 +125,49 @@ def test_a_planted_copy_is_caught_and_nothing_else(store, planted):
     ]
     clean = planted.records[planted.records["id"] != "X1"]
     assert recognise(clean, store.records).empty
+
+
+@pytest.mark.parametrize(
+    ("datasets", "source", "seen"),
+    [
+        (("ptbxl", "code"), "ptbxl", ("ptbxl",)),
+        (("challenge", "ptbxl"), "ptbxl", ("challenge", "ptbxl")),
+        (("ptbxl",), "challenge", ("ptbxl",)),
+        (("chapman",), "ecg-arrhythmia", ("chapman",)),
+        (("ecg-arrhythmia", "challenge"), "chapman", ("ecg-arrhythmia", "challenge")),
+        (("challenge",), "ecg-arrhythmia", ("challenge",)),
+        (("code",), "code15", ("code",)),
+        (("mimic-iv-ecg", "code15"), "ptbxl", ()),
+        (("chapman",), "ptbxl", ()),
+        ((), "ptbxl", ()),
+        (None, "ptbxl", ()),
+    ],
+)
+def test_a_data_set_is_seen_under_its_name_and_within_collections(datasets, source, seen):
+    assert PretrainedOn(None, datasets).seen(["sim", source]) == seen
+
+
+def test_fingerprints_know_records_again_and_tell_nothing_else(store, planted, tmp_path):
+    file = tmp_path / "theirs.parquet"
+    write_fingerprints(planted.records, file)
+    table = pd.read_parquet(file)
+    assert sorted(table.columns) == ["fingerprint", "id", "sha256", "source"]
+    assert not set(table["id"]) & {*planted.records["id"], *planted.records["patient"]}
+    assert file.stat().st_size < 400 * len(table) + 5_000
+    read = read_fingerprints(file)
+    assert (read.leak_check, read.datasets) == ("records", ("theirs",))
+    assert read.known(store.records).str.startswith("same fingerprint as theirs ").sum() == 1
+    assert read.known(planted.records).str.startswith("same waveform as theirs ").all()
+
+
+def test_a_file_of_fingerprints_is_not_written_over_and_no_other_is_read(store, tmp_path):
+    file = tmp_path / "a.parquet"
+    write_fingerprints(store.records, file)
+    with pytest.raises(InputError, match=r"a\.parquet: exists already; choose another file, or"):
+        write_fingerprints(store.records, file)
+    store.records[["source", "id", "sha256"]].to_parquet(file)
+    with pytest.raises(InputError, match=r"a\.parquet: no column fingerprint; make one with `myoc"):
+        read_fingerprints(file)
+    store.records.assign(fingerprint="yes").to_parquet(file)
+    with pytest.raises(InputError, match=r"a\.parquet: holds other fingerprints than myocard's"):
+        read_fingerprints(file)

@@ -186,7 +186,7 @@ def test_the_pooled_states_are_the_encoders(observer, encoder):
     signals = torch.cat(list(observer.batches(rows)))
     with torch.inference_mode():
         expected = pooled_states(encoder, signals)
-    assert torch.allclose(found.states, expected, atol=1e-5)
+    assert torch.allclose(torch.stack(found.states, dim=1), expected, atol=1e-5)
     assert found.halves.shape == (20, 2, 4, 12)
     assert (found.halves[:, 0] - found.halves[:, 1]).abs().max() > 0.1
 

@@ -1,5 +1,6 @@
 """A checkpoint comes back exactly, or not at all."""
 
+import ast
 import json
 import re
 from dataclasses import asdict, replace
@@ -242,10 +243,15 @@ def test_the_manifest_states_the_shape_of_the_network(saved, network):
     assert json.loads((saved / "config.json").read_text())["encoder"] == asdict(network.shape)
 
 
-def test_nothing_in_the_source_unpickles():
+def test_nothing_in_the_source_unpickles_but_weights_of_others():
     source = Path(myocard.__file__).parent
     forbidden = re.compile(
-        r"pickle\.|import pickle|torch\.load|torch\.save|allow_pickle=True|joblib\.(load|dump)"
+        r"pickle\.|import pickle\b|torch\.load|torch\.save|allow_pickle=True|joblib\.(load|dump)"
     )
-    found = [f.name for f in source.rglob("*.py") if forbidden.search(f.read_text())]
-    assert found == []
+    (found,) = [path for path in source.rglob("*.py") if forbidden.search(path.read_text())]
+    assert found == source / "encoders" / "files.py"
+    tree = ast.walk(ast.parse(found.read_text()))
+    calls = [node for node in tree if isinstance(node, ast.Call)]
+    (load,) = [call for call in calls if ast.unparse(call.func) == "torch.load"]
+    assert "weights_only=True" in ast.unparse(load)
+    assert not [call for call in calls if ast.unparse(call.func).startswith("pickle.")]

@@ -183,6 +183,24 @@ def test_the_page_says_how_each_encoder_was_checked_for_leaks(
     assert f'<p class="{tone}">{told}' in source
 
 
+@pytest.mark.parametrize(
+    ("datasets", "source", "tone", "told"),
+    [
+        (("ptbxl", "code15"), "ptbxl", "warn", "Leak by name: small has seen this data set"),
+        (("challenge",), "chapman and ptbxl", "warn", "Leak by name: small has seen this data set"),
+        (("code15", "mimic-iv-ecg"), "ptbxl", "facts", "No leak by name: small was pretrained on"),
+    ],
+)
+def test_an_encoder_of_which_names_are_known_is_marked_on_what_it_has_seen(
+    write, pretrained, tmp_path, datasets, source, tone, told
+):
+    encoder = pretrained.model_copy(update={"leak_check": "names", "datasets": datasets})
+    write(tmp_path / "runs" / "last", encoder=encoder, cohort={"source": source})
+    text = write_report([tmp_path / "runs"], tmp_path / "out").read_text()
+    assert f'<p class="{tone}">{told}' in text
+    assert (f"small, pretrained, has seen {datasets[0]} ·" in text) == (tone == "warn")
+
+
 def test_encoders_of_one_name_that_were_checked_otherwise_are_both_told_of(
     write, pretrained, tmp_path
 ):

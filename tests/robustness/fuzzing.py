@@ -31,16 +31,24 @@ import h5py
 import numpy as np
 import scipy.io
 import torch
+from safetensors.torch import save_file
 
 from myocard import simulation
 from myocard.benchmark import reading
 from myocard.data import sources, store
 from myocard.data.formats import reading as formats
 from myocard.data.formats import wfdb_header
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.leaks import (
+    read_fingerprints,
+    recognise,
+    trained_on_nothing,
+    write_fingerprints,
+)
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
+from myocard.encoders import merl
 from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.registry import open_published
 from myocard.errors import InputError
 from myocard.evaluation.features import Features, extract
 from myocard.evaluation.probing import probe
@@ -134,6 +142,7 @@ def targets(place: Path) -> dict[str, Target]:
     folders = _folders(place)
     encoder = Checkpoint.load(place / "checkpoint").encoder
     states = encoder.norm, encoder.layers
+    records = store.Store.open(place / "store").records
 
     def array(path: Path) -> object:
         known = {} if path.suffix == ".h5" else {"rate": 100.0, "unit": "mV"}
@@ -186,6 +195,16 @@ def targets(place: Path) -> dict[str, Target]:
             tuple(f"run/{n}" for n in _RUN),
         ),
         "measures of layers": Target(LayerMeasures.read, ("layers/layers.json",)),
+        "fingerprints": Target(
+            lambda f: recognise(read_fingerprints(f / "a.parquet").records, records),
+            ("fingerprints/a.parquet",),
+        ),
+        **{
+            f"published .{kind}": Target(
+                lambda f, n=f"a.{kind}": open_published(f / n), (f"published/a.{kind}",)
+            )
+            for kind in ("pt", "safetensors")
+        },
     }
     return kinds
 
@@ -294,6 +313,12 @@ def _made(place: Path) -> None:
     recipe = read_recipe(place / "recipes/probe.toml", ProbeRecipe)
     (run,) = probe(features, recipe, place / "runs")
     run.rename(place / "run")
+    (place / "fingerprints").mkdir()
+    write_fingerprints(made.records, place / "fingerprints/a.parquet")
+    (place / "published").mkdir()
+    weights = merl.ResNet(4, (1, 1, 1, 1)).state_dict()
+    torch.save(weights, place / "published/a.pt")
+    save_file(weights, place / "published/a.safetensors")
     (place / "layers").mkdir()
     LayerMeasures(
         encoder=EncoderInfo(name="tiny"),

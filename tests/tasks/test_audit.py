@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from myocard.data.labels import table
+from myocard.data.leaks import PretrainedOn, trained_on_nothing
 from myocard.data.sources import entries
 from myocard.errors import InputError
-from myocard.tasks.audit import audit_labels, compare
+from myocard.tasks.audit import audit_labels, compare, leaks_by_name
 
 RHYTHMS = {
     "SB": 3889, "SR": 1826, "AFIB": 1780, "ST": 1568, "SVT": 587, "AF": 445, "SA": 399, "AT": 121,
@@ -113,6 +114,16 @@ def test_another_version_is_compared_where_it_is_named() -> None:
 def test_a_data_set_without_published_counts_lists_the_choices() -> None:
     with pytest.raises(InputError, match=r"'ptbxl'; there are those of .*ptbxl-1\.0\.3"):
         audit_labels(records(CHAPMAN), "ptbxl")
+
+
+def test_names_alone_tell_of_a_leak_or_that_nothing_rules_one_out() -> None:
+    tested = records([(), ()], "ptbxl")
+    told = "pretrained on challenge: has seen the records of ptbxl"
+    assert leaks_by_name(PretrainedOn(None, ("code15", "challenge")), tested) == [told]
+    assert leaks_by_name(PretrainedOn(None, ("code15",)), tested) == []
+    (unknown,) = leaks_by_name(PretrainedOn(), tested)
+    assert unknown.startswith("nobody says what it was pretrained on, which may be these records")
+    assert leaks_by_name(trained_on_nothing(), tested) == []
 
 
 def test_chapmans_own_table_agrees(real_data: Path) -> None:

@@ -78,8 +78,10 @@ class BenchmarkSettings(Settings):
         pretraining: Keys of ``PretrainRecipe`` that the encoders share.
         encoders: Settings that each has of its own. ``corpus`` is a name from ``corpora`` or a list
             of parts; ``store`` in a part is a name from ``stores``.
-        checkpoints: Folders of encoders that exist already.
+        checkpoints: Encoders that exist already, as ``models.checkpoint.load_encoder`` takes them.
         random: Seeds of encoders with random weights, one of each shape.
+        refuse_seen: Refuse ``checkpoints`` that were pretrained on what they are tested on, as far
+            as names of data sets tell, or on what nobody says; else results say so.
         probing: Keys of ``ProbeRecipe`` that the sweeps share.
     """
 
@@ -90,6 +92,7 @@ class BenchmarkSettings(Settings):
     encoders: tuple[dict[str, Any], ...] = ()
     checkpoints: tuple[Path, ...] = ()
     random: tuple[int, ...] = (0,)
+    refuse_seen: bool = False
     probing: dict[str, Any] = {}
     sweeps: tuple[Sweep, ...] = Field(min_length=1)
     transfers: tuple[Transfer, ...] = ()

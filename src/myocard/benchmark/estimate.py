@@ -19,7 +19,7 @@ from myocard.benchmark.sample import SAMPLE, Sample
 from myocard.benchmark.trials import BaselineTrial, Benchmark, Condition, Trial
 from myocard.data.sources import entries
 from myocard.data.store import Store
-from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
 from myocard.evaluation import baselines, crossfit, features, layers
 from myocard.evaluation.probing import Probe, has_test, inputs_of, own_recipe, stacks
@@ -179,7 +179,7 @@ class _DryRun:
 
         return self._piece(f"encoder {recipe.name}", folder, inputs, seconds)
 
-    def _made(self, condition: Condition) -> tuple[MyocardEncoder, Store] | None:
+    def _made(self, condition: Condition) -> tuple[ECGEncoder, Store] | None:
         """Encoder and store of a condition, once both are there."""
         trained, store = self.trained.get(condition.encoder), self.stores.get(condition.store)
         if trained is None or store is None:
@@ -212,7 +212,7 @@ class _DryRun:
         """The runs of a trial's probes, which are there if all of them are."""
         condition, recipe = trial.condition, trial.recipe
         target = below / condition.encoder / recipe.task
-        depth, pieces = self.encoders[condition.encoder].network.shape.depth, []
+        depth, pieces = len(self.encoders[condition.encoder].layers) - 1, []
         for each in chain.from_iterable(stacks(recipe, depth)):
             folder, own = target / each.name, partial(inputs, each)
             pieces.append(self._piece(name, folder, own, lambda: 0.0, has_test=has_test))

@@ -4,23 +4,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from myocard import simulation
 from myocard.benchmark.corpora import StoreSettings, expand
 from myocard.benchmark.layout import Layout
-from myocard.benchmark.trials import Benchmark
-from myocard.data.leaks import PretrainedOn
+from myocard.benchmark.trials import Benchmark, Condition
+from myocard.data.leaks import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare, settings_of
 from myocard.data.sources import dataset, entries, simulated
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
 from myocard.files.progress import Progress, silent
 from myocard.files.step import is_kept, read_inputs
-from myocard.models.checkpoint import load_encoder
+from myocard.models.checkpoint import Checkpoint, load_encoder
 from myocard.pretraining.pretrain import build, pretrain, select_all
 from myocard.recipe import PretrainRecipe
-from myocard.tasks.audit import leaks
+from myocard.tasks.audit import leaks, leaks_by_name
 
 
 def stores(benchmark: Benchmark, layout: Layout, progress: Progress = silent) -> dict[str, Store]:
@@ -107,11 +109,30 @@ def refuse_leaks(benchmark: Benchmark, layout: Layout, stores: Mapping[str, Stor
             )
 
 
+def refuse_seen(
+    conditions: Sequence[Condition],
+    encoders: Mapping[str, ECGEncoder],
+    stores: Mapping[str, Store],
+) -> None:
+    """Refuse encoders whose records are not known and that may have seen what they are tested on.
+
+    Raises:
+        InputError: Naming the encoder, the store and what is known.
+    """
+    for each in conditions:
+        pretrained_on = encoders[each.encoder].pretrained_on
+        for found in leaks_by_name(pretrained_on, stores[each.store].records):
+            raise InputError(
+                f"leak: encoder {each.encoder!r} on {each.store}: {found}; leave it out, or set "
+                "refuse_seen = false to have it marked"
+            )
+
+
 def _corpus(recipe: PretrainRecipe, layout: Layout, stores: Mapping[str, Store]) -> pd.DataFrame:
     """The records that an encoder was trained on, or would be."""
     folder = layout.encoders / recipe.name
     if folder.exists():
-        records = load_encoder(folder).pretrained_on.records
+        records = Checkpoint.load(folder).encoder.pretrained_on.records
         assert records is not None
         return records
     parts = [part for _, part in select_all(recipe.corpus, stores)]
@@ -120,9 +141,9 @@ def _corpus(recipe: PretrainRecipe, layout: Layout, stores: Mapping[str, Store])
 
 def encoders(
     benchmark: Benchmark, layout: Layout, stores: Mapping[str, Store], progress: Progress
-) -> list[MyocardEncoder]:
+) -> list[ECGEncoder]:
     """Pretrain what is missing; return all encoders of the benchmark."""
-    trained = [
+    trained: list[ECGEncoder] = [
         pretrain(recipe, stores, layout.encoders / recipe.name, progress=progress).encoder
         for recipe in benchmark.pretrained
     ]
@@ -130,11 +151,14 @@ def encoders(
     return with_random(trained, benchmark.random)
 
 
-def untrained(benchmark: Benchmark) -> list[MyocardEncoder]:
+def untrained(benchmark: Benchmark) -> list[ECGEncoder]:
     """All encoders of the benchmark under their names, before any training."""
-    found = [
+    found: list[ECGEncoder] = [
         MyocardEncoder(
-            recipe.name, build(recipe).encoder.eval(), recipe.input.preprocessing(), PretrainedOn()
+            recipe.name,
+            build(recipe).encoder.eval(),
+            recipe.input.preprocessing(),
+            trained_on_nothing(),
         )
         for recipe in benchmark.pretrained
     ]
@@ -142,7 +166,12 @@ def untrained(benchmark: Benchmark) -> list[MyocardEncoder]:
     return with_random(found, benchmark.random)
 
 
-def with_random(trained: Sequence[MyocardEncoder], seeds: Sequence[int]) -> list[MyocardEncoder]:
+def with_random(trained: Sequence[ECGEncoder], seeds: Sequence[int]) -> list[ECGEncoder]:
     """``trained``, and behind them encoders with random weights, one for each shape and seed."""
-    shapes = {each.network.shape: each for each in reversed(trained)}
+    shapes = {shape_of(each): each for each in reversed(trained)}
     return [*trained, *(each.randomised(seed) for each in shapes.values() for seed in seeds)]
+
+
+def shape_of(encoder: ECGEncoder) -> tuple[tuple[str, torch.Size], ...]:
+    """The names and shapes of its weights."""
+    return tuple((name, value.shape) for name, value in encoder.network.state_dict().items())

@@ -47,6 +47,7 @@ def read_benchmark(recipe: str, changes: Sequence[str] = ()) -> Benchmark:
         pretrained=pretrained,
         checkpoints=settings.checkpoints,
         random=settings.random,
+        refuse_seen=settings.refuse_seen,
         sweeps=tuple((s, tuple(_recipes(settings, s, where))) for s in settings.sweeps),
         transfers=settings.transfers,
         baselines=tuple(_baselines(settings, where)),

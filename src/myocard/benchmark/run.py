@@ -18,7 +18,7 @@ from myocard.benchmark.config import Transfer
 from myocard.benchmark.layout import Layout
 from myocard.benchmark.trials import Benchmark, Condition, Trial
 from myocard.data.store import Store
-from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import ECGEncoder
 from myocard.evaluation.baselines import train_baseline
 from myocard.evaluation.crossfit import cross_fit
 from myocard.evaluation.features import Features, extract
@@ -30,7 +30,7 @@ from myocard.leads import LEAD_SETS
 from myocard.report import write_report
 
 Stores = Mapping[str, Store]
-Encoders = Mapping[str, MyocardEncoder]
+Encoders = Mapping[str, ECGEncoder]
 
 
 def run_benchmark(
@@ -58,17 +58,21 @@ def run_benchmark(
             that an encoder must not be pretrained on and would be.
     """
     # Before a day of training: every name that is asked for, and no trial twice.
-    names = [encoder.info.name for encoder in materials.untrained(benchmark)]
+    untrained = {encoder.info.name: encoder for encoder in materials.untrained(benchmark)}
+    names = list(untrained)
     # Cross-fitted probes are all test.
     trials = [each for each in benchmark.trials(names) if test or not each.rotate]
     layer_trials = benchmark.layer_trials(names)
     layout = Layout(out)
     stores = materials.stores(benchmark, layout, progress)
     materials.refuse_leaks(benchmark, layout, stores)
+    conditions = benchmark.conditions([*trials, *(trial for trial, _ in layer_trials)])
+    if benchmark.refuse_seen:
+        tested = [*conditions, *(trial.condition for trial in trials)]
+        materials.refuse_seen(tested, untrained, stores)
     made = materials.encoders(benchmark, layout, stores, progress)
     encoders = {encoder.info.name: encoder for encoder in made}
     jobs = cpu_count() if jobs == -1 else jobs
-    conditions = benchmark.conditions([*trials, *(trial for trial, _ in layer_trials)])
     _extract(conditions, stores, encoders, layout, progress)
     cached = [trial for trial in trials if not trial.of_tokens]
     _side_by_side("probe", [delayed(_probe)(t, layout, test=test) for t in cached], progress, jobs)

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from myocard import simulation
+from myocard.benchmark.materials import shape_of
 from myocard.benchmark.trials import Benchmark
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.sources import entries
 from myocard.data.store import Store
-from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import ECGEncoder
 from myocard.evaluation.baselines import train_baseline
 from myocard.evaluation.features import extract
 from myocard.evaluation.layers import measure_layers
@@ -30,6 +31,7 @@ from myocard.recipe import (
     Optimisation,
     PretrainRecipe,
     ProbeRecipe,
+    Settings,
     Split,
 )
 from myocard.report import write_report
@@ -132,13 +134,13 @@ class Sample:
         small = {"corpus": (CorpusPart(),), "watch": None, "optimisation": short}
         pretrain(recipe.model_copy(update=small), {"sample": self.store}, out, progress=timed.note)
 
-    def _probe(self, timed: Timed, out: Path, encoder: MyocardEncoder, recipe: ProbeRecipe) -> None:
+    def _probe(self, timed: Timed, out: Path, encoder: ECGEncoder, recipe: ProbeRecipe) -> None:
         source = self.streams.setdefault(_kind(encoder), Stream(encoder, self.store))
         source.pooled()
         timed.begin()
         probe(source, _on_sample(recipe), out, test=True, progress=timed.note)
 
-    def _layers(self, timed: Timed, out: Path, encoder: MyocardEncoder) -> None:
+    def _layers(self, timed: Timed, out: Path, encoder: ECGEncoder) -> None:
         every = ProbeRecipe(task="ptbxl-superdiagnostic", readouts=("layers",), heads=("linear",))
         few = every.model_copy(update={"seeds": (0,), "penalties": (1e-2,), "resamples": 10})
         runs = probe(Stream(encoder, self.store), few, out / "runs")
@@ -173,8 +175,8 @@ def _short(settings: Optimisation, records: int, **changes: object) -> Optimisat
 
 def _kind(of: Any) -> str:
     """All that the time of a piece depends on."""
-    if isinstance(of, MyocardEncoder):
-        return f"{of.network.shape} {of.input.leads}"
+    if not isinstance(of, Settings):
+        return f"{shape_of(of)} {of.input}"
     without_effect = {"name", "corpus", "watch", "split", "task", "fraction", "min_positives"}
     kept = of.model_dump(exclude=without_effect)
     classes = len(task(of.task).classes) > _MANY if hasattr(of, "task") else None

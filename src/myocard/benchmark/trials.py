@@ -85,8 +85,10 @@ class Benchmark:
         input: Input of all stores and encoders.
         stores: By name.
         pretrained: Recipes of encoders to train; a corpus names its stores.
-        checkpoints: Folders of encoders that exist already.
+        checkpoints: Encoders that exist already.
         random: Seeds of random encoders.
+        refuse_seen: True to refuse encoders that may have been pretrained on what they are tested
+            on.
         sweeps: Probes to train; ``trials`` lists them.
         transfers: Probes that are scored on another store than they were trained on.
         baselines: Models that the encoders should beat.
@@ -99,6 +101,7 @@ class Benchmark:
     pretrained: tuple[PretrainRecipe, ...]
     checkpoints: tuple[Path, ...]
     random: tuple[int, ...]
+    refuse_seen: bool
     sweeps: tuple[tuple[Sweep, tuple[ProbeRecipe, ...]], ...]
     transfers: tuple[Transfer, ...]
     baselines: tuple[BaselineTrial, ...]

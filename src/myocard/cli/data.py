@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from myocard.cli.options import DATA, CheckpointFolder, Out, StoreFolder, app, audit, numbers
+from myocard.cli.options import DATA, Out, StoreFolder, app, audit, numbers
 from myocard.cli.progress import shown
 
 
@@ -48,6 +48,23 @@ def fetch(
     print(*found, sep="\n")
 
 
+@app.command(rich_help_panel=DATA)
+def fingerprint(
+    store: StoreFolder,
+    out: Annotated[Path, Option("--out", "-o", help="File to write, to be shared")],
+) -> None:
+    """Write the fingerprints of a corpus.
+    [dim]myocard fingerprint store --out corpus.parquet[/dim]
+
+    Hashes of every record and none of its signal: others audit with them what they test on.
+    """
+    from myocard.data.leaks import write_fingerprints
+    from myocard.data.store import Store
+
+    write_fingerprints(Store.open(store).records, out)
+    print(out)
+
+
 @audit.command()
 def files(folders: Annotated[list[Path], Argument(help="Stores, checkpoints or features")]) -> None:
     """Hash every file that was written and name those that were altered; exit with 1 then."""
@@ -80,23 +97,37 @@ def labels(
 
 @audit.command()
 def leak(
-    checkpoint: CheckpointFolder,
+    corpus: Annotated[
+        Path, Argument(help="An encoder, or a file that `myocard fingerprint` wrote of a corpus")
+    ],
     store: StoreFolder,
     folds: Annotated[str, Option(help="Folds that are held out; all: every fold")] = "9,10",
     task: Annotated[str | None, Option(help="Only records that it keeps")] = None,
 ) -> None:
     """List held-out records that an encoder was pretrained on; exit with 1 where there are any."""
+    from myocard.data.leaks import read_fingerprints
     from myocard.data.store import Store
-    from myocard.models.checkpoint import load_encoder
-    from myocard.tasks.audit import leaks
+    from myocard.tasks.audit import leaks, leaks_by_name
     from myocard.tasks.task import task as task_named
 
-    corpus, records = load_encoder(checkpoint).pretrained_on.records, Store.open(store).records
-    assert corpus is not None
+    if corpus.suffix == ".parquet":
+        pretrained_on = read_fingerprints(corpus)
+    else:
+        from myocard.cli.named import encoder_named
+
+        pretrained_on = encoder_named(corpus).pretrained_on
+    records = Store.open(store).records
+    if pretrained_on.records is None:
+        listed = ", ".join(pretrained_on.datasets or ())
+        _report(
+            leaks_by_name(pretrained_on, records),
+            f"{corpus}: pretrained on {listed}, by name none of {store}; its records are not known",
+        )
+        return
     held_out = None if folds == "all" else numbers(folds)
     _report(
-        leaks(corpus, records, held_out, task_named(task) if task else None),
-        f"{checkpoint}: pretrained on none of the held-out records of {store}, by waveform, id, "
+        leaks(pretrained_on.records, records, held_out, task_named(task) if task else None),
+        f"{corpus}: pretrained on none of the held-out records of {store}, by waveform, id, "
         "patient or fingerprint",
     )
 

@@ -46,8 +46,13 @@ console = Console(stderr=True)
 
 RecipeFile = Annotated[str, Argument(help="A TOML file, or the name of a shipped recipe")]
 StoreFolder = Annotated[Path, Argument(help="Folder that `myocard prepare` made")]
-CheckpointFolder = Annotated[
-    Path, Argument(help="Folder that `myocard pretrain` made, or ecg-nano, which is shipped")
+Encoder = Annotated[
+    Path,
+    Argument(
+        help="Folder that `myocard pretrain` made; ecg-nano, which is shipped; a published file or "
+        "folder (`myocard encoders` lists the models); OWNER/NAME on the Hugging Face hub; or "
+        "PACKAGE.MODULE:FUNCTION of your own, which makes an encoder",
+    ),
 ]
 _KEPT_OR_REFUSED = "Folder to write: kept if made from the same inputs, refused if from others"
 Out = Annotated[Path, Option("--out", "-o", help=_KEPT_OR_REFUSED)]

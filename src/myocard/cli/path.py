@@ -26,6 +26,10 @@ def prepare(
     ] = None,
     highpass: Annotated[float | None, Option(help="Hz, over the preset's")] = None,
     lowpass: Annotated[float | None, Option(help="Hz, over the preset's")] = None,
+    raw: Annotated[
+        bool,
+        Option("--raw", help="As recorded, for all encoders that filter and resample themselves"),
+    ] = False,
     leads: Annotated[str | None, Option(help="Such as I,II,V2; all by default")] = None,
     seconds: Annotated[float, Option(min=0.1, help="Length of a record")] = 10.0,
     allow: Annotated[
@@ -55,18 +59,22 @@ def prepare(
     from myocard.data.preparation import prepare_folder
     from myocard.recipe import InputSettings, check, read_input
 
+    if raw and (like, highpass, lowpass) != (None, None, None):
+        raise InputError("--raw takes records as they are; leave --like and the filter out")
     if like is not None and (highpass, lowpass, leads) != (None, None, None):
         raise InputError("--like takes filter and leads from the checkpoint; leave the others out")
-    if like is None:
-        names = leads.split(",") if leads else None
+    names = leads.split(",") if leads else None
+    if raw:
+        expected = None
+    elif like is None:
         chosen = {"preset": preset, "highpass": highpass, "lowpass": lowpass, "leads": names}
         expected = check(InputSettings, chosen, "prepare").preprocessing()
-    else:
-        if not like.exists() and like.suffix != ".toml":
-            from myocard.models.checkpoint import found
-
-            like = found(like)
+    elif like.suffix == ".toml":
         expected = read_input(like)
+    else:
+        from myocard.cli.named import encoder_named
+
+        expected = encoder_named(like).input
     with shown() as progress:
         store = prepare_folder(
             source,
@@ -74,6 +82,7 @@ def prepare(
             out,
             expected,
             seconds=seconds,
+            leads=names,
             allow=allow or (),
             filtered=filtered,
             standardise=standardise,
@@ -142,7 +151,7 @@ def _named(stores: list[str]) -> dict[str, Path]:
 
 @app.command(rich_help_panel=options.MAIN)
 def extract(
-    checkpoint: options.CheckpointFolder,
+    checkpoint: options.Encoder,
     store: options.StoreFolder,
     out: options.Out,
     random: options.Random = None,
@@ -153,11 +162,11 @@ def extract(
 
     The frozen encoder runs once over the store; pooled states are kept on disk.
     """
+    from myocard.cli.named import encoder_named
     from myocard.data.store import Store
     from myocard.evaluation.features import extract as make
-    from myocard.models.checkpoint import load_encoder
 
-    encoder, opened = load_encoder(checkpoint), Store.open(store)
+    encoder, opened = encoder_named(checkpoint), Store.open(store)
     if random is not None:
         encoder = encoder.randomised(random)
     with shown() as progress:
@@ -187,12 +196,12 @@ def probe(
 
     States come from caches, or are streamed; readouts of tokens need a stream.
     """
+    from myocard.cli.named import encoder_named
     from myocard.data.store import Store
     from myocard.evaluation.features import Features
     from myocard.evaluation.probing import Stream
     from myocard.evaluation.probing import probe as make
     from myocard.evaluation.probing.job import Source
-    from myocard.models.checkpoint import load_encoder
     from myocard.recipe import ProbeRecipe, read_recipe
 
     settings = read_recipe(recipe, ProbeRecipe, change or ())
@@ -200,7 +209,7 @@ def probe(
         raise InputError("give either folders of features, or --encoder and --store")
     sources: list[Source] = [Features.open(folder) for folder in features or ()]
     if encoder is not None and store is not None:
-        loaded = load_encoder(encoder)
+        loaded = encoder_named(encoder)
         streamed = loaded if random is None else loaded.randomised(random)
         sources.append(Stream(streamed, Store.open(store)))
     with occupied(out), shown() as progress:

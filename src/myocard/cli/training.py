@@ -14,7 +14,7 @@ from myocard.files.atomic import occupied
 @app.command(rich_help_panel=options.MORE)
 def finetune(
     recipe: options.RecipeFile,
-    checkpoint: options.CheckpointFolder,
+    checkpoint: options.Encoder,
     store: options.StoreFolder,
     out: options.Out,
     probe: Annotated[
@@ -28,13 +28,13 @@ def finetune(
 
     Train encoder, readout and head together, from a checkpoint or from scratch.
     """
+    from myocard.cli.named import encoder_named
     from myocard.data.store import Store
     from myocard.evaluation.finetune import finetune as make
-    from myocard.models.checkpoint import load_encoder
     from myocard.recipe import FinetuneRecipe, read_recipe
 
     settings = read_recipe(recipe, FinetuneRecipe, change or ())
-    encoder, opened = load_encoder(checkpoint), Store.open(store)
+    encoder, opened = encoder_named(checkpoint), Store.open(store)
     with shown() as progress:
         make(settings, encoder, opened, out, probe=probe, test=test, progress=progress)
     print(out)
@@ -90,7 +90,7 @@ def transfer(
 
 @app.command(rich_help_panel=options.MORE)
 def layers(
-    checkpoint: options.CheckpointFolder,
+    checkpoint: options.Encoder,
     store: options.StoreFolder,
     task: Annotated[str, Option(help="Task of the probes of every layer")],
     out: Annotated[Path, Option("--out", "-o", help="Folder to write")] = Path("layers"),
@@ -103,17 +103,17 @@ def layers(
 
     Measure every layer: probes, rank, entropy, alignment, attention, reconstruction.
     """
+    from myocard.cli.named import encoder_named
     from myocard.data.store import Store
     from myocard.evaluation.features import extract
     from myocard.evaluation.layers import measure_layers
     from myocard.evaluation.probing import probe
-    from myocard.models.checkpoint import load_encoder
     from myocard.recipe import ProbeRecipe, check
     from myocard.tasks.task import task as task_named
 
     asked = {"task": task_named(task).name, "readouts": ["layers"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, asked, "layers")
-    trained, opened = load_encoder(checkpoint), Store.open(store)
+    trained, opened = encoder_named(checkpoint), Store.open(store)
     with occupied(out), shown() as progress:
         for encoder in (trained, trained.randomised(random)):
             name = encoder.info.name

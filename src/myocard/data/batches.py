@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from myocard.data.shards import located
-from myocard.data.signal import Preprocessing, standardise
+from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
 
 
@@ -30,7 +30,11 @@ places the window in the record; None takes the middle."""
 
 
 class Windows(Dataset[Tensor]):
-    """Standardised windows of the records of several stores; an item is a batch of them."""
+    """Windows of the records of several stores, as an encoder expects them; an item is a batch.
+
+    An encoder that states steps takes each record whole: where its window lies is one of them, and
+    the number that places a window says nothing.
+    """
 
     def __init__(self, parts: Sequence[Part], preprocessing: Preprocessing) -> None:
         for part in parts:
@@ -46,13 +50,16 @@ class Windows(Dataset[Tensor]):
         wanted = self.preprocessing
         positions = np.array([position for position, _ in indices])
         draws = np.array([np.nan if draw is None else draw for _, draw in indices])
-        found = np.empty((len(indices), len(wanted.leads), wanted.samples), np.int16)
+        found = np.empty((len(indices), len(wanted.leads), wanted.samples), np.float32)
         for number, own, inside in located(self.lengths, positions):
             part = self.parts[number]
             spare = part.store.made.samples - wanted.samples
             starts = np.where(np.isnan(draws[own]), spare // 2, draws[own] * (spare + 1))
-            found[own] = part.store.cut(part.rows[inside], wanted, starts.astype(np.int64))
-        return torch.from_numpy(standardise(found, wanted.standardise))
+            windows = part.store.windows(part.rows[inside], wanted, starts.astype(np.int64))
+            if own.all():  # of one store: a copy would take as long as the rest
+                return torch.from_numpy(windows)
+            found[own] = windows
+        return torch.from_numpy(found)
 
     def ids(self, positions: Sequence[int]) -> list[str]:
         """Return data set and id of the records at these places of the corpus."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ import pandas as pd
 
 from myocard.data.fingerprint import TOLERANCE, nearest
 from myocard.errors import InputError
+from myocard.files.atomic import replace_file, writing
+from myocard.files.tables import read_parquet
 
 CORPUS_COLUMNS = ("source", "id", "patient", "sha256", "fingerprint")
 WAYS = {
@@ -23,6 +26,13 @@ WAYS = {
     "same patient as": ["source", "patient"],
 }
 COPY = "same fingerprint as"
+_MAKE = "make one with `myocard fingerprint`"
+_COLLECTIONS = {
+    "challenge": {"chapman", "cpsc2018", "georgia", "incart", "ningbo", "ptb", "ptbxl"},
+    "ecg-arrhythmia": {"chapman", "ningbo"},
+    "code": {"code15"},
+}
+"""Data sets that hold the records of others, under ids of their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +62,10 @@ class PretrainedOn:
         content = json.dumps([self.leak_check, self.datasets, rows])
         return hashlib.sha256(content.encode()).hexdigest()
 
+    def seen(self, sources: Iterable[str]) -> tuple[str, ...]:
+        """Name its data sets that hold records of ``sources``, as far as names tell."""
+        return shared(self.datasets or (), sources)
+
     def known(self, records: pd.DataFrame) -> pd.Series:
         """Tell in words how and as which each of ``records`` is known; empty where it is not.
 
@@ -60,6 +74,44 @@ class PretrainedOn:
         if self.records is None:
             return nothing_known(records)
         return known_as(self.records, records)
+
+
+def shared(datasets: Iterable[str], sources: Iterable[str]) -> tuple[str, ...]:
+    """Name the ``datasets`` that hold records of ``sources``, as far as names tell."""
+    here = {part for source in sources for part in _parts(source)}
+    return tuple(name for name in datasets if here & _parts(name))
+
+
+def _parts(dataset: str) -> set[str]:
+    return {dataset} | _COLLECTIONS.get(dataset, set())
+
+
+def write_fingerprints(records: pd.DataFrame, file: Path) -> None:
+    """Write what recognises records and tells nothing else of them: no signal, id or patient.
+
+    Raises:
+        InputError: When the file is there already, or cannot be written.
+    """
+    if file.exists():
+        raise InputError(f"{file}: exists already; choose another file, or remove it")
+    names = records["source"] + " " + records["id"]
+    hashed = [hashlib.sha256(name.encode()).hexdigest()[:16] for name in names]
+    table = records[["source", "sha256", "fingerprint"]].assign(id=hashed)
+    with writing(file):
+        replace_file(file, lambda fresh: table.to_parquet(fresh, index=False, compression="zstd"))
+
+
+def read_fingerprints(file: Path) -> PretrainedOn:
+    """Read a corpus that ``write_fingerprints`` wrote.
+
+    Raises:
+        InputError: When it is no such file.
+    """
+    table = read_parquet(file, ("source", "id", "sha256", "fingerprint"), _MAKE).astype(str)
+    if not table["fingerprint"].str.fullmatch(r"[0-9a-f-]{128}").all():
+        raise InputError(f"{file}: holds other fingerprints than myocard's; {_MAKE}")
+    # Ids are hashed, so that no record is recognised by its id or patient.
+    return PretrainedOn(table.assign(patient=table["id"]), tuple(sorted(set(table["source"]))))
 
 
 def trained_on_nothing() -> PretrainedOn:

@@ -14,7 +14,7 @@ from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from myocard.data.steps import Step, needs_voltage
+from myocard.data.steps import Step, Window, needs_voltage
 from myocard.errors import InputError
 from myocard.leads import LEADS
 
@@ -101,6 +101,12 @@ class Preprocessing:
     def needs_voltage(self) -> bool:
         """True if the unit of a signal matters."""
         return bool(self.steps) and needs_voltage(self.steps)
+
+    @property
+    def least_seconds(self) -> float:
+        """Length of the shortest record that is enough; 0 where zeros are put behind short ones."""
+        padded = any(isinstance(step, Window) and step.padded for step in self.steps)
+        return 0.0 if padded else self.samples / self.rate
 
     def __call__(self, signal: Signal, rate: float) -> Signal:
         """Make the input ``(leads, samples)`` from a record's ``leads`` at ``rate`` Hz, in mV.

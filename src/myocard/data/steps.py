@@ -6,10 +6,11 @@ SciPy's signal package is imported in the steps that use it: it takes a second.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from myocard.errors import InputError
 
@@ -251,7 +252,7 @@ class Ranks:
         return 2 * (rankdata(signal, axis=-1) - 1) / (signal.shape[-1] - 1) - 1, rate
 
 
-Step = (
+Step = Annotated[
     Resample
     | Butterworth
     | HammingBand
@@ -263,8 +264,9 @@ Step = (
     | Constants
     | Clip
     | DecimateJoined
-    | Ranks
-)
+    | Ranks,
+    Field(discriminator="step"),
+]
 _SCALE_FREE = (ZScore, MinMax, Ranks)
 
 

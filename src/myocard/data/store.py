@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from myocard.data.fingerprint import TOLERANCE, nearest
 from myocard.data.shards import Shards, cut
-from myocard.data.signal import Band, Preprocessing, Signal, standardise
+from myocard.data.signal import Preprocessing, Signal, standardise
+from myocard.data.store_input import StoreInput
 from myocard.errors import InputError
 from myocard.files.manifest import STORE, parsed
 from myocard.files.tables import read_parquet
@@ -31,25 +32,6 @@ FILES = ("signals.npy", "records.parquet", "quarantine.csv")
 _COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint")
 # Below it float32 has too few digits for a scale, and a heart no voltage in any unit.
 _SILENCE = 1e-30
-
-
-@dataclass(frozen=True)
-class StoreInput:
-    """Settings with which the signals of a store were made.
-
-    Attributes:
-        rate: Samples per second (Hz).
-        samples: Samples a record.
-        leads: Rows of a record.
-        band: The filter that was run over each whole record.
-        unit: ``mV``, or ``NU`` for signals without a voltage.
-    """
-
-    rate: int
-    samples: int
-    leads: tuple[str, ...]
-    band: Band
-    unit: str = "mV"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,42 +109,43 @@ class Store:
         Raises:
             InputError: Naming what differs and the command that fixes it.
         """
-        made, wanted = self.made, preprocessing
-        differences = []
-        if made.rate != wanted.rate:
-            differences.append(f"the rate is {made.rate} Hz, not {wanted.rate} Hz")
-        if made.band != wanted.band:
-            differences.append(f"the filter is {made.band}, not {wanted.band}")
-        if made.samples < wanted.samples:
-            differences.append(f"records have {made.samples} samples, not {wanted.samples} or more")
-        if self.info.get("standardised") == "lead" and wanted.standardise == "record":
-            differences.append("leads were standardised one by one, not together")
-        missing = [lead for lead in wanted.leads if lead not in made.leads]
-        if missing:
-            differences.append(f"leads {', '.join(missing)} are missing")
-        listed = "; ".join(differences)
-        if listed:
+        lacks = self.made.lacks(preprocessing, self.info.get("standardised"))
+        if lacks:
+            how = "--raw" if preprocessing.steps else "--like CHECKPOINT"
             raise InputError(
-                f"{self.folder}: this store does not meet the encoder's input: {listed}. "
-                "Prepare the source again with `myocard prepare --like CHECKPOINT`"
+                f"{self.folder}: this store does not meet the encoder's input: {'; '.join(lacks)}. "
+                f"Prepare the source again with `myocard prepare {how}`"
             )
 
     def windows(
         self, rows: Rows, wanted: Preprocessing, starts: int | NDArray[np.integer] | None = None
     ) -> Signal:
-        """Return standardised ``(rows, leads, samples)`` from ``starts`` on, or from the middle."""
+        """Return ``(rows, leads, samples)`` as an encoder expects them.
+
+        Args:
+            rows: The records.
+            wanted: The encoder's input. Where it states steps, each record is taken whole.
+            starts: First sample of each window, where there are no steps; None takes the middle.
+        """
+        if wanted.steps:
+            scales = self.records["scale"].to_numpy(np.float32)[rows]
+            whole = zip(self._cut(rows, wanted.leads, 0, self.made.samples), scales, strict=True)
+            return np.stack([wanted(record * scale, self.made.rate) for record, scale in whole])
         spare = self.made.samples - wanted.samples
         starts = spare // 2 if starts is None else starts
         # Each record's scale cancels in its z-score.
-        return standardise(self.cut(rows, wanted, starts), wanted.standardise)
+        return standardise(
+            self._cut(rows, wanted.leads, starts, wanted.samples), wanted.standardise
+        )
 
-    def cut(
-        self, rows: Rows, wanted: Preprocessing, starts: int | NDArray[np.integer]
+    def _cut(
+        self, rows: Rows, leads: Sequence[str], starts: int | NDArray[np.integer], samples: int
     ) -> NDArray[np.int16]:
         """Return ``(rows, leads, samples)`` as they are stored, from ``starts`` on."""
-        leads = np.array([self.made.leads.index(lead) for lead in wanted.leads])
-        places = np.broadcast_to(starts, len(rows))
-        return cut(self.signals, np.asarray(rows), leads, places, wanted.samples)
+        places = np.array([self.made.leads.index(lead) for lead in leads])
+        return cut(
+            self.signals, np.asarray(rows), places, np.broadcast_to(starts, len(rows)), samples
+        )
 
 
 def _joined(name: Path, stores: Sequence[Store]) -> Store:

@@ -11,7 +11,7 @@ from torch import nn
 from myocard.data.leaks import PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
-from myocard.nn.shapes import LeadTokens, Representation, Signals, States, Tokens
+from myocard.nn.shapes import JoinedStates, LeadTokens, Representation, Signals, States, Tokens
 from myocard.results.run import EncoderInfo
 
 
@@ -93,9 +93,24 @@ class LeadwiseEncoder(ECGEncoder, Protocol):
         ...
 
 
-def pooled_states(encoder: ECGEncoder, signals: Signals) -> States:
-    """The pooled state of every layer; no layer outlives its pooling."""
-    return torch.stack([encoder.pool(tokens) for tokens in encoder.hidden_states(signals)], dim=1)
+def pooled_states(encoder: ECGEncoder, signals: Signals) -> States | list[Representation]:
+    """The pooled state of every layer; no layer outlives its pooling.
+
+    One tensor, or one a layer where layers differ in width.
+    """
+    states = [encoder.pool(tokens) for tokens in encoder.hidden_states(signals)]
+    return states if differ_in_width(encoder.layers) else torch.stack(states, dim=1)
+
+
+def joined_states(encoder: ECGEncoder, signals: Signals) -> States | JoinedStates:
+    """The same in one tensor: layers that differ in width lie one behind the other."""
+    states = pooled_states(encoder, signals)
+    return torch.cat(states, dim=1) if isinstance(states, list) else states
+
+
+def differ_in_width(layers: Sequence[Layer]) -> bool:
+    """Tell whether layers differ in width."""
+    return len({layer.width for layer in layers}) > 1
 
 
 def require_leadwise(encoder: ECGEncoder, what: str) -> LeadwiseEncoder:
@@ -109,19 +124,6 @@ def require_leadwise(encoder: ECGEncoder, what: str) -> LeadwiseEncoder:
             f"{what}: needs tokens of single leads, and {encoder.info.name} mixes leads"
         )
     return encoder
-
-
-def require_one_width(encoder: ECGEncoder) -> int:
-    """The width that all layers share.
-
-    Raises:
-        InputError: When they differ, so that they can be neither cached as one array nor mixed.
-    """
-    widths = {layer.width for layer in encoder.layers}
-    if len(widths) > 1:
-        named = ", ".join(f"{layer.name} {layer.width}" for layer in encoder.layers)
-        raise InputError(f"{encoder.info.name}: layers differ in width ({named})")
-    return widths.pop()
 
 
 def weights_hash(network: nn.Module, expected: Preprocessing, architecture: str) -> str:

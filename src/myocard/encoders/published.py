@@ -38,6 +38,8 @@ class Card:
         pretrained_on: Names of data sets, as sources here are named where they are one; None where
             they are not known.
         layers: Sentence on what its first and last hidden states are.
+        size: Depth and width of each published size, as ``12 × 768``.
+        signals: Rate, length and leads of its input, as ``500 Hz, 10 s, 12 leads``.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Card:
     where: str
     pretrained_on: tuple[str, ...] | None
     layers: str
+    size: str
+    signals: str
 
 
 class LayeredNetwork(nn.Module):
@@ -157,6 +161,7 @@ class PublishedEncoder:
             layers=len(self.layers),
             width=widths.pop() if len(widths) == 1 else None,
             preset=self.opened.card.name,
+            datasets=self.pretrained_on.datasets,
             leak_check=self.pretrained_on.leak_check,
         )
 
@@ -178,8 +183,15 @@ class PublishedEncoder:
                 f"{', '.join(leads)} are too few"
             )
         kept = replace(self.input, leads=tuple(stated[place] for place in places))
-        network = opened.of_leads(self.network, places)
-        return replace(self, opened=replace(opened, network=network, input=kept))
+        network, of_leads, build = (
+            opened.of_leads(self.network, places),
+            opened.of_leads,
+            opened.build,
+        )
+        fewer = replace(
+            opened, network=network, input=kept, build=lambda: of_leads(build(), places)
+        )
+        return replace(self, opened=fewer)
 
     def randomised(self, seed: int) -> "PublishedEncoder":
         with torch.random.fork_rng():

@@ -59,6 +59,12 @@ class FeaturesInfo(Frozen):
     store: str
     input: Preprocessing
 
+    def shape_of(self, records: int) -> tuple[int, ...]:
+        """The shape of the states of some records."""
+        widths = [layer.width for layer in self.layers]
+        one_width = not protocol.differ_in_width(self.layers)
+        return (records, len(widths), widths[0]) if one_width else (records, sum(widths))
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -66,7 +72,8 @@ class Features:
 
     Attributes:
         folder: The cache.
-        states: ``(records, layers, width)`` float16; layer 0 is the embedding.
+        states: ``(records, layers, width)`` float16; layer 0 is the embedding. Layers that differ
+            in width lie one behind the other: ``(records, sum of widths)``.
         records: Rows of the store, with a column ``known``: how and as which record the encoder was
             pretrained on it, in words; empty where it was not.
         info: Their description.
@@ -92,7 +99,7 @@ class Features:
         records = read_parquet(folder / "records.parquet", _COLUMNS, FEATURES.fix)
         # Opened copy-on-write because torch rejects read-only arrays; never written.
         states = read_mapped(folder / "states.npy", FEATURES.fix, mode="c")
-        if states.ndim != 3 or states.dtype != np.float16 or len(states) != len(records):
+        if states.shape != info.shape_of(len(records)) or states.dtype != np.float16:
             raise InputError(
                 f"{folder}: states of {states.dtype} {states.shape} do not fit {len(records)} "
                 f"records; {FEATURES.fix}"
@@ -130,7 +137,7 @@ class Features:
         return norm
 
     def pooled(self) -> Tensor:
-        """All states, ``(records, layers, width)``."""
+        """All states."""
         return torch.from_numpy(self.states)
 
     def states_of(self, rows: NDArray[np.int64]) -> Tensor:
@@ -152,7 +159,7 @@ def extract(
     records.
 
     Args:
-        encoder: Any encoder whose layers have one width.
+        encoder: Any encoder.
         store: The records, or their folder.
         out: The folder to write, by the rule of ``files/step.py``.
         batch: Records in one forward pass.
@@ -166,7 +173,7 @@ def extract(
     info = FeaturesInfo(
         encoder=encoder.info,
         layers=encoder.layers,
-        norm=NormShape.of(encoder.norm, protocol.require_one_width(encoder)),
+        norm=NormShape.of(encoder.norm, encoder.layers[-1].width),
         store=opened.key,
         input=encoder.input,
     )
@@ -223,7 +230,7 @@ def _write_parts(
             states: list[NDArray[np.float32]] = []
             for signals in in_order(Windows([Part(store, rows)], encoder.input), batch):
                 states.append(
-                    protocol.pooled_states(encoder, signals.to(fabric.device)).cpu().numpy()
+                    protocol.joined_states(encoder, signals.to(fabric.device)).cpu().numpy()
                 )
                 progress(done + sum(map(len, states)), total)
             whole = np.concatenate(states).astype("<f2")

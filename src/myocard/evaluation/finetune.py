@@ -14,7 +14,7 @@ import pandas as pd
 from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder, Origin
-from myocard.encoders.protocol import ECGEncoder, require_one_width
+from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
 from myocard.evaluation.probing import has_test
 from myocard.evaluation.supervised import SignalClassifier, Supervision
@@ -25,7 +25,7 @@ from myocard.models.checkpoint import Checkpoint
 from myocard.models.classifier import build_classifier, classifiers_hash, read_probe
 from myocard.nn.encoder import Encoder
 from myocard.nn.readouts.heads import TRAINABLE
-from myocard.nn.readouts.registry import POOLED
+from myocard.nn.readouts.registry import POOLED, require_widths
 from myocard.recipe import FinetuneRecipe, choose, without_pace
 from myocard.results.run import ClassifierShape, EncoderInfo, Hashes
 from myocard.results.scoring import splits_to_score
@@ -59,12 +59,12 @@ def finetune(
 
     Raises:
         InputError: When the store does not meet the encoder's input, the probe is of another
-            encoder, store, split, readout, head or classes, for a leak, or when ``out`` holds
-            another run.
+            encoder, store, split, readout, head or classes, for a leak, for a sum of layers that
+            differ in width, or when ``out`` holds another run.
     """
     choose(POOLED, recipe.readout, "readout")
     choose(TRAINABLE, recipe.head, "head")
-    require_one_width(encoder)
+    require_widths(recipe.readout, [layer.width for layer in encoder.layers])
     if probe is not None:
         _require_same_split(probe, recipe, encoder, store)
     start = None if probe is None else classifiers_hash(probe)
@@ -118,7 +118,7 @@ def finetune(
 def _untrained(info: EncoderInfo) -> EncoderInfo:
     changed = {"name": f"scratch-{info.name}", "random": True}
     leak_check = {"leak_check": trained_on_nothing().leak_check}
-    nothing = dict.fromkeys(("mixture", "pretraining", "sources"))
+    nothing = dict.fromkeys(("mixture", "pretraining", "sources", "datasets"))
     return info.model_copy(update=changed | leak_check | nothing)
 
 

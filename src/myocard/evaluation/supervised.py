@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from myocard.data.batches import Labelled, Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
-from myocard.encoders.protocol import ECGEncoder, pooled_states
+from myocard.encoders.protocol import ECGEncoder, joined_states
 from myocard.files.progress import Progress
 from myocard.nn.readouts.classifier import Classifier, classification_loss, probabilities
 from myocard.nn.shapes import Signals
@@ -37,7 +37,7 @@ class SignalClassifier(nn.Module):
         self.classifier = classifier
 
     def forward(self, signals: Signals) -> Float[Tensor, "batch classes"]:
-        return self.classifier(pooled_states(self.encoders[0], signals))
+        return self.classifier(joined_states(self.encoders[0], signals))
 
     def rate_shares(self, signals: Signals, decay: float) -> dict[str, float]:
         """Share of the learning rate of each of the encoder's parameters: ``decay`` a layer.

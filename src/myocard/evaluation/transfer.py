@@ -24,7 +24,9 @@ from myocard.results.run import Hashes, Run, SplitName, TransferInfo
 from myocard.tasks.cohort import Cohort, assemble_for, patients_of
 from myocard.tasks.task import Task, task
 
-_KEPT = ("kind", "encoder", "readout", "layer", "head", "leads", "fraction", "chosen")
+_KEPT = (
+    "kind", "encoder", "readout", "layer", "common_width", "head", "leads", "fraction", "chosen",
+)  # fmt: skip
 """Fields of a probe's run that are as they were."""
 _FIX = "choose other folds of the target"
 

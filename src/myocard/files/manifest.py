@@ -147,12 +147,15 @@ def parsed(kind: type[Stated], stated: Any) -> Stated:
     return found
 
 
-def _refuse_unknown(stated: Mapping[str, object], known: Mapping[str, Any]) -> None:
-    for key, value in stated.items():
-        if key not in known:
-            raise ValueError(f"unknown key {key!r}")
-        if isinstance(value, dict):
+def _refuse_unknown(stated: object, known: Any) -> None:
+    if isinstance(stated, dict):
+        for key, value in stated.items():
+            if key not in known:
+                raise ValueError(f"unknown key {key!r}")
             _refuse_unknown(value, known[key])
+    if isinstance(stated, list):
+        for item, other in zip(stated, known, strict=True):
+            _refuse_unknown(item, other)
 
 
 def file_hash(path: Path) -> str:

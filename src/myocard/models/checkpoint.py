@@ -14,24 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.encoders.files import read_weights as read_weights
 from myocard.encoders.ours import MyocardEncoder, Origin
+from myocard.encoders.protocol import ECGEncoder
+from myocard.encoders.registry import added_encoder, open_published, tell_licence
 from myocard.errors import InputError
 from myocard.files.atomic import replace_folder
 from myocard.files.manifest import CHECKPOINT, parsed
 from myocard.files.tables import read_parquet
+from myocard.models.places import found, is_published
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.recipe import read_input
 from myocard.results.run import ClassifierShape
 
 HASHED = ("model.safetensors", "preprocessing.json", "corpus.parquet")
 _MOST_SAMPLES = 1_000_000
-_SHIPPED = Path(str(resources.files("myocard.models") / "shipped"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,26 +125,6 @@ class Checkpoint:
         return cls(encoder, rest, classifier)
 
 
-def shipped() -> list[str]:
-    """The names of the encoders that come with myocard."""
-    return sorted(folder.name for folder in _SHIPPED.iterdir() if folder.is_dir())
-
-
-def found(folder: Path) -> Path:
-    """Return a folder that is there, else the one of a shipped encoder of that name.
-
-    Raises:
-        InputError: For a name that is neither.
-    """
-    if folder.exists():
-        return folder
-    if str(folder) in shipped():
-        return _SHIPPED / folder
-    if len(folder.parts) == 1:
-        raise InputError(f"{folder}: no such folder; {CHECKPOINT.fix}, or {', '.join(shipped())}")
-    return folder
-
-
 # Some of torch's initialisers are seen as a whole, and then not what they call.
 _DRAWS: tuple[Callable[..., Tensor], ...] = (
     Tensor.normal_,
@@ -171,22 +153,34 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **named)
 
 
-def load_encoder(folder: Path) -> MyocardEncoder:
-    """Read the encoder in a checkpoint's folder, as ``Checkpoint.load``."""
-    return Checkpoint.load(folder).encoder
+def open_checkpoint(given: Path | str) -> Checkpoint | ECGEncoder:
+    """Read a checkpoint of myocard's, or an encoder that others made.
 
+    The licence of a published encoder is told, once in a process.
 
-def read_weights(path: Path, fix: str) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file.
+    Args:
+        given: A folder of myocard's or the name of a shipped one; a published file or folder;
+            ``owner/name`` or ``owner/name/file`` on the Hugging Face hub; or the name of an encoder
+            that an installed package adds.
 
     Raises:
-        InputError: When it is none.
+        InputError: When it is none of these, or cannot be read.
     """
-    try:
-        return load_file(path)
-    # KeyError: a dtype that torch does not support.
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: no readable safetensors ({error}); {fix}") from error
+    added = added_encoder(str(given))
+    if added is not None:
+        return added
+    place = found(Path(given))
+    if not is_published(place):
+        return Checkpoint.load(place)
+    encoder = open_published(place)
+    tell_licence(encoder.opened.card)
+    return encoder
+
+
+def load_encoder(given: Path | str) -> ECGEncoder:
+    """Read the encoder of what ``open_checkpoint`` takes."""
+    opened = open_checkpoint(given)
+    return opened.encoder if isinstance(opened, Checkpoint) else opened
 
 
 def _require_blocks(shape: EncoderShape, weights: Mapping[str, Tensor], path: Path) -> None:

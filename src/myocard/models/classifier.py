@@ -12,7 +12,8 @@ from myocard.errors import InputError
 from myocard.models.checkpoint import load_weights, read_weights
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.registry import POOLED, TOKENS, build_readout
+from myocard.nn.readouts.registry import POOLED, TOKENS, build_pooled
+from myocard.nn.readouts.widths import LayerMaps, Mapped
 from myocard.results.run import RUN, ClassifierShape, Run
 
 WEIGHTS = "classifier.safetensors"
@@ -42,8 +43,17 @@ def classifiers_hash(run: Path) -> str:
 def build_classifier(
     shape: ClassifierShape, norm: nn.Module, layers: Sequence[Layer]
 ) -> Classifier:
-    """Build an untrained classifier on the states of an encoder with these layers."""
-    readout = build_readout(shape.readout, norm, layers[0].width, len(layers) - 1, shape.layer)
+    """Build an untrained classifier on the states of an encoder with these layers.
+
+    Raises:
+        InputError: For a readout that sums layers, where their widths differ.
+    """
+    widths, common = [layer.width for layer in layers], shape.common_width
+    if common is None:
+        readout = build_pooled(shape.readout, norm, widths, shape.layer)
+    else:
+        behind = build_pooled(shape.readout, nn.Identity(), [common] * len(widths), shape.layer)
+        readout = Mapped(LayerMaps(widths, common), behind)
     return Classifier(readout, HEADS[shape.head](readout.features, len(shape.classes)))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -11,11 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from myocard.data.signal import Preprocessing
-from myocard.encoders.protocol import ECGEncoder, pooled_states
+from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import ECGEncoder, differ_in_width, joined_states
 from myocard.errors import InputError
 from myocard.leads import parse_leads
-from myocard.models.checkpoint import Checkpoint
+from myocard.models.checkpoint import Checkpoint, open_checkpoint
 from myocard.models.classifier import load_classifier, read_probe
+from myocard.models.places import upload
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.record import Record
 from myocard.results.run import ClassifierShape
@@ -73,15 +76,21 @@ class Model:
     def __repr__(self) -> str:
         info, shape = self.encoder.info, self.shape
         read = f", {shape.readout} and {shape.head} head for {shape.task}" if shape else ""
-        return f"Model({info.name}: {info.layers} layers of width {info.width}{read})"
+        widths = sorted({layer.width for layer in self.encoder.layers})
+        width = " to ".join(map(str, dict.fromkeys((widths[0], widths[-1]))))
+        return f"Model({info.name}: {info.layers} layers of width {width}{read})"
 
     @property
     def classes_(self) -> tuple[str, ...]:
         """The classes, in the order of ``predict_proba``."""
         return self._with_classifier()[1].classes
 
-    def hidden_states(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
+    def hidden_states(
+        self, records: Records, **form: Unpack[Form]
+    ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """The pooled state of every layer, ``(records, layers, width)``; layer 0 is the embedding.
+
+        Where layers differ in width, a list of one array a layer, ``(records, width)`` each.
 
         Args:
             records: One record or many.
@@ -92,7 +101,10 @@ class Model:
                 finite or constant.
         """
         states, asked = self._states(records, **form)
-        return states.numpy()[asked]
+        if not differ_in_width(self.encoder.layers):
+            return states.numpy()[asked]
+        widths = [layer.width for layer in self.encoder.layers]
+        return [each.numpy()[asked] for each in states.split(widths, dim=1)]
 
     @torch.inference_mode()
     def layer_weights(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
@@ -110,6 +122,30 @@ class Model:
         found = probabilities(classifier(states), exclusive=task(shape.task).exclusive)
         return found.numpy()[asked]
 
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write encoder and classifier as a checkpoint's folder, which the hub takes as it is.
+
+        Raises:
+            InputError: When others made the encoder, or the folder is there and no checkpoint.
+        """
+        if not isinstance(self.encoder, MyocardEncoder):
+            raise InputError(
+                f"{self.encoder.info.name} is not myocard's own: its makers' licence says who may "
+                "pass it on; share a probe's run in its place"
+            )
+        rest = {} if self.classifier is None else self.classifier.state_dict()
+        Checkpoint(self.encoder, rest, self.shape).save(Path(folder))
+
+    def push_to_hub(self, repository: str) -> str:
+        """Save it on the Hugging Face hub, as ``owner/name``; return the address.
+
+        Raises:
+            InputError: As ``save_pretrained``, and when the hub refuses.
+        """
+        with TemporaryDirectory() as place:
+            self.save_pretrained(Path(place) / "model")
+            return upload(Path(place) / "model", repository)
+
     def _with_classifier(self) -> tuple[Classifier, ClassifierShape]:
         if self.classifier is None or self.shape is None:
             raise InputError(
@@ -126,7 +162,7 @@ class Model:
         listed, single = _listed(records, **form)
         encoder = self.encoder if only is None else _with_only(self.encoder, only)
         windows = torch.from_numpy(np.stack([_window(each, encoder.input) for each in listed]))
-        parts = [pooled_states(encoder, some) for some in windows.split(_BATCH)]
+        parts = [joined_states(encoder, some) for some in windows.split(_BATCH)]
         return torch.cat(parts), 0 if single else slice(None)
 
 
@@ -192,6 +228,8 @@ def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
             "them that the model reads with `only`"
         )
     record = record.select(expected.leads)
+    if not record.signal.size:
+        raise InputError("a record of 0 s is shorter than the encoder's window; give a longer one")
     if record.not_finite:
         raise InputError(
             f"lead {', '.join(record.not_finite)} holds values that are not finite; fix it, or "
@@ -205,25 +243,24 @@ def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
     return expected(record.signal, record.rate)
 
 
-def from_pretrained(folder: Path | str = NANO, probe: Path | str | None = None) -> Model:
-    """Load a checkpoint's folder, and the readout and head that go with it.
+def from_pretrained(given: Path | str = NANO, probe: Path | str | None = None) -> Model:
+    """Load an encoder, and the readout and head that go with it.
 
     Args:
-        folder: A pretrained encoder, or a fine-tuned model; by default the encoder that comes with
-            myocard.
+        given: A pretrained encoder or fine-tuned model, as ``open_checkpoint`` takes it: its folder
+            or file, its name, or its place on the Hugging Face hub. By default the encoder that
+            comes with myocard, for which no network is asked.
         probe: The run folder of a probe of that encoder.
 
     Raises:
-        InputError: When a folder is not whole, or the probe is of another encoder.
+        InputError: When it is not whole, or the probe is of another encoder.
     """
-    checkpoint = Checkpoint.load(Path(folder))
-    encoder = checkpoint.encoder
+    opened = open_checkpoint(given)
+    encoder = opened.encoder if isinstance(opened, Checkpoint) else opened
     if probe is not None:
         run, classifier = read_probe(Path(probe), encoder)
         return Model(encoder, classifier, run.shape)
-    shape = checkpoint.classifier
-    if shape is None:
+    if not isinstance(opened, Checkpoint) or opened.classifier is None:
         return Model(encoder)
-    file = Path(folder) / "model.safetensors"
-    rest = dict(checkpoint.rest)
+    shape, rest, file = opened.classifier, dict(opened.rest), Path(given) / "model.safetensors"
     return Model(encoder, load_classifier(shape, rest, file, encoder.norm, encoder.layers), shape)

@@ -16,7 +16,7 @@ from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
 from myocard.encoders.ours import EffectiveRank, MyocardEncoder, Origin
-from myocard.encoders.protocol import pooled_states
+from myocard.encoders.protocol import joined_states
 from myocard.errors import InputError
 from myocard.files.progress import Progress, silent
 from myocard.files.step import INPUTS, Inputs
@@ -217,7 +217,7 @@ def spread(encoder: MyocardEncoder, windows: Windows) -> EffectiveRank:
     """The effective rank (RankMe) of LN(h_L) over the first 256 records."""
     device = encoder.network.separator.device
     batches = islice(in_order(windows, batch=32), 8)
-    last = torch.cat([pooled_states(encoder, x.to(device))[:, -1] for x in batches])
+    last = torch.cat([joined_states(encoder, x.to(device))[:, -1] for x in batches])
     states = encoder.norm(last)
     return EffectiveRank(
         value=round(effective_rank(states), 2),

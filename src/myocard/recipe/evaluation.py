@@ -84,6 +84,13 @@ class ProbeRecipe(Evaluation):
     heads: Names = ("linear", "mlp")
     penalties: Penalties = (1e-3, 1e-2, 1e-1, 1.0)
     fraction: Fraction = 1.0
+    common_width: int | None = Field(
+        default=None,
+        gt=0,
+        multiple_of=4,
+        description="dimensions that each layer is mapped to, by principal components of the "
+        "training records; by default layers are read as they are",
+    )
     keep: float = Field(
         default=1.0, ge=0, description="GB of memory: tokens that all fit are computed once"
     )
@@ -95,6 +102,12 @@ class ProbeRecipe(Evaluation):
         precision="fp32",
         checkpoint_every=20,
     )
+
+    @model_validator(mode="after")
+    def _mapped_by_all(self) -> "ProbeRecipe":
+        if self.common_width is not None and self.fraction < 1:
+            raise ValueError("common_width is fitted on all training records; leave fraction at 1")
+        return self
 
     def alone(self, readout: str, head: str) -> "ProbeRecipe":
         """The recipe of one readout under one head."""

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from myocard.data.leaks import shared
 from myocard.errors import InputError
 from myocard.metrics.summary import Frozen, Metrics
 from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, RocketRecipe
@@ -35,6 +36,7 @@ class EncoderInfo(Frozen):
         preset: Name of its input.
         pretraining: Hash of all of its pretraining but the mixture.
         sources: Records of each data set that it was pretrained on.
+        datasets: Names of data sets that it was pretrained on, where no record of them is known.
         leak_check: Way in which held-out records were compared with those it was pretrained on.
     """
 
@@ -47,6 +49,7 @@ class EncoderInfo(Frozen):
     preset: str | None = None
     pretraining: str | None = None
     sources: dict[str, int] | None = None
+    datasets: tuple[str, ...] | None = None
     leak_check: LeakCheck | None = None
 
 
@@ -58,6 +61,7 @@ class ClassifierShape(Frozen):
         classes: Its outputs, in order.
         readout: A name from ``READOUTS``, or ``layer``.
         layer: The one layer that ``layer`` reads.
+        common_width: Dimensions that each layer is mapped to; None where it is read as it is.
         head: A name from ``HEADS``; for baselines what stands in its place.
     """
 
@@ -65,6 +69,7 @@ class ClassifierShape(Frozen):
     classes: tuple[str, ...]
     readout: str
     layer: int | None = None
+    common_width: int | None = Field(default=None, gt=0)
     head: str
 
     @model_validator(mode="after")
@@ -248,6 +253,11 @@ class Run(Document, ClassifierShape):
     @property
     def shape(self) -> ClassifierShape:
         return ClassifierShape(**{name: getattr(self, name) for name in SHAPE})
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Data sets of its encoder's pretraining that hold tested records, as far as names tell."""
+        return shared(self.encoder.datasets or (), self.source.split(" and "))
 
     def metrics(self, split: SplitName) -> Metrics | None:
         return self.test if split == "test" else self.validation

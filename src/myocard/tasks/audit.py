@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.data.labels import table
-from myocard.data.leaks import known_as
+from myocard.data.leaks import PretrainedOn, known_as
 from myocard.errors import InputError
 from myocard.tasks.task import TASKS, Task
 
@@ -126,6 +126,27 @@ def _counts(
 def _name(row: Mapping[str, str], split: str) -> str:
     parts = [row["task"] or "all records", row["class"], "" if split == "total" else split]
     return " ".join(part for part in parts if part)
+
+
+def leaks_by_name(pretrained_on: PretrainedOn, records: pd.DataFrame) -> list[str]:
+    """A sentence on a leak that names of data sets tell, or that nothing can rule out.
+
+    Args:
+        pretrained_on: An encoder's corpus; nothing is said of one whose records are known.
+        records: Records that the encoder is tested on.
+    """
+    if pretrained_on.records is not None:
+        return []
+    sources = sorted(set(records["source"]))
+    seen = pretrained_on.seen(sources)
+    if pretrained_on.datasets is None:
+        return [
+            "nobody says what it was pretrained on, which may be these records; ask its makers for "
+            "a file of `myocard fingerprint`, and audit that"
+        ]
+    if seen:
+        return [f"pretrained on {', '.join(seen)}: has seen the records of {', '.join(sources)}"]
+    return []
 
 
 def leaks(

@@ -48,6 +48,13 @@ def test_probes_of_the_last_layer_put_all_weight_on_it(name, generator):
     assert torch.equal(weights, torch.eye(DEPTH + 1)[-1].expand(RECORDS, -1))
 
 
+@pytest.mark.parametrize(("width", "queries"), [(192, 12), (512, 8), (160, 10), (1024, 8)])
+def test_the_queries_of_an_efficient_probe_divide_any_width(width, queries):
+    readout = TOKENS["efficient-tokens"](width, DEPTH)
+    assert readout.count == queries
+    assert readout(torch.ones(2, 1, PATCHES, width)).shape == (2, width)
+
+
 @every_readout
 def test_the_order_of_tokens_within_a_layer_does_not_matter(name, generator):
     readout = made(name)

@@ -24,6 +24,7 @@ from myocard.errors import InputError
 from myocard.files.manifest import file_hash
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, step
+from myocard.leads import LEADS, parse_leads
 
 _SAMPLED = 16
 """Records whose files tell one folder from another with the same listing."""
@@ -99,9 +100,10 @@ def prepare_folder(
     source: str,
     folder: Path | str,
     out: Path | str,
-    expected: Preprocessing,
+    expected: Preprocessing | None = None,
     *,
     seconds: float = 10.0,
+    leads: Sequence[str] | None = None,
     allow: Sequence[str] = (),
     dataset: str | None = None,
     progress: Progress = silent,
@@ -113,18 +115,44 @@ def prepare_folder(
         source: Layout of the folder: ``ptbxl-500``, ``chapman``, ``folder`` and so on.
         folder: As downloaded.
         out: The store's folder.
-        expected: The signals that an encoder expects: its ``input``.
+        expected: The signals that an encoder expects: its ``input``. None, or an input that states
+            steps, makes a raw store: neither filtered nor standardised, at the rate and with all
+            leads of the first record that can be read. It serves all encoders that state steps.
         seconds: Length of a record; longer ones are cropped to their middle.
+        leads: Rows of the store, in place of those.
         allow: Faults with which a record is kept, flagged.
         dataset: The data set within which ids and patients are unique; the source's by default.
         progress: Called after every part.
         how: ``filtered`` and ``standardise``, as in ``Wanted``; ``split_seed``, ``shard`` and
             ``jobs``, as in ``prepare``.
+
+    Raises:
+        InputError: As ``entries`` of ``data/sources`` and ``prepare``, when a raw store would be
+            filtered or standardised, and when no record tells its rate.
     """
     entries, name = entries_of(source, folder), dataset or dataset_of(source, Path(folder))
     forms = {key: how.pop(key) for key in ("filtered", "standardise") if key in how}
-    wanted = Wanted(expected.rate, seconds, expected.leads, expected.band, tuple(allow), **forms)
+    if expected is None or expected.steps:
+        if any(forms.values()):
+            raise InputError("a raw store holds records as they are; leave out filter and z-score")
+        expected = _as_recorded(entries, () if expected is None else expected.leads)
+    rows, band = expected.leads if leads is None else parse_leads(leads), expected.band
+    wanted = Wanted(expected.rate, seconds, rows, band, tuple(allow), **forms)
     return prepare(entries, Path(out), wanted, source=name, progress=progress, **how)
+
+
+def _as_recorded(entries: Sequence[Entry], needed: Sequence[str]) -> Preprocessing:
+    """State signals as the first record that can be read has them, with all leads ``needed``."""
+    reason: InputError | None = None
+    for entry in entries:
+        try:
+            record = entry.read()
+        except InputError as error:
+            reason = reason or error
+        else:
+            leads = tuple(lead for lead in LEADS if lead in {*record.leads, *needed})
+            return Preprocessing(round(record.rate), record.signal.shape[1], leads)
+    raise InputError(f"no record can be read: {reason}") from reason
 
 
 def _check_entries(entries: Sequence[Entry], source: str) -> None:

@@ -97,7 +97,7 @@ def measure_layers(
             records={name: len(which) for name, which in rows.items()},
             best_layer=max(curve, key=lambda point: point.value).layer,
             measures={"auroc": auroc} | measures,
-            alignment=tuple(map(tuple, linear_cka(description.states.transpose(0, 1)).tolist())),
+            alignment=tuple(map(tuple, linear_cka(description.states).tolist())),
             mask_ratio=MASK_RATIO,
             seed=SEED,
             hashes=first.hashes,
@@ -147,7 +147,7 @@ def _of_states(found: Description, patients: NDArray[np.object_]) -> Measures:
     def centred(states: Tensor) -> Tensor:
         return states - states.mean(dim=0)
 
-    layers = found.states.unbind(dim=1)
+    layers = found.states
     measures = {
         "effective_rank": jackknifed(lambda x: effective_rank(centred(x)), layers, patients),
         "state_entropy": jackknifed(lambda x: matrix_entropy(centred(x)).item(), layers, patients),

@@ -14,7 +14,7 @@ from torch.nn.functional import layer_norm
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
-from myocard.encoders.protocol import ECGEncoder, pooled_states
+from myocard.encoders.protocol import ECGEncoder, joined_states
 from myocard.nn.analysis.attention import attention_statistics, attention_weights
 from myocard.nn.analysis.regression import normal_equations, solve_ridge, squared_errors
 from myocard.nn.analysis.representation import matrix_entropy, token_similarity
@@ -22,7 +22,7 @@ from myocard.nn.encoder import patch_tokens
 from myocard.nn.objectives.masked import standardise_patches
 from myocard.nn.objectives.masks import each_lead
 from myocard.nn.patches import patchify
-from myocard.nn.shapes import Patches, Signals, States, Tokens
+from myocard.nn.shapes import Patches, Signals, Tokens
 from myocard.nn.transformer import Block
 
 BATCH = 16
@@ -30,8 +30,8 @@ MASK_RATIO = 0.75
 PENALTY = 1.0
 
 Rows = NDArray[np.int64]
-AllTokens = Float[Tensor, "batch sequence width"]
-"""The tokens of a layer, with those that stand for no part of the signal."""
+EveryLayer = list[Float[Tensor, "batch _ _"]]
+"""The tokens of every layer, whose number and width may differ from layer to layer."""
 Maps = dict[str, Float[Tensor, "layers columns patch"]]
 """Maps of a layer's tokens to the patch that each stands for (``own``) and to a hidden one beside
 it (``hidden``)."""
@@ -67,19 +67,19 @@ class Observer:
             done += len(signals)
             self.progress(done)
 
-    def layers(self, signals: Signals) -> list[Tokens]:
+    def layers(self, signals: Signals) -> EveryLayer:
         """Every layer, as the other methods take it."""
         return list(self.encoder.hidden_states(signals))
 
-    def tokens(self, layers: list[AllTokens]) -> list[Tokens]:
-        """The tokens of every layer that stand for a part of the signal."""
+    def tokens(self, layers: EveryLayer) -> EveryLayer:
+        """The tokens that stand for a part of the signal, of ``layers`` with all tokens."""
         return layers
 
     def halves(self, signals: Signals) -> Tensor | None:
         """Pooled states of the two halves of every window, where they can be read."""
         return None
 
-    def measures(self, layers: list[Tokens]) -> dict[str, Tensor]:
+    def measures(self, layers: EveryLayer) -> dict[str, Tensor]:
         """Measures of each record in every layer, ``(records, layers)``."""
         tokens = self.tokens(layers)
         return {
@@ -87,7 +87,7 @@ class Observer:
             "token_similarity": torch.stack([token_similarity(x) for x in tokens], dim=1),
         }
 
-    def pairs(self, signals: Signals, layers: list[Tokens]) -> "Iterator[tuple[str, Pairs]]":
+    def pairs(self, signals: Signals, layers: EveryLayer) -> "Iterator[tuple[str, Pairs]]":
         """Tokens and the patches that they should tell, where tokens stand for patches."""
         return iter(())
 
@@ -97,11 +97,11 @@ class PatchObserver(Observer):
 
     encoder: MyocardEncoder
 
-    def layers(self, signals: Signals) -> list[Tokens]:
+    def layers(self, signals: Signals) -> EveryLayer:
         network = self.encoder.network
         return list(network.layers(network.tokens(signals, self.encoder.input.leads)))
 
-    def tokens(self, layers: list[AllTokens]) -> list[Tokens]:
+    def tokens(self, layers: EveryLayer) -> EveryLayer:
         leads = len(self.encoder.input.leads)
         return [patch_tokens(x, leads).flatten(1, 2) for x in layers]
 
@@ -110,17 +110,17 @@ class PatchObserver(Observer):
         patch = self.encoder.network.shape.patch
         samples = signals.shape[-1] // patch // 2 * patch
         halves = (signals[..., :samples], signals[..., -samples:])
-        return torch.stack([pooled_states(self.encoder, half) for half in halves], dim=1)
+        return torch.stack([joined_states(self.encoder, half) for half in halves], dim=1)
 
-    def measures(self, layers: list[Tokens]) -> dict[str, Tensor]:
+    def measures(self, layers: EveryLayer) -> dict[str, Tensor]:
         return super().measures(layers) | self._attention(layers)
 
-    def pairs(self, signals: Signals, layers: list[Tokens]) -> "Iterator[tuple[str, Pairs]]":
+    def pairs(self, signals: Signals, layers: EveryLayer) -> "Iterator[tuple[str, Pairs]]":
         patches = standardise_patches(patchify(signals, self.encoder.network.shape.patch))
         yield "own", self._paired(layers, patches, torch.ones_like(patches[..., 0]).bool())
         yield "hidden", self._hidden_pairs(signals, patches)
 
-    def _attention(self, layers: list[Tokens]) -> dict[str, Tensor]:
+    def _attention(self, layers: EveryLayer) -> dict[str, Tensor]:
         """Measures of the block that a layer comes out of; the embedding comes out of none."""
         network, expected = self.encoder.network, self.encoder.input
         statistics = [
@@ -151,7 +151,7 @@ class PatchObserver(Observer):
         return self._paired(layers, nearby, mask.hidden.gather(2, behind))
 
     def _paired(
-        self, layers: list[Tokens], patches: Patches, chosen: Bool[Tensor, "batch leads patches"]
+        self, layers: EveryLayer, patches: Patches, chosen: Bool[Tensor, "batch leads patches"]
     ) -> "Pairs":
         leads = len(self.encoder.input.leads)
         tokens = torch.stack([patch_tokens(x, leads)[chosen] for x in layers])
@@ -168,13 +168,13 @@ class Description(NamedTuple):
     """Measures of the states of some records.
 
     Attributes:
-        states: Pooled, of every record.
+        states: Pooled, of every record; one tensor a layer.
         halves: Pooled, of the two halves of every record; None where halves cannot be read.
         measures: By name, one number a record and layer; NaN where a layer has none.
         maps: Fitted on the records.
     """
 
-    states: States
+    states: list[Float[Tensor, "records _"]]
     halves: Float[Tensor, "records halves layers width"] | None
     measures: dict[str, Float[Tensor, "records layers"]]
     maps: Maps
@@ -212,7 +212,7 @@ def describe(observer: Observer, rows: Rows) -> Description:
     for signals in observer.batches(rows):
         layers = observer.layers(signals)
         pooled = [observer.encoder.pool(tokens) for tokens in observer.tokens(layers)]
-        states.append(torch.stack(pooled, dim=1))
+        states.append(pooled)
         halves.append(observer.halves(signals))
         measures.append(observer.measures(layers))
         for name, pairs in observer.pairs(signals, layers):
@@ -220,7 +220,7 @@ def describe(observer: Observer, rows: Rows) -> Description:
             equations[name] = equations.get(name, 0) + sums
     split = [each for each in halves if each is not None]
     return Description(
-        torch.cat(states).cpu(),
+        [torch.cat(parts).cpu() for parts in zip(*states, strict=True)],
         torch.cat(split).cpu() if split else None,
         {name: torch.cat([each[name] for each in measures]).cpu() for name in measures[0]},
         {name: solve_ridge(total, PENALTY) for name, total in equations.items()},

@@ -8,6 +8,7 @@ from pathlib import Path
 from myocard.errors import InputError
 from myocard.evaluation.probing import pooled, tokens
 from myocard.evaluation.probing.job import Job, Probe, Source, Trained
+from myocard.evaluation.probing.mapped import MappedSource
 from myocard.evaluation.probing.stream import Stream as Stream
 from myocard.evaluation.probing.weights import by_record, measured_weights, static_mixtures
 from myocard.evaluation.writing import write_run
@@ -15,7 +16,7 @@ from myocard.files.atomic import restore, work_folder
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, clear, is_kept, step, workplace
 from myocard.nn.readouts.heads import HEADS
-from myocard.nn.readouts.registry import READOUTS, TOKENS
+from myocard.nn.readouts.registry import READOUTS, TOKENS, require_widths
 from myocard.recipe import ProbeRecipe, choose, without_pace
 from myocard.results.run import Hashes, Run
 from myocard.results.saved import prediction_table
@@ -47,11 +48,17 @@ def probe(
 
     Raises:
         InputError: For a leak, a patient in two splits, an unknown readout or head, states that the
-            source does not have, or a folder that holds other runs.
+            source does not have, a sum of layers that differ in width, or a folder that holds other
+            runs.
     """
     check_names(recipe)
     cohort = assemble_for(recipe, source.records, source.known)
-    job = Job(source, cohort, recipe, splits_to_score(test=test), progress)
+    states: Source | MappedSource = source
+    if recipe.common_width is not None:
+        states = MappedSource(source, cohort.rows["train"], recipe.common_width)
+    job = Job(states, cohort, recipe, splits_to_score(test=test), progress)
+    for name in recipe.readouts:
+        require_widths(name, job.widths)
     target = Path(out) / source.encoder.name / recipe.task
     groups = stacks(recipe, job.depth)
     what = f"probe {source.encoder.name}"
@@ -82,6 +89,9 @@ def check_names(recipe: ProbeRecipe) -> None:
         raise InputError(
             f"readout 'loes' is solved with the linear head, not with {', '.join(others)}"
         )
+    of_tokens = [name for name in recipe.readouts if name in TOKENS]
+    if recipe.common_width is not None and of_tokens:
+        raise InputError(f"common_width maps pooled states, not tokens; leave {of_tokens[0]} out")
 
 
 def stacks(recipe: ProbeRecipe, depth: int) -> list[list[Probe]]:
@@ -157,6 +167,9 @@ def _write_all(
 
 def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: float) -> None:
     cohort, recipe, source = job.cohort, job.recipe, job.source
+    classifiers = trained.classifiers
+    if isinstance(source, MappedSource):
+        classifiers = [source.unmapped(each) for each in classifiers]
     static = static_mixtures(trained, probe.head, job)
     layer_weights = measured_weights(trained, job)
     tables = {name: prediction_table(cohort, x, recipe.seeds) for name, x in static.items()}
@@ -170,12 +183,13 @@ def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: floa
             cohort,
             trained.scores,
             own_recipe(recipe, probe),
-            trained.classifiers,
+            classifiers,
             kind="probe",
             name=f"{source.encoder.name}/{recipe.task}/{probe.name}",
             encoder=source.encoder,
             readout=probe.readout,
             layer=probe.layer,
+            common_width=recipe.common_width,
             head=probe.head,
             leads=source.leads,
             fraction=recipe.fraction,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from myocard.evaluation.features import Features
 from myocard.evaluation.probing.freedom import area_of
+from myocard.evaluation.probing.mapped import MappedSource
 from myocard.evaluation.probing.stopping import Course
 from myocard.evaluation.probing.stream import Stream
 from myocard.files.progress import Progress, silent
@@ -92,14 +93,14 @@ class Job:
     """The common ground of a recipe's probes.
 
     Attributes:
-        source: The states.
+        source: The states; mapped, where the recipe has a common width.
         cohort: The splits and targets.
         recipe: Settings of the probes.
         splits: The splits to score.
         progress: Called after every step.
     """
 
-    source: Source
+    source: Source | MappedSource
     cohort: Cohort
     recipe: ProbeRecipe
     splits: Sequence[SplitName] = ("validation",)
@@ -110,8 +111,14 @@ class Job:
         return torch.from_numpy(self.cohort.targets).float()
 
     @property
+    def widths(self) -> list[int]:
+        """Width of every layer."""
+        return [layer.width for layer in self.source.layers]
+
+    @property
     def width(self) -> int:
-        return self.source.layers[0].width
+        """Width of the last layer, and of all where they do not differ."""
+        return self.widths[-1]
 
     @property
     def depth(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from itertools import groupby
 from typing import cast
 
 import numpy as np
@@ -26,7 +27,7 @@ from myocard.evaluation.probing.subspaces import choose_subspaces, products_of
 from myocard.nn.readouts.classifier import Classifier, probabilities
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.pooled import LayerSubspaces, Readout
-from myocard.nn.readouts.registry import build_readout
+from myocard.nn.readouts.registry import build_pooled
 from myocard.nn.readouts.stack import Stack
 from myocard.results.run import Choice, Stop
 from myocard.results.scoring import macro_auroc
@@ -65,9 +66,12 @@ def train_readouts(job: Job, head: str, readouts: Sequence[Sequence[Readout]]) -
     """
     if head == ridge.HEAD:
         return ridge.train(job, readouts)
-    if head != "linear":
-        return [_chosen(job, *each) for each in _descend(job, head, readouts)]
     columns = list(zip(*readouts, strict=True))
+    if head != "linear":
+        # One stack holds models of one architecture alone.
+        alike = groupby(columns, key=lambda column: column[0].features)
+        stacks = [list(zip(*members, strict=True)) for _, members in alike]
+        return [_chosen(job, *each) for rows in stacks for each in _descend(job, head, rows)]
     if isinstance(readouts[0][0], Solvable):
         return [_solve_mixtures(job, column) for column in columns]
     if isinstance(readouts[0][0], LayerSubspaces):
@@ -103,8 +107,7 @@ def score(job: Job, candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[
 
 def _drawn(job: Job, probe: Probe, seed: int) -> Readout:
     with seeded(seed):
-        drawn = build_readout(probe.readout, job.source.norm, job.width, job.depth, probe.layer)
-    return cast(Readout, drawn)
+        return build_pooled(probe.readout, job.source.norm, job.widths, probe.layer)
 
 
 def _chosen(job: Job, candidates: Candidates, stops: Sequence[Sequence[Stop]] = ()) -> Trained:
@@ -170,8 +173,8 @@ def _refit(job: Job, readouts: Sequence[Readout]) -> tuple[Candidates, list[list
 
     They are trained under the penalty that is best at equal shares.
     """
-    equal = build_readout("ppa", job.source.norm, job.width, job.depth)
-    at_equal = _chosen(job, _solve_all(job, [cast(Readout, equal)] * len(readouts)))
+    equal = build_pooled("ppa", job.source.norm, job.widths)
+    at_equal = _chosen(job, _solve_all(job, [equal] * len(readouts)))
     recipe = job.recipe.model_copy(update={"penalties": (most_chosen(at_equal.chosen),)})
     ((trained, stops),) = _descend(
         replace(job, recipe=recipe), "linear", [[readout] for readout in readouts]

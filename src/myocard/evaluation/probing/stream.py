@@ -35,12 +35,11 @@ class Stream:
         store: The records.
 
     Raises:
-        InputError: When the store does not meet the encoder's input, or layers differ in width.
+        InputError: When the store does not meet the encoder's input.
     """
 
     def __init__(self, encoder: ECGEncoder, store: Store) -> None:
         store.require(encoder.input)
-        protocol.require_one_width(encoder)
         self._encoder, self._store = encoder, store
         self.encoder, self.layers, self.leads = encoder.info, encoder.layers, encoder.input.leads
         self.store, self.records = store.key, store.records
@@ -57,7 +56,7 @@ class Stream:
         return deepcopy(self._encoder.norm).cpu().requires_grad_(requires_grad=False)
 
     def pooled(self) -> Tensor:
-        """All states, ``(records, layers, width)`` float16 as a cache has them."""
+        """All states in float16, as a cache has them."""
         return self._pooled
 
     @cached_property
@@ -70,7 +69,7 @@ class Stream:
         self._encoder.network.to(_device())
         with torch.inference_mode():
             parts = [
-                protocol.pooled_states(self._encoder, signals.to(_device())).half().cpu()
+                protocol.joined_states(self._encoder, signals.to(_device())).half().cpu()
                 for signals in in_order(windows, _BATCH)
             ]
         # Outside of inference mode: readouts learn from this tensor.

@@ -3,6 +3,8 @@
 Spectra are computed in float64, whatever the states come in.
 """
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -52,13 +54,14 @@ def lidar(views: Float[Tensor, "records views width"]) -> float:
     return _spread(torch.linalg.eigvalsh(whitened).clamp(min=0)).exp().item()
 
 
-def linear_cka(layers: Float[Tensor, "layers records width"]) -> Float[Tensor, "layers layers"]:
+def linear_cka(layers: Iterable[Float[Tensor, "records _"]]) -> Float[Tensor, "layers layers"]:
     """Compute linear centred kernel alignment (CKA) of all pairs of layers (arXiv 1905.00414).
 
     With the unbiased estimate of HSIC (Song et al. 2012, eq. 5; Nguyen et al. 2021), which does not
-    rise to 1 when there are fewer records than dimensions. Needs four records or more.
+    rise to 1 when there are fewer records than dimensions. Needs four records or more. Layers may
+    differ in width.
     """
-    grams = layers.double() @ layers.double().mT
+    grams = torch.stack([layer @ layer.mT for layer in (each.double() for each in layers)])
     count = grams.shape[-1]
     grams = grams - torch.diag_embed(grams.diagonal(dim1=-2, dim2=-1))
     means = grams.sum(dim=-1, keepdim=True) / (count - 2)

@@ -1,11 +1,14 @@
 """All readouts by name. A new one is a class or a function, and a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 from torch import nn
 
+from myocard.errors import InputError
 from myocard.nn.readouts import pooled, tokens
+from myocard.nn.readouts.widths import SideBySide
 
 POOLED: dict[str, Callable[[nn.Module, int, int], pooled.Readout]] = {
     "last": pooled.last_layer,
@@ -35,6 +38,9 @@ TOKENS: dict[str, Callable[[int, int], tokens.TokenReadout]] = {
 
 READOUTS = (*POOLED, *TOKENS)
 
+WITHOUT_SUM = ("last", "concat", "layers", "attentive-tokens", "efficient-tokens")
+"""Readouts that add no layer to another, and so may read layers of different widths."""
+
 
 def build_readout(
     name: str, norm: nn.Module, width: int, depth: int, layer: int | None = None
@@ -43,3 +49,34 @@ def build_readout(
     if layer is not None:
         return pooled.single_layer(norm, width, depth, layer)
     return TOKENS[name](width, depth) if name in TOKENS else POOLED[name](norm, width, depth)
+
+
+def build_pooled(
+    name: str, norm: nn.Module, widths: Sequence[int], layer: int | None = None
+) -> pooled.Readout:
+    """Build a readout of pooled states by name, for layers of these widths.
+
+    Raises:
+        InputError: For a readout that sums layers, where their widths differ.
+    """
+    depth = len(widths) - 1
+    if len(set(widths)) == 1:
+        return cast(pooled.Readout, build_readout(name, norm, widths[0], depth, layer))
+    if layer is not None:
+        return SideBySide(norm, widths, [layer])
+    require_widths(name, widths)
+    return SideBySide(norm, widths, [depth] if name == "last" else range(1, depth + 1))
+
+
+def require_widths(name: str, widths: Sequence[int]) -> None:
+    """Refuse a readout that sums layers, where their widths differ.
+
+    Raises:
+        InputError: Naming what reads them instead.
+    """
+    if len(set(widths)) > 1 and name not in WITHOUT_SUM:
+        raise InputError(
+            f"readout {name!r} sums layers, and these differ in width "
+            f"({', '.join(map(str, widths))}); take last or concat, or probe with layers or with "
+            "the setting common_width"
+        )

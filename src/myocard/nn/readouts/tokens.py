@@ -117,8 +117,9 @@ def attentive_probe(width: int, depth: int) -> TokenReadout:
 
 
 def efficient_probe(width: int, depth: int) -> TokenReadout:
-    """Build a readout of the last layer's patches, by twelve queries: they divide every width."""
-    return EfficientProbe(width, View(range(depth, depth + 1), "tokens"), 12)
+    """Build a readout of the last layer's patches, by twelve queries or the most that divide D."""
+    count = max(count for count in range(1, 13) if width % count == 0)
+    return EfficientProbe(width, View(range(depth, depth + 1), "tokens"), count)
 
 
 def fusion_of_leads(width: int, depth: int) -> TokenReadout:

@@ -58,10 +58,10 @@ class Group:
         return [*self.runs.values(), *self.layers.values()]
 
     @property
-    def family(self) -> tuple[str, str | None, str, str]:
-        """The fields that are the same on every task: encoder, training and head."""
+    def family(self) -> tuple[str, str | None, str, int | None, str]:
+        """The fields that are the same on every task: encoder, training, common width and head."""
         info = self.first.info
-        return info.encoder.name, info.encoder.hash, info.kind, info.head
+        return info.encoder.name, info.encoder.hash, info.kind, info.common_width, info.head
 
     @property
     def random(self) -> bool:
@@ -82,7 +82,7 @@ class Group:
         that is known to differ in nothing else.
         """
         mine, info = self.first.info, other.first.info
-        if (mine.kind, mine.head) != (info.kind, info.head) or other.random:
+        if self.family[2:] != other.family[2:] or other.random:
             return False
         ours, theirs = mine.encoder, info.encoder
         if (ours.layers, ours.width) != (theirs.layers, theirs.width):
@@ -238,7 +238,7 @@ def leads_of(run: SavedRun) -> int:
     return len(run.info.leads)
 
 
-def _group_key(run: SavedRun) -> tuple[bool, bool, bool, str, str, str, str, int]:
+def _group_key(run: SavedRun) -> tuple[bool, bool, bool, str, str, str, str, int, int]:
     info, encoder = run.info, run.info.encoder
     return (
         info.kind == "baseline",
@@ -248,6 +248,7 @@ def _group_key(run: SavedRun) -> tuple[bool, bool, bool, str, str, str, str, int
         encoder.hash or "",
         info.kind,
         info.head,
+        info.common_width or 0,
         info.splits["train"].records if "train" in info.splits else 0,
     )
 
@@ -264,8 +265,10 @@ def _group(members: Sequence[SavedRun], split: SplitName) -> Group:
         cells[cell] = run
     runs = {cell: run for cell, run in cells.items() if isinstance(cell, str)}
     layers = {cell: run for cell, run in cells.items() if isinstance(cell, int)}
-    kind = {"probe": "frozen", "finetune": "fine-tuned", "baseline": ""}[members[0].info.kind]
-    parts = (describe_encoder(members[0]), kind, f"{members[0].info.head} head")
+    first = members[0].info
+    kind = {"probe": "frozen", "finetune": "fine-tuned", "baseline": ""}[first.kind]
+    mapped = f"layers mapped to {first.common_width} dimensions" if first.common_width else ""
+    parts = (describe_encoder(members[0]), kind, mapped, f"{first.head} head")
     return Group(" · ".join(filter(None, parts)), runs, layers, split)
 
 

@@ -21,4 +21,6 @@ def describe_encoder(run: SavedRun) -> str:
         return f"{encoder.name} (no encoder)" if encoder.layers is None else encoder.name
     if encoder.random:
         return f"{encoder.name}, random weights"
-    return f"{encoder.name}, {'IPASTMEM' if encoder.mixture == 'mean' else 'pretrained'}"
+    kind = "IPASTMEM" if encoder.mixture == "mean" else "pretrained"
+    seen = f", has seen {' and '.join(run.info.seen)}" if run.info.seen else ""
+    return f"{encoder.name}, {kind}{seen}"

@@ -41,21 +41,24 @@ def _facts(section: Section) -> Iterable[str]:
 
 
 def leak_checks(runs: Iterable[SavedRun]) -> list[Block]:
-    """Tell for every pretrained encoder whether held-out records were compared with its corpus."""
+    """Tell for every pretrained encoder whether it may have seen what it was tested on."""
+    infos = [run.info for run in runs]
     encoders = dict.fromkeys(
-        (run.info.encoder.name, run.info.encoder.leak_check)
-        for run in runs
-        if run.info.kind != "baseline" and not run.info.encoder.random
+        (info.encoder.name, info.encoder.leak_check, info.encoder.datasets, info.seen)
+        for info in infos
+        if info.kind != "baseline" and not info.encoder.random
     )
-    checked = [name for name, how in encoders if how == "records"]
+    checked = [name for name, how, *_ in encoders if how == "records"]
     found: list[Block] = []
     if checked:
         text = NOTES["leak_check"].format(encoders=", ".join(checked))
         found.append(Words(text, "facts"))
-    for name, how in encoders:
+    for name, how, datasets, seen in encoders:
         if how != "records":
-            text = NOTES[f"leak_check_{how or 'none'}"].format(encoder=name)
-            found.append(Words(text, "warn"))
+            kind = "seen" if seen else "unseen" if datasets else how or "none"
+            named = ", ".join(seen or datasets or ())
+            text = NOTES[f"leak_check_{kind}"].format(encoder=name, datasets=named)
+            found.append(Words(text, "facts" if kind == "unseen" else "warn"))
     return found
 
 

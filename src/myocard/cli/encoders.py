@@ -1,0 +1,78 @@
+"""Models that are known by name, and which of them are at hand."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from rich.table import Table
+from typer import Argument
+
+from myocard.cli import options
+from myocard.cli.options import app
+from myocard.errors import InputError
+
+_COLUMNS = (
+    *("Model", "Licence: code; weights", "Layers × width", "Input", "Pretrained on", "Weights"),
+    "At hand",
+)
+_WIDTH = 200
+"""Columns of the table where nothing says how wide a line may be."""
+
+
+@app.command(rich_help_panel=options.MORE)
+def encoders(
+    paths: Annotated[
+        list[Path] | None, Argument(help="Checkpoints, or folders of them, to look at")
+    ] = None,
+) -> None:
+    """List the encoders that are known.
+    [dim]myocard encoders checkpoints[/dim]
+
+    Licence, size, input, pretraining and weights of every model, and which of them PATHS hold.
+    """
+    from myocard.encoders.registry import cards
+
+    at_hand, strange = _at_hand(paths or ())
+    table = Table(show_lines=True)
+    for column in _COLUMNS if paths else _COLUMNS[:-1]:
+        table.add_column(column, overflow="fold")
+    for card in cards().values():
+        datasets = "unknown" if card.pretrained_on is None else ", ".join(card.pretrained_on)
+        cells = [card.name, f"{card.code_licence}; {card.weights_licence}", card.size, card.signals]
+        cells += [datasets, card.where, "\n".join(at_hand[card.name])]
+        table.add_row(*cells[: len(table.columns)])
+    console = Console(emoji=False)
+    console.width = console.width if console.is_terminal else _WIDTH
+    console.print(table, markup=False, highlight=False)
+    for line in strange:
+        print(line)
+
+
+def _at_hand(paths: Sequence[Path]) -> tuple[defaultdict[str, list[str]], list[str]]:
+    """Return the files of each known model, and a sentence on each other file."""
+    from myocard.encoders.registry import open_published
+
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    strange = []
+    for path in _within(paths):
+        try:
+            opened = open_published(path).opened
+        except InputError as error:
+            strange.append(str(error))
+            continue
+        widths = "–".join(map(str, sorted({layer.width for layer in opened.layers})))
+        found[opened.card.name].append(f"{path}: {len(opened.layers) - 1} × {widths}")
+    return found, strange
+
+
+def _within(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the checkpoints in folders of several, and other paths as they are."""
+    from myocard.encoders.files import CONFIG, checkpoints
+
+    for path in paths:
+        found = []
+        if path.is_dir() and not (path / CONFIG).exists():
+            found = [*checkpoints(path), *(file.parent for file in path.glob(f"*/{CONFIG}"))]
+        yield from found or [path]

@@ -1,0 +1,68 @@
+"""Settings with which the signals of a store were made, and what they lack for an encoder."""
+
+from dataclasses import dataclass
+
+from myocard.data.signal import Band, Preprocessing
+
+
+@dataclass(frozen=True)
+class StoreInput:
+    """Settings with which the signals of a store were made.
+
+    Attributes:
+        rate: Samples per second (Hz).
+        samples: Samples a record.
+        leads: Rows of a record.
+        band: The filter that was run over each whole record.
+        unit: ``mV``, or ``NU`` for signals without a voltage.
+    """
+
+    rate: int
+    samples: int
+    leads: tuple[str, ...]
+    band: Band
+    unit: str = "mV"
+
+    def lacks(self, wanted: Preprocessing, standardised: str | None) -> list[str]:
+        """Tell in words all that keeps an encoder from being fed with such signals.
+
+        An encoder that states steps takes raw records: neither filtered nor standardised, at any
+        rate.
+
+        Args:
+            wanted: The encoder's input.
+            standardised: What was z-scored while preparing, ``record`` or ``lead``; None for
+                nothing.
+        """
+        if wanted.steps:
+            differences = self._lacks_of_raw(wanted, standardised)
+        else:
+            differences = self._lacks(wanted, standardised)
+        missing = [lead for lead in wanted.leads if lead not in self.leads]
+        if missing:
+            differences.append(f"leads {', '.join(missing)} are missing")
+        return differences
+
+    def _lacks(self, wanted: Preprocessing, standardised: str | None) -> list[str]:
+        differences = []
+        if self.rate != wanted.rate:
+            differences.append(f"the rate is {self.rate} Hz, not {wanted.rate} Hz")
+        if self.band != wanted.band:
+            differences.append(f"the filter is {self.band}, not {wanted.band}")
+        if self.samples < wanted.samples:
+            differences.append(f"records have {self.samples} samples, not {wanted.samples} or more")
+        if standardised == "lead" and wanted.standardise == "record":
+            differences.append("leads were standardised one by one, not together")
+        return differences
+
+    def _lacks_of_raw(self, wanted: Preprocessing, standardised: str | None) -> list[str]:
+        differences, seconds = [], self.samples / self.rate
+        if self.band.cutoffs:
+            differences.append(f"the filter is {self.band}, not none")
+        if standardised is not None:
+            differences.append(f"every {standardised} was standardised")
+        if wanted.needs_voltage and self.unit == "NU":
+            differences.append("signals have no voltage")
+        if seconds < wanted.least_seconds:
+            differences.append(f"records last {seconds:g} s, not {wanted.least_seconds:g} s")
+        return differences
