@@ -9,7 +9,7 @@ import torch
 
 from myocard.data.batches import Part, Shuffled, Windows, in_order, shuffled
 from myocard.data.preparation import Wanted, prepare
-from myocard.data.signal import Band, Preprocessing
+from myocard.data.signal import Band, Preprocessing, conform, standardise
 from myocard.data.steps import (
     Butterworth,
     Clip,
@@ -179,3 +179,22 @@ def test_the_hash_of_an_encoder_tells_steps_and_their_order_apart() -> None:
     assert len({weights_hash(network, each, "linear") for each in inputs}) == len(given)
     again = parsed(Preprocessing, json.loads(json.dumps(asdict(inputs[1]))))
     assert weights_hash(network, again, "linear") == weights_hash(network, inputs[1], "linear")
+
+
+def test_raw_records_serve_an_encoder_without_steps_too(make_store) -> None:
+    """At a lower rate and behind a filter, each window is that of the whole record."""
+    store = make_store()
+    wanted = Preprocessing(50, 12, ("II", "I"), Band(0.67, 20.0), "record")
+    scale = store.records["scale"].to_numpy(np.float32)[:, None, None]
+    records = store.signals[:5][:, [1, 0]] * scale[:5]
+    found = Windows([Part(store, np.arange(5))], wanted)[[(k, 0.9) for k in range(5)]]
+    for record, window in zip(records, found.numpy(), strict=True):
+        whole = conform(record.astype(np.float32), 100, 50, wanted.band)
+        start = int(0.9 * (whole.shape[-1] - 12 + 1))
+        expected = standardise(whole[:, start : start + 12], "record")
+        np.testing.assert_allclose(window, expected, atol=1e-5)
+
+
+def test_raw_records_at_a_lower_rate_do_not_serve_an_encoder_without_steps(make_store) -> None:
+    with pytest.raises(InputError, match="the rate is 100 Hz, not 250 Hz"):
+        make_store().require(Preprocessing(250, 40, ("I", "II")))

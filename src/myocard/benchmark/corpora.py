@@ -50,6 +50,11 @@ class StoreSettings(Settings):
     )
     seconds: float = Field(default=10.0, gt=0)
     allow: tuple[FaultName, ...] = ()
+    raw: int | None = Field(
+        default=None,
+        gt=0,
+        description="rate in Hz of records kept without a filter, for any encoder",
+    )
     filtered: bool = Field(default=False, description="the records come through the input's filter")
     standardise: Literal["record", "lead"] | None = Field(
         default=None, description="z-score while preparing, so that unlike units can be joined"
@@ -61,7 +66,9 @@ class StoreSettings(Settings):
             raise ValueError("give one of folder, simulate and of")
         if (self.source is None) != bool(self.of):
             raise ValueError("give a source, unless the store is made of others")
-        own = {"source", "dataset", "seconds", "allow", "filtered", "standardise"}
+        own = {"source", "dataset", "seconds", "allow", "raw", "filtered", "standardise"}
+        if self.raw and (self.filtered or self.standardise):
+            raise ValueError("raw records are neither filtered nor standardised")
         if self.of and (stated := sorted(own & self.model_fields_set)):
             raise ValueError(
                 f"{', '.join(stated)} cannot be set beside `of`: its parts have their own"

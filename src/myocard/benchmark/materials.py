@@ -12,6 +12,7 @@ from myocard.benchmark.layout import Layout
 from myocard.benchmark.trials import Benchmark, Condition
 from myocard.data.leaks import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare, settings_of
+from myocard.data.signal import Preprocessing
 from myocard.data.sources import dataset, entries, simulated
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
@@ -43,6 +44,8 @@ def store(name: str, benchmark: Benchmark, layout: Layout, progress: Progress = 
     folder, settings = layout.store(name), benchmark.stores[name]
     assert settings.source is not None
     expected = benchmark.input.preprocessing()
+    if settings.raw is not None:
+        expected = Preprocessing(settings.raw, round(settings.raw * settings.seconds))
     wanted = Wanted(
         expected.rate,
         settings.seconds,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from myocard.data.shards import located
-from myocard.data.signal import Preprocessing
+from myocard.data.signal import Preprocessing, placed
 from myocard.data.store import Store
 
 
@@ -32,8 +32,8 @@ places the window in the record; None takes the middle."""
 class Windows(Dataset[Tensor]):
     """Windows of the records of several stores, as an encoder expects them; an item is a batch.
 
-    An encoder that states steps takes each record whole: where its window lies is one of them, and
-    the number that places a window says nothing.
+    Where an encoder states steps, its window is one of them, and the number that places a window
+    says nothing.
     """
 
     def __init__(self, parts: Sequence[Part], preprocessing: Preprocessing) -> None:
@@ -53,9 +53,12 @@ class Windows(Dataset[Tensor]):
         found = np.empty((len(indices), len(wanted.leads), wanted.samples), np.float32)
         for number, own, inside in located(self.lengths, positions):
             part = self.parts[number]
-            spare = part.store.made.samples - wanted.samples
-            starts = np.where(np.isnan(draws[own]), spare // 2, draws[own] * (spare + 1))
-            windows = part.store.windows(part.rows[inside], wanted, starts.astype(np.int64))
+            rows = part.rows[inside]
+            if part.store.made.fits(wanted):
+                starts = placed(draws[own], part.store.made.samples - wanted.samples)
+                windows = part.store.windows(rows, wanted, starts)
+            else:
+                windows = part.store.made_into(rows, wanted, draws[own])
             if own.all():  # of one store: a copy would take as long as the rest
                 return torch.from_numpy(windows)
             found[own] = windows

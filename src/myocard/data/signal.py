@@ -108,24 +108,33 @@ class Preprocessing:
         padded = any(isinstance(step, Window) and step.padded for step in self.steps)
         return 0.0 if padded else self.samples / self.rate
 
-    def __call__(self, signal: Signal, rate: float) -> Signal:
+    def __call__(self, signal: Signal, rate: float, draw: float = np.nan) -> Signal:
         """Make the input ``(leads, samples)`` from a record's ``leads`` at ``rate`` Hz, in mV.
+
+        Args:
+            signal: The whole record.
+            rate: Its samples per second (Hz).
+            draw: A number from [0, 1) that places the window, where no step does; NaN takes the
+                middle.
 
         Raises:
             InputError: When the record is too short, or its values are too large for a filter.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            found = self._stepped(signal, rate) if self.steps else self._conformed(signal, rate)
+            found = (
+                self._stepped(signal, rate) if self.steps else self._conformed(signal, rate, draw)
+            )
         if not np.isfinite(found).all():
             raise InputError("values too large to be filtered; look at their unit")
         return found
 
-    def _conformed(self, signal: Signal, rate: float) -> Signal:
+    def _conformed(self, signal: Signal, rate: float, draw: float) -> Signal:
         length = resampled_length(signal.shape[-1], rate, self.rate)
         if length < self.samples:
             raise too_short(signal.shape[-1] / rate, self.samples / self.rate)
         conformed = conform(signal, rate, self.rate, self.band)
-        return standardise(crop(conformed, self.samples), self.standardise)
+        start = int(placed(np.array(draw), conformed.shape[-1] - self.samples))
+        return standardise(conformed[:, start : start + self.samples], self.standardise)
 
     def _stepped(self, signal: Signal, rate: float) -> Signal:
         seconds = signal.shape[-1] / rate
@@ -135,6 +144,11 @@ class Preprocessing:
         if values.shape[-1] != self.samples:
             raise too_short(seconds, self.samples / self.rate)
         return values.astype(np.float32)
+
+
+def placed(draws: NDArray[np.floating], spare: int) -> NDArray[np.int64]:
+    """Return the first samples of windows, of which ``spare`` lie beside each; NaN: the middle."""
+    return np.where(np.isnan(draws), spare // 2, draws * (spare + 1)).astype(np.int64)
 
 
 def too_short(seconds: float, wanted: float) -> InputError:

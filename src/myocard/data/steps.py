@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -119,10 +120,10 @@ class LessMedian:
     step: Literal["less-median"] = "less-median"
 
     def __call__(self, signal: Values, rate: float) -> tuple[Values, float]:
-        from scipy.ndimage import median_filter
-
-        window = (1, self.samples)
-        return signal - median_filter(signal, size=window, mode="constant", cval=0.0), rate
+        beyond = self.samples // 2
+        around = pd.DataFrame(np.pad(signal, ((0, 0), (beyond, beyond))).T)
+        medians = around.rolling(self.samples).median().to_numpy()[2 * beyond :]
+        return signal - medians.T, rate
 
 
 @dataclass(frozen=True)

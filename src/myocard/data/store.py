@@ -124,18 +124,37 @@ class Store:
 
         Args:
             rows: The records.
-            wanted: The encoder's input. Where it states steps, each record is taken whole.
-            starts: First sample of each window, where there are no steps; None takes the middle.
+            wanted: The encoder's input.
+            starts: First sample of each window, in signals that fit as they are stored; None takes
+                the middle.
         """
-        if wanted.steps:
-            scales = self.records["scale"].to_numpy(np.float32)[rows]
-            whole = zip(self._cut(rows, wanted.leads, 0, self.made.samples), scales, strict=True)
-            return np.stack([wanted(record * scale, self.made.rate) for record, scale in whole])
+        if not self.made.fits(wanted):
+            return self.made_into(rows, wanted)
         spare = self.made.samples - wanted.samples
         starts = spare // 2 if starts is None else starts
         # Each record's scale cancels in its z-score.
         return standardise(
             self._cut(rows, wanted.leads, starts, wanted.samples), wanted.standardise
+        )
+
+    def made_into(
+        self, rows: Rows, wanted: Preprocessing, draws: NDArray[np.floating] | None = None
+    ) -> Signal:
+        """Return the same from raw records, each taken whole: resampled, filtered, and so on.
+
+        Args:
+            rows: The records.
+            wanted: The encoder's input.
+            draws: Place of each window, as ``Preprocessing`` takes it; None takes the middle.
+        """
+        scales = self.records["scale"].to_numpy(np.float32)[rows]
+        whole = self._cut(rows, wanted.leads, 0, self.made.samples)
+        places = np.full(len(whole), np.nan) if draws is None else draws
+        return np.stack(
+            [
+                wanted(record * scale, self.made.rate, draw)
+                for record, scale, draw in zip(whole, scales, places, strict=True)
+            ]
         )
 
     def _cut(

@@ -26,15 +26,16 @@ class StoreInput:
     def lacks(self, wanted: Preprocessing, standardised: str | None) -> list[str]:
         """Tell in words all that keeps an encoder from being fed with such signals.
 
-        An encoder that states steps takes raw records: neither filtered nor standardised, at any
-        rate.
+        Raw records, neither filtered nor standardised, serve every encoder: one that states steps
+        at any rate, another at its own rate or a higher one.
 
         Args:
             wanted: The encoder's input.
             standardised: What was z-scored while preparing, ``record`` or ``lead``; None for
                 nothing.
         """
-        if wanted.steps:
+        raw = not self.band.cutoffs and standardised is None
+        if wanted.steps or (raw and self.rate >= wanted.rate and not self.fits(wanted)):
             differences = self._lacks_of_raw(wanted, standardised)
         else:
             differences = self._lacks(wanted, standardised)
@@ -42,6 +43,10 @@ class StoreInput:
         if missing:
             differences.append(f"leads {', '.join(missing)} are missing")
         return differences
+
+    def fits(self, wanted: Preprocessing) -> bool:
+        """Tell whether windows of the signals as they are stored are what an encoder expects."""
+        return not wanted.steps and (self.rate, self.band) == (wanted.rate, wanted.band)
 
     def _lacks(self, wanted: Preprocessing, standardised: str | None) -> list[str]:
         differences = []

@@ -103,7 +103,7 @@ _INPUTS = {
         500,
         5000,
         (*LEADS[:4], "aVF", "aVL", *LEADS[6:]),
-        steps=(_LINEAR, Window(5000), MinMax("record", 0, 1)),
+        steps=(_LINEAR, Window(5000), MinMax("record", 0.0, 1.0)),
     ),
     # Rate and window are stated; the rest is taken from ECG-FM, whose training code it uses.
     D_BETA: Preprocessing(500, 5000, steps=(_LINEAR, ZScore("lead", 1e-8), Window(5000))),

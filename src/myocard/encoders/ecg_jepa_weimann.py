@@ -175,7 +175,7 @@ def stated_input(statement: Statement) -> Preprocessing:
     rate, samples, leads = config.sampling_frequency, config.channel_size, config.channels
     mean = own.mean if own else tuple(MIMIC[lead][0] for lead in leads)
     deviation = own.std if own else tuple(MIMIC[lead][1] for lead in leads)
-    steps = (Resample(rate, "fourier"), Window(samples), Constants(mean, deviation), Clip(5))
+    steps = (Resample(rate, "fourier"), Window(samples), Constants(mean, deviation), Clip(5.0))
     return Preprocessing(rate, samples, leads, steps=steps)
 
 

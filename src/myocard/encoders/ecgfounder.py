@@ -69,8 +69,8 @@ def stated_input(leads: tuple[str, ...]) -> Preprocessing:
     """
     steps = (
         Resample(500, "linear"),
-        Notch(50, 30),
-        Butterworth((0.67, 40), "bandpass", 4, sections=False),
+        Notch(50.0, 30.0),
+        Butterworth((0.67, 40.0), "bandpass", 4, sections=False),
         LessMedian(201),
         Window(5000),
         ZScore("record", 1e-8),

@@ -50,9 +50,9 @@ _INPUT = Preprocessing(
     100,
     500,
     steps=(
-        HammingBand(0.05, 47, 0.3),
+        HammingBand(0.05, 47.0, 0.3),
         Resample(500, "fourier"),
-        MinMax("lead", -1, 1),
+        MinMax("lead", -1.0, 1.0),
         Window(2500, 0),
         DecimateJoined(5),
     ),

@@ -133,7 +133,7 @@ def stated_input(samples: int) -> Preprocessing:
 
     They read records of 500 Hz only; others are resampled here.
     """
-    steps = (Resample(500, "fourier"), Window(samples, 0, padded=True), MinMax("record", 0, 1))
+    steps = (Resample(500, "fourier"), Window(samples, 0, padded=True), MinMax("record", 0.0, 1.0))
     return Preprocessing(500, samples, INPUT_LEADS, steps=steps)
 
 

@@ -4,6 +4,7 @@ Thirteen vectors a record, about 20 kB for the base size. Everything that is tra
 encoder reads them.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -51,6 +52,8 @@ class FeaturesInfo(Frozen):
         norm: The encoder's final norm.
         store: Hash of the store.
         input: The signals that the encoder was fed.
+        seconds: Time that a record took, preprocessing included; None where a stopped pass was
+            taken up.
     """
 
     encoder: EncoderInfo
@@ -58,6 +61,7 @@ class FeaturesInfo(Frozen):
     norm: NormShape
     store: str
     input: Preprocessing
+    seconds: float | None = None
 
     def shape_of(self, records: int) -> tuple[int, ...]:
         """The shape of the states of some records."""
@@ -124,6 +128,11 @@ class Features:
         return self.info.layers
 
     @property
+    def seconds(self) -> float | None:
+        """Time that a record took to be encoded."""
+        return self.info.seconds
+
+    @property
     def known(self) -> pd.Series:
         """Words that say how each record is known to the encoder."""
         return self.records["known"]
@@ -181,17 +190,20 @@ def extract(
 
     def make(folder: Path, work: Path) -> None:
         opened.require(encoder.input)
-        fabric = devices.fabric()
+        fabric, began = devices.fabric(), time.perf_counter()
+        afresh = not any(work.iterdir())
         parts = _write_parts(fabric, encoder, opened, work, batch, told)
         fabric.barrier()
         if not fabric.is_global_zero:
             return
+        spent = (time.perf_counter() - began) / max(len(opened.records), 1)
         _join(parts, folder / "states.npy")
         records = opened.records.drop(columns=["scale", "flags"])
         known = encoder.pretrained_on.known(records)
         records.assign(known=known).to_parquet(folder / "records.parquet")
         save_file(encoder.norm.state_dict(), folder / "norm.safetensors")
-        FEATURES.write(folder, info.model_dump(mode="json"), ("states.npy", *_FILES, INPUTS))
+        timed = info.model_copy(update={"seconds": round(spent, 4) if afresh else None})
+        FEATURES.write(folder, timed.model_dump(mode="json"), ("states.npy", *_FILES, INPUTS))
 
     folder = Path(out)
     devices.shared_step(folder, inputs_of(encoder, opened), make)

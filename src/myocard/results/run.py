@@ -214,6 +214,8 @@ class Run(Document, ClassifierShape):
             where they were cross-fitted; scores are standardised fold by fold, no probabilities.
         static_mixtures: Macro AUROC by split of a gated readout whose records all get the mean
             weights: ``substituted`` under its own head, ``refitted`` under one trained for them.
+        seconds: Time that training and scoring took, with the probes that were trained beside it.
+        encoding_seconds: Time that the encoder took for a record, where states were cached.
     """
 
     FILE = RUN
@@ -242,6 +244,7 @@ class Run(Document, ClassifierShape):
     rotations: int | None = None
     transfer: TransferInfo | None = None
     seconds: float | None = None
+    encoding_seconds: float | None = None
     versions: dict[str, str] = Field(default_factory=lambda: versions())
     command: str = Field(default_factory=lambda: command())
 

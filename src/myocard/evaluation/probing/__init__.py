@@ -200,6 +200,7 @@ def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: floa
             static_mixtures={name: mean_aurocs(cohort, scores) for name, scores in static.items()},
             hashes=Hashes(store=source.store, encoder=source.encoder.hash),
             seconds=seconds,
+            encoding_seconds=source.seconds,
         )
         for name, table in tables.items():
             table.to_parquet(fresh / f"{name}.parquet", index=False)

@@ -34,7 +34,7 @@ class MappedSource:
 
     def __init__(self, source: Features | Stream, rows: NDArray[np.int64], width: int) -> None:
         self.encoder, self.store, self.leads = source.encoder, source.store, source.leads
-        self.records, self.known = source.records, source.known
+        self.records, self.known, self.seconds = source.records, source.known, source.seconds
         self.layers = tuple(Layer(layer.name, width) for layer in source.layers)
         self.norm = nn.Identity()
         self._source, self._rows, self._width = source, rows, width

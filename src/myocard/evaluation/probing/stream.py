@@ -38,6 +38,8 @@ class Stream:
         InputError: When the store does not meet the encoder's input.
     """
 
+    seconds = None
+
     def __init__(self, encoder: ECGEncoder, store: Store) -> None:
         store.require(encoder.input)
         self._encoder, self._store = encoder, store
