@@ -191,7 +191,7 @@ def extract(
     def make(folder: Path, work: Path) -> None:
         opened.require(encoder.input)
         fabric, began = devices.fabric(), time.perf_counter()
-        afresh = not any(work.iterdir())
+        afresh = not any(work.glob("part-*"))
         parts = _write_parts(fabric, encoder, opened, work, batch, told)
         fabric.barrier()
         if not fabric.is_global_zero:
