@@ -92,10 +92,10 @@ def encoders(checkpoints: list[str]) -> Iterator[ECGEncoder]:
         trained = open_published(Path(spec.origin).parent / "models" / "codec_v6.pt")
         yield from (trained, trained.randomised(0))
     data = Path(os.environ["MYOCARD_DATA"]) / "encoders"
-    for file, form in FORMS.values():
+    for name, (file, form) in FORMS.items():
         content = form(drawn(data / file))
         (family,) = (family for family in families() if family.recognises(content))
-        yield encoder_of(family.open(content, data / file), Path(file).parts[0]).randomised(0)
+        yield encoder_of(family.open(content, data / file), name).randomised(0)
 
 
 def ratio(encoder: ECGEncoder, store: Store) -> float:

@@ -59,6 +59,7 @@ def test_every_known_model_is_listed(myocard):
     code, out, err = myocard("encoders")
     assert (code, err) == (0, "")
     assert all(name in out for name in cards())
+    assert "ecg-nano" in out
     assert "hugg" in out
     assert "CC BY-NC 4.0" in out
     assert "At hand" not in out

@@ -26,7 +26,8 @@ MANY = 10**9
 class Config:
     """What a trainer pickles beside its weights."""
 
-    width = 3
+    def __init__(self) -> None:
+        self.heads = np.int64(2)
 
 
 class Evil:
@@ -132,7 +133,9 @@ def test_a_class_is_named_with_the_command_that_converts_the_file(file, protocol
     code = re.search(r'python -c "(.*)"', str(refused.value))[1]
     exec(code, {})
     converted = read_content(file.with_name("good-weights.pt"))
-    assert converted.keys() == {"state_dict"}
+    assert converted.keys() == {"state_dict", "config", "model_config"}
+    assert converted["config"] == content()["config"]
+    assert converted["model_config"] == {"heads": 2}
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 from rich.table import Table
@@ -13,10 +13,18 @@ from myocard.cli import options
 from myocard.cli.options import app
 from myocard.errors import InputError
 
+if TYPE_CHECKING:
+    from myocard.encoders.published import Card
+
 _COLUMNS = (
     *("Model", "Licence: code; weights", "Layers × width", "Input", "Pretrained on", "Weights"),
     "At hand",
 )
+_SHIPPED = (
+    *("ecg-nano", "Apache-2.0; CC BY 4.0", "8 × 96", "100 Hz, 10 s, 12 leads"),
+    *("ptbxl, cinc2011", "come with myocard"),
+)
+"""The shipped encoder, as its card describes it."""
 _WIDTH = 200
 """Columns of the table where nothing says how wide a line may be."""
 
@@ -38,16 +46,20 @@ def encoders(
     table = Table(show_lines=True)
     for column in _COLUMNS if paths else _COLUMNS[:-1]:
         table.add_column(column, overflow="fold")
-    for card in cards().values():
-        datasets = "unknown" if card.pretrained_on is None else ", ".join(card.pretrained_on)
-        cells = [card.name, f"{card.code_licence}; {card.weights_licence}", card.size, card.signals]
-        cells += [datasets, card.where, "\n".join(at_hand[card.name])]
-        table.add_row(*cells[: len(table.columns)])
+    for cells in (_SHIPPED, *map(_cells, cards().values())):
+        table.add_row(*(*cells, "\n".join(at_hand[cells[0]]))[: len(table.columns)])
     console = Console(emoji=False)
     console.width = console.width if console.is_terminal else _WIDTH
     console.print(table, markup=False, highlight=False)
     for line in strange:
         print(line)
+
+
+def _cells(card: "Card") -> tuple[str, ...]:
+    """Return what the table says of a model, but for its files."""
+    datasets = "unknown" if card.pretrained_on is None else ", ".join(card.pretrained_on)
+    licences = f"{card.code_licence}; {card.weights_licence}"
+    return card.name, licences, card.size, card.signals, datasets, card.where
 
 
 def _at_hand(paths: Sequence[Path]) -> tuple[defaultdict[str, list[str]], list[str]]:

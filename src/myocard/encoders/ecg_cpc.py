@@ -19,9 +19,10 @@ from torch.nn.functional import gelu
 
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Clip, Resample, Window
-from myocard.encoders.protocol import Layer
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, fill, part
+from myocard.encoders.protocol import block_layers
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
 from myocard.encoders.tensors import count, find, present, shape_of
+from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens
 
 Maps = Float[Tensor, "batch features time"]
@@ -203,13 +204,11 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
     shape = _read_shape(weights, tensors, file)
     fixed = [_read_fixed(weights, _KERNEL.format(block), file) for block in range(shape.depth)]
     build = partial(StateSpaces, shape, fixed)
-    network = build()
-    fill(network, weights, CARD, file)
-    names = ("embedding", *(f"block {block}" for block in range(1, shape.depth + 1)))
+    network = filled(build, weights, CARD, file)
     return Opened(
         card=CARD,
-        network=network.eval(),
-        layers=tuple(Layer(name, shape.features) for name in names),
+        network=network,
+        layers=block_layers(shape.features, shape.depth),
         input=_INPUT,
         build=build,
         left_out=left_out,
@@ -223,7 +222,7 @@ def _read_shape(weights: Weights, tensors: Weights, file: Path) -> Shape:
         for conv in range(count(weights, "layers."))
     ]
     return Shape(
-        leads=convs[0][1],
+        leads=len(LEADS),
         features=convs[0][0],
         kernels=tuple(kernel for *_, kernel in convs),
         depth=count(weights, "s4_layers."),

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import MinMax, Resample, Window, ZScore
-from myocard.encoders.published import Card, Family, Opened, Weights, fill, part
+from myocard.encoders.protocol import block_layers
+from myocard.encoders.published import Card, Family, Opened, Weights, filled, part
 from myocard.encoders.tensors import find, linear_head, present
 from myocard.encoders.wav2vec import Shape, Wav2Vec, folded, read_shape
 from myocard.errors import InputError
@@ -157,6 +158,7 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
         weights,
         card,
         file,
+        channels=len(LEADS),
         strides=_strides(stated.get("conv_feature_layers", _CONVS)),
         heads=stated.get("encoder_attention_heads"),
         published_heads=_HEADS,
@@ -164,14 +166,13 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
     if class_token is not None:
         weights["class_token"] = weights.pop(class_token).reshape(1, 1, -1)
     build = partial(Wav2Vec if class_token is None else WithClassToken, shape)
-    network = build()
-    fill(network, weights, card, file)
+    network = filled(build, weights, card, file)
     head = linear_head(tensors, "proj", card, file) if prefix == _FINETUNED else None
     return Opened(
         # Nothing tells which records labels were learnt from.
         card=card if head is None else replace(card, pretrained_on=None),
-        network=network.eval(),
-        layers=shape.layers,
+        network=network,
+        layers=block_layers(shape.width, shape.depth),
         input=_INPUTS[card],
         build=build,
         head=head,

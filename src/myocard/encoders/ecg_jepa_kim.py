@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Resample, Window
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, fill, part
+from myocard.encoders.protocol import block_layers
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, filled, part
 from myocard.encoders.tensors import count, shape_of
-from myocard.encoders.vit import Block, BlockShape, block_layers, of_leads
+from myocard.encoders.vit import Block, BlockShape, of_leads
 from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens
@@ -54,7 +55,6 @@ class CrossPatternViT(LayeredNetwork):
     """
 
     pos_embed: Tensor
-    mask: Tensor
 
     def __init__(
         self, position: Float[Tensor, "tokens width"], patch: int, depth: int, hidden: int
@@ -63,7 +63,6 @@ class CrossPatternViT(LayeredNetwork):
         width = position.shape[1]
         self.leads = tuple(range(len(INPUT_LEADS)))
         self.register_buffer("pos_embed", position.clone())
-        self.register_buffer("mask", _cross(len(position)), persistent=False)
         self.W_P = nn.Linear(patch, width)
         blocks = (Block(BlockShape(width, HEADS, hidden)) for _ in range(depth))
         self.encoder_blocks = nn.ModuleDict({"blocks": nn.ModuleList(blocks)})
@@ -74,17 +73,15 @@ class CrossPatternViT(LayeredNetwork):
         yield tokens
         by_lead = self.pos_embed.unflatten(0, (len(INPUT_LEADS), -1))
         position = by_lead[list(self.leads)].flatten(0, 1)
-        # The pattern does not depend on which leads there are.
-        mask = self.mask[: len(position), : len(position)]
+        mask = cross_pattern(len(self.leads), by_lead.shape[1]).to(position.device)
         for block in self.encoder_blocks["blocks"].children():
             tokens = block(tokens + position, mask)
             yield tokens
 
 
-def _cross(tokens: int) -> Tensor:
+def cross_pattern(leads: int, patches: int) -> Bool[Tensor, "tokens tokens"]:
     """Tell which tokens share a lead or a time."""
-    place = torch.arange(tokens)
-    patches = tokens // len(INPUT_LEADS)
+    place = torch.arange(leads * patches)
     lead, time = place // patches, place % patches
     return (lead[:, None] == lead) | (time[:, None] == time)
 
@@ -114,11 +111,10 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
     hidden = shape_of(weights, "encoder_blocks.blocks.0.mlp.fc1.weight", 2, CARD, file)[0]
     depth = count(weights, "encoder_blocks.blocks.")
     build = partial(CrossPatternViT, weights["pos_embed"], patch, depth, hidden)
-    network = build()
-    fill(network, weights, CARD, file)
+    network = filled(build, weights, CARD, file)
     return Opened(
         card=CARD,
-        network=network.eval(),
+        network=network,
         layers=block_layers(width, depth),
         input=stated_input(patch * tokens // len(INPUT_LEADS)),
         build=build,

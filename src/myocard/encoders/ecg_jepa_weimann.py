@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Clip, Constants, Resample, Window
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, fill, part
-from myocard.encoders.tensors import count, shape_of
-from myocard.encoders.vit import Block, BlockShape, block_layers
+from myocard.encoders.protocol import block_layers
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
+from myocard.encoders.tensors import count, present, shape_of
+from myocard.encoders.vit import Block, BlockShape
 from myocard.errors import InputError
 from myocard.leads import LEADS, parse_leads
 from myocard.nn.shapes import Signals, Tokens
@@ -66,7 +67,7 @@ PerLead = Annotated[tuple[float, ...], BeforeValidator(lambda values: np.ravel(v
 
 
 class Network(Settings, extra="ignore"):
-    """What a checkpoint says of its network and input that no tensor tells."""
+    """Settings of network and input that a checkpoint states and no tensor tells."""
 
     sampling_frequency: PositiveInt
     channels: Annotated[tuple[str, ...], AfterValidator(parse_leads)]
@@ -90,7 +91,7 @@ class Statistics(Settings, extra="ignore"):
 
 
 class Statement(Settings):
-    """What a checkpoint holds beside tensors, as far as it is needed."""
+    """Content of a checkpoint beside tensors, as far as it is needed."""
 
     config: Network
     preprocess: Statistics | None = None
@@ -195,18 +196,13 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
     tensors = content["model"]
     prefix = _prefix(tensors)
     fine_tuned = prefix == "encoder."
-    left_out = {
-        start: reason
-        for start, reason in _BESIDE_ENCODER[prefix].items()
-        if any(name.startswith(start) for name in tensors)
-    }
+    left_out = present(tensors, _BESIDE_ENCODER[prefix])
     weights = part(tensors, prefix, left_out, file)
     build = _builder(weights, statement.config, file)
-    network = build()
-    fill(network, weights, CARD, file)
+    network = filled(build, weights, CARD, file)
     return Opened(
         card=replace(CARD, pretrained_on=None if fine_tuned else statement.config.sources),
-        network=network.eval(),
+        network=network,
         layers=block_layers(network.registers.shape[2], len(network.blocks)),
         input=stated_input(statement),
         build=build,
@@ -216,7 +212,7 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
 
 
 def _builder(weights: Weights, config: Network, file: Path) -> "partial[RegisterViT]":
-    width, leads, patch = shape_of(weights, "patch_embed.proj.weight", 3, CARD, file)
+    width, _, patch = shape_of(weights, "patch_embed.proj.weight", 3, CARD, file)
     if width % config.num_heads or config.channel_size % patch:
         raise InputError(
             f"{file}: {config.num_heads} heads for a width of {width}, or {config.channel_size} "
@@ -234,7 +230,7 @@ def _builder(weights: Weights, config: Network, file: Path) -> "partial[Register
         RegisterViT,
         block,
         depth=count(weights, "blocks."),
-        leads=leads,
+        leads=len(config.channels),
         patch=patch,
         patch_bias="patch_embed.proj.bias" in weights,
         registers=shape_of(weights, "registers", 3, CARD, file)[1],

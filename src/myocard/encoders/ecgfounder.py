@@ -15,7 +15,7 @@ from torch.nn.functional import max_pool1d, pad, sigmoid, silu
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Butterworth, LessMedian, Notch, Resample, Window, ZScore
 from myocard.encoders.protocol import Layer
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, fill, part
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
 from myocard.encoders.tensors import count, find, linear_head, shape_of
 from myocard.errors import InputError
 from myocard.leads import LEADS
@@ -206,12 +206,11 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
         for stage in range(count(weights, "stage_list."))
     ]
     build = partial(GroupedResNet, stem, stages)
-    network = build()
-    fill(network, weights, card, file)
+    network = filled(build, weights, card, file)
     widths = {f"stage {stage}": blocks[-1].outputs for stage, blocks in enumerate(stages, 1)}
     return Opened(
         card=card,
-        network=network.eval(),
+        network=network,
         layers=tuple(Layer(name, width) for name, width in {"stem": stem[0], **widths}.items()),
         input=stated_input(leads),
         build=build,

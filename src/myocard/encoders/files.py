@@ -36,6 +36,8 @@ _NAMES = {
 }
 """Names that a torch file may use: tensors, and NumPy scalars that a trainer leaves beside them."""
 _STATES = ("state_dict", "model_state_dict", "model", "encoder")
+_STATEMENTS = ("cfg", "config", "model_config", "preprocess")
+"""Keys of what a checkpoint says of its network and input, beside the tensors."""
 
 
 class _Unread:
@@ -180,12 +182,16 @@ def _refuse_classes(pickled: bytes, path: Path) -> None:
 
 
 def _conversion(path: Path) -> str:
-    """Advice with the command that keeps a checkpoint's tensors."""
+    """Advice with the command that keeps a checkpoint's tensors, and statements as plain values."""
     kept = path.with_name(f"{path.stem}-weights.pt")
     code = (
-        f"import torch; c = torch.load({str(path)!r}, map_location='cpu', weights_only=False); "
+        "import json, torch; "
+        f"c = torch.load({str(path)!r}, map_location='cpu', weights_only=False); "
         "c = c if isinstance(c, dict) else c.state_dict(); "
-        f"torch.save({{k: c[k] for k in {_STATES} if k in c}} or c, {str(kept)!r})"
+        "p = lambda x: x.tolist() if hasattr(x, 'tolist') else getattr(x, '__dict__', None); "
+        f"s = {{k: json.loads(json.dumps(c[k], default=p)) for k in {_STATEMENTS} if k in c}}; "
+        f"w = {{k: c[k] for k in {_STATES} if k in c}}; "
+        f"torch.save({{**w, **s}} if w else c, {str(kept)!r})"
     )
     return f'if you trust it, convert it once, on a machine that may run it: python -c "{code}"'
 

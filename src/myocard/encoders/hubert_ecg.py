@@ -13,7 +13,8 @@ from typing import Any
 
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import DecimateJoined, HammingBand, MinMax, Resample, Window
-from myocard.encoders.published import Card, Family, Opened, fill, part
+from myocard.encoders.protocol import block_layers
+from myocard.encoders.published import Card, Family, Opened, filled, part
 from myocard.encoders.tensors import find, linear_head, present
 from myocard.encoders.wav2vec import Wav2Vec, folded, read_shape
 from myocard.errors import InputError
@@ -46,6 +47,8 @@ CARD = Card(
     layers="The first state is the normed sum of projected frames and their positions, which "
     "enters the first layer; the last is the output of the last layer, normed as every layer's is.",
 )
+_MENTIONED = replace(CARD, title=f"{CARD.title} (tensors are named as ECG-FM's)")
+"""The card for messages on tensors, which have other names by then."""
 _INPUT = Preprocessing(
     100,
     500,
@@ -99,20 +102,20 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
         raise InputError(f"{file}: its layers norm first, and those of {CARD.title} do not")
     shape = read_shape(
         weights,
-        CARD,
+        _MENTIONED,
         file,
+        channels=1,
         strides=stated.get("conv_stride", _STRIDES),
         heads=stated.get("num_attention_heads"),
         published_heads=_HEADS,
     )
     build = partial(Wav2Vec, shape)
-    network = build()
-    fill(network, weights, CARD, file)
+    network = filled(build, weights, _MENTIONED, file)
     return Opened(
         # Nothing tells which records labels were learnt from.
         card=replace(CARD, pretrained_on=None) if prefix else CARD,
-        network=network.eval(),
-        layers=shape.layers,
+        network=network,
+        layers=block_layers(shape.width, shape.depth),
         input=_INPUT,
         build=build,
         head=linear_head(tensors, "classifier", CARD, file),

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import MinMax, Resample, Window
-from myocard.encoders.protocol import Layer
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, fill, part
-from myocard.encoders.tensors import count, shape_of
-from myocard.encoders.vit import NumberedBlocks, StackShape, block_layers, stack_shape
+from myocard.encoders.protocol import Layer, block_layers
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
+from myocard.encoders.tensors import count, present, shape_of
+from myocard.encoders.vit import NumberedBlocks, StackShape, stack_shape
 from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens
 
@@ -154,11 +154,7 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
     outer = prefix.removesuffix("ecg_encoder.")
     known = {f"{outer}{name}": reason for name, reason in _BESIDE_ENCODER.items()}
     known[f"{prefix}linear."] = "classes that nobody trained"
-    left_out = {
-        start: reason
-        for start, reason in known.items()
-        if any(name.startswith(start) for name in tensors)
-    }
+    left_out = present(tensors, known)
     weights = part(tensors, prefix, left_out, file)
     read_backbone = _read_vit if _is_vit(tensors) else _read_resnet
     return read_backbone(weights, left_out, file)
@@ -168,12 +164,11 @@ def _read_resnet(weights: Weights, left_out: Mapping[str, str], file: Path) -> O
     width = shape_of(weights, "conv1.weight", 3, RESNET, file)[0]
     blocks = [count(weights, f"layer{stage}.") for stage in STAGES]
     build = partial(ResNet, width, blocks)
-    network = build()
-    fill(network, weights, RESNET, file)
+    network = filled(build, weights, RESNET, file)
     widths = enumerate(stage_widths(width), 1)
     return Opened(
         card=RESNET,
-        network=network.eval(),
+        network=network,
         layers=(Layer("stem", width), *(Layer(f"stage {stage}", wide) for stage, wide in widths)),
         input=stated_input(SAMPLES),
         build=build,
@@ -186,11 +181,10 @@ def _read_vit(weights: Weights, left_out: Mapping[str, str], file: Path) -> Open
     patch = shape_of(weights, "to_patch_embedding.weight", 3, VIT, file)[2]
     patches = shape_of(weights, "pos_embedding", 3, VIT, file)[1]
     build = partial(ViT, shape, patch, patches)
-    network = build()
-    fill(network, weights, VIT, file)
+    network = filled(build, weights, VIT, file)
     return Opened(
         card=VIT,
-        network=network.eval(),
+        network=network,
         layers=block_layers(shape.width, shape.depth),
         input=stated_input(patch * patches),
         build=build,

@@ -16,7 +16,7 @@ from torch.nn.functional import gelu
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Ranks, Resample, Window
 from myocard.encoders.protocol import Layer
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, fill, part
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
 from myocard.encoders.tensors import count, find, present, shape_of
 from myocard.nn.shapes import Signals, Tokens
 
@@ -138,11 +138,10 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
     heads = content.get("model_config", {}).get("n_heads", _HEADS)
     shape = _read_shape(weights, heads, file)
     build = partial(Codec, shape, weights["pos_enc"])
-    network = build()
-    fill(network, weights, CARD, file)
+    network = filled(build, weights, CARD, file)
     return Opened(
         card=CARD,
-        network=network.eval(),
+        network=network,
         layers=shape.layers,
         input=_INPUT,
         build=build,

@@ -23,6 +23,12 @@ class Layer:
     width: int
 
 
+def block_layers(width: int, depth: int) -> tuple[Layer, ...]:
+    """Return the layers of a stack of blocks of one width."""
+    names = ["embedding", *(f"block {block}" for block in range(1, depth + 1))]
+    return tuple(Layer(name, width) for name in names)
+
+
 @runtime_checkable
 class ECGEncoder(Protocol):
     """An encoder that gives every layer, and says what it is."""

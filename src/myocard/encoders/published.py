@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from myocard.nn.shapes import LeadTokens, Representation, Signals, Tokens
 from myocard.results.run import EncoderInfo
 
 Weights = Mapping[str, Tensor]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -183,13 +184,12 @@ class PublishedEncoder:
                 f"{', '.join(leads)} are too few"
             )
         kept = replace(self.input, leads=tuple(stated[place] for place in places))
-        network, of_leads, build = (
-            opened.of_leads(self.network, places),
-            opened.of_leads,
-            opened.build,
-        )
+        of_leads, build = opened.of_leads, opened.build
         fewer = replace(
-            opened, network=network, input=kept, build=lambda: of_leads(build(), places)
+            opened,
+            network=of_leads(self.network, places),
+            input=kept,
+            build=lambda: of_leads(build(), places),
         )
         return replace(self, opened=fewer)
 
@@ -242,13 +242,15 @@ def part(
     return {name.removeprefix(prefix): value for name, value in kept.items()}
 
 
-def fill(network: nn.Module, weights: Weights, card: Card, file: Path) -> None:
-    """Load ``weights`` into ``network``, every one and no other.
+def filled(build: Callable[[], Network], weights: Weights, card: Card, file: Path) -> Network:
+    """Build a network in evaluation mode with ``weights``, every one and no other.
 
     Raises:
         InputError: Naming the first tensors that are missing, left over, or of another shape.
     """
-    own = network.state_dict()
+    # On no device first: a small file can state shapes that fill any memory.
+    with torch.device("meta"):
+        own = build().state_dict()
     missing = [name for name in own if name not in weights]
     extra = [name for name in weights if name not in own]
     other = [
@@ -263,7 +265,9 @@ def fill(network: nn.Module, weights: Weights, card: Card, file: Path) -> None:
     ]
     if told:
         raise InputError(f"{file}: no checkpoint of {card.title}: tensors {'; '.join(told)}")
+    network = build()
     network.load_state_dict({name: weights[name] for name in own})
+    return network.eval()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Butterworth, Resample, Window, ZScore
-from myocard.encoders.published import Card, Family, Opened, fill, part
-from myocard.encoders.tensors import linear_head, shape_of
-from myocard.encoders.vit import NumberedBlocks, StackShape, block_layers, of_leads, stack_shape
+from myocard.encoders.protocol import block_layers
+from myocard.encoders.published import Card, Family, Opened, filled, part
+from myocard.encoders.tensors import linear_head, present, shape_of
+from myocard.encoders.vit import NumberedBlocks, StackShape, of_leads, stack_shape
 from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens
 
@@ -102,21 +103,21 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
     """Read a checkpoint of ST-MEM: its encoder, with its decoder, or with the head of a task."""
     tensors = _weights(content)
     if "encoder.lead_embeddings.0" in tensors:
-        prefix, left_out = "encoder.", _BESIDE_ENCODER
+        prefix, known = "encoder.", _BESIDE_ENCODER
     else:
-        prefix, left_out = "", {"head.": "the head of a task"} if "head.weight" in tensors else {}
+        prefix, known = "", {"head.": "the head of a task"}
+    left_out = present(tensors, known)
     weights = part(tensors, prefix, left_out, file)
     shape = stack_shape(weights, CARD, file)
     patch = shape_of(weights, "to_patch_embedding.2.weight", 2, CARD, file)[1]
     patches = shape_of(weights, "pos_embedding", 3, CARD, file)[1] - 2
     build = partial(STMEM, shape, patch, patches)
-    network = build()
-    fill(network, weights, CARD, file)
+    network = filled(build, weights, CARD, file)
     head = linear_head(tensors, "head", CARD, file)
     return Opened(
         # Nothing tells which records a task was learnt from.
         card=CARD if head is None else replace(CARD, pretrained_on=None),
-        network=network.eval(),
+        network=network,
         layers=block_layers(shape.width, shape.depth),
         input=stated_input(patch * patches),
         build=build,

@@ -1,12 +1,13 @@
 """Tensors of a checkpoint by name: where they are, and the sizes and heads that they tell."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from myocard.encoders.published import Card, Weights, fill, part
+from myocard.encoders.published import Card, Weights, filled, part
 from myocard.errors import InputError
 
 
@@ -55,9 +56,8 @@ def linear_head(weights: Weights, name: str, card: Card, file: Path) -> nn.Linea
         return None
     outputs, inputs = shape_of(weights, f"{name}.weight", 2, card, file)
     named = {tensor: value for tensor, value in weights.items() if tensor.startswith(f"{name}.")}
-    head = nn.Linear(inputs, outputs)
-    fill(head, part(named, f"{name}.", {}, file), card, file)
-    return head.eval()
+    build = partial(nn.Linear, inputs, outputs)
+    return filled(build, part(named, f"{name}.", {}, file), card, file)
 
 
 def present(weights: Weights, reasons: Mapping[str, str]) -> dict[str, str]:

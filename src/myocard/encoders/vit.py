@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from myocard.encoders.protocol import Layer
 from myocard.encoders.published import Card, LayeredNetwork, Weights
 from myocard.encoders.tensors import count, shape_of
 from myocard.nn.shapes import Signals, Tokens
@@ -173,12 +172,6 @@ def stack_shape(weights: Weights, card: Card, file: Path) -> StackShape:
     qkv = shape_of(weights, "block0.attn.fn.to_qkv.weight", 2, card, file)
     hidden = shape_of(weights, "block0.ff.fn.net.0.weight", 2, card, file)
     return StackShape(qkv[1], count(weights, "block"), qkv[0] // (3 * HEAD), hidden[0])
-
-
-def block_layers(width: int, depth: int) -> tuple[Layer, ...]:
-    """Return the layers of a stack of blocks."""
-    names = ["embedding", *(f"block {block}" for block in range(1, depth + 1))]
-    return tuple(Layer(name, width) for name in names)
 
 
 def of_leads(network: Any, places: Sequence[int]) -> Any:

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from myocard.encoders.protocol import Layer
 from myocard.encoders.published import Card, LayeredNetwork, Weights
 from myocard.encoders.tensors import count, shape_of
 from myocard.errors import InputError
@@ -61,11 +60,6 @@ class Shape:
     taps: int
     groups: int
     projected: bool
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        names = ["embedding", *(f"block {block}" for block in range(1, self.depth + 1))]
-        return tuple(Layer(name, self.width) for name in names)
 
 
 class Wav2Vec(LayeredNetwork):
@@ -182,6 +176,7 @@ def read_shape(
     card: Card,
     file: Path,
     *,
+    channels: int,
     strides: Sequence[int],
     heads: int | None,
     published_heads: Mapping[int, int],
@@ -192,6 +187,7 @@ def read_shape(
         weights: By the network's names, with the positional convolution folded.
         card: For messages.
         file: For messages.
+        channels: Channels of the input.
         strides: Strides of the convolutions.
         heads: Attention heads, where the checkpoint states them.
         published_heads: Attention heads of the published models, by width.
@@ -206,14 +202,15 @@ def read_shape(
     ]
     width, inputs, taps = shape_of(weights, f"{_POSITIONS}.weight", 3, card, file)
     heads = heads or published_heads.get(width)
-    if heads is None or width % heads or width % inputs or len(strides) != len(convs):
+    fits = width % inputs == 0 and len(strides) == len(convs)
+    if not (fits and isinstance(heads, int) and heads > 0 and width % heads == 0):
         raise InputError(
             f"{file}: no checkpoint of {card.title}: tensors of {len(convs)} convolutions and a "
             f"width of {width} in groups of {inputs}, for {len(strides)} strides and "
             f"{heads or 'an unknown number of'} heads"
         )
     return Shape(
-        channels=convs[0][1],
+        channels=channels,
         features=convs[0][0],
         kernels=tuple(kernel for *_, kernel in convs),
         strides=tuple(strides),

@@ -24,6 +24,7 @@ from myocard.data.batches import Part, Windows, in_order
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store, read_mapped
 from myocard.encoders import protocol
+from myocard.encoders.files import read_weights
 from myocard.encoders.protocol import ECGEncoder, Layer
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file
@@ -32,7 +33,7 @@ from myocard.files.progress import Progress, silent
 from myocard.files.step import INPUTS, Inputs
 from myocard.files.tables import read_parquet
 from myocard.metrics.summary import Frozen
-from myocard.models.checkpoint import load_weights, read_weights
+from myocard.models.checkpoint import load_weights
 from myocard.nn.readouts.norms import NormShape
 from myocard.results.run import EncoderInfo
 from myocard.training import devices

@@ -48,7 +48,13 @@ class SignalClassifier(nn.Module):
         encoder, shares = self.encoders[0], dict[str, float]()
         with torch.enable_grad():
             for layer, tokens in enumerate(encoder.hidden_states(signals)):
-                left = {n: p for n, p in self.network.named_parameters() if n not in shares}
+                left = {
+                    name: parameter
+                    for name, parameter in self.network.named_parameters()
+                    if parameter.requires_grad and name not in shares
+                }
+                if not left or not tokens.requires_grad:
+                    continue
                 found = torch.autograd.grad(
                     tokens.sum(), list(left.values()), retain_graph=True, allow_unused=True
                 )

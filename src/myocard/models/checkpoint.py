@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
-from myocard.encoders.files import read_weights as read_weights
+from myocard.encoders.files import read_weights
 from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.encoders.protocol import ECGEncoder
 from myocard.encoders.registry import added_encoder, open_published, tell_licence

@@ -7,9 +7,10 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from myocard.encoders.files import read_weights
 from myocard.encoders.protocol import ECGEncoder, Layer
 from myocard.errors import InputError
-from myocard.models.checkpoint import load_weights, read_weights
+from myocard.models.checkpoint import load_weights
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.registry import POOLED, TOKENS, build_pooled

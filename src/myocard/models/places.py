@@ -83,7 +83,7 @@ def _fetched(name: str, repository: str, file: str | None) -> Path:
 
 
 def _refusal(what: str, error: Exception) -> InputError:
-    """The hub's errors are of many kinds, and of many lines."""
+    """Return an error with the first line of the hub's, which are of many kinds."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError(f"{what} ({first}); see to its name, your rights and the network")
 

@@ -24,7 +24,7 @@ class JEPA(nn.Module):
     """Predict the latents of hidden patches (ECG-JEPA, arXiv 2410.08559; I-JEPA, 2301.08243).
 
     The mask hides the same times in all leads. The target is the last layer of a slow copy of the
-    encoder that sees all patches, each number standardised over the records of the batch. What all
+    encoder that sees all patches, each number standardised over the records of the batch. All that
     records share, as lead and position, is then no part of the target: with tokens scaled one by
     one, as in the papers, it is nearly all of it, and states that say nothing else predict it.
 

@@ -72,7 +72,7 @@ def table(section: Section, groups: Sequence[Group]) -> Table:
         shown.append(
             {
                 "Encoder": group.label,
-                "Layers × width": f"{encoder.layers} × {encoder.width or 'several'}",
+                "Layers × width": f"{max(group.layers)} × {encoder.width or 'several'}",
                 "Last layer [95 %]": _scored(group, last),
                 "Best layer [95 %]": _scored(group, layer, _named(layer)),
                 "Best mixture [95 %]": _scored(group, mixture, _named(mixture)),
