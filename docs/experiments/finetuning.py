@@ -75,8 +75,7 @@ def probes(out: Path, store: Store, objective: str, seed: int) -> None:
 
 def named(run: Run, folder: Path) -> tuple[str, str]:
     """Name of the row that a run belongs to, and its seed."""
-    place = folder.relative_to(folder.parents[len(folder.parts) - 1])
-    parts = place.parts[place.parts.index("finetuning") + 1 :]
+    parts = folder.parts[folder.parts.index("finetuning") + 1 :]
     if parts[0] == "baselines":
         return str(run.head), "0"
     objective, seed = parts[0].split("-")
@@ -87,35 +86,41 @@ def named(run: Run, folder: Path) -> tuple[str, str]:
 
 
 def table_of(out: Path) -> pd.DataFrame:
-    """Mean over seeds with an interval over patients, and the difference from probing the last."""
-    rows: dict[str, list[np.ndarray]] = {}
-    validation: dict[str, list[float]] = {}
+    """Mean over seeds with an interval over patients, and the difference from probing the last.
+
+    A difference is between the seeds that both have.
+    """
+    rows: dict[str, dict[str, np.ndarray]] = {}
+    validation: dict[tuple[str, str], float] = {}
     seconds: dict[str, list[float]] = {}
     for saved in load_runs(out / "finetuning"):
-        row, _ = named(saved.info, saved.folder)
+        row, seed = named(saved.info, saved.folder)
         found = saved.predictions("test")
-        rows.setdefault(row, []).append(
-            macro_resamples(found.targets, found.scores, groups=found.patients, resamples=1000)
+        rows.setdefault(row, {})[seed] = macro_resamples(
+            found.targets, found.scores, groups=found.patients, resamples=1000
         )
-        validation.setdefault(row, []).append(saved.info.validation.auroc.macro.value or 0.0)
-        seconds.setdefault(row, []).append(saved.info.seconds)
+        validation[row, seed] = saved.info.validation.auroc.macro.value or 0.0
+        seconds.setdefault(row, []).append(saved.info.seconds or 0.0)
     for objective in ("plain", "ipastmem"):
         layers = [row for row in rows if row.startswith(f"{objective}, layer ")]
-        count = len(rows[layers[0]])
-        best = [max(layers, key=lambda row: validation[row][seed]) for seed in range(count)]
-        rows[f"{objective}, best layer, probe"] = [rows[row][i] for i, row in enumerate(best)]
-        seconds[f"{objective}, best layer, probe"] = [seconds[row][i] for i, row in enumerate(best)]
-    reference = np.mean(rows["plain, last, probe"], axis=0)
-    lines = []
+        best = f"{objective}, best layer, probe"
+        for seed in rows[layers[0]]:
+            chosen = max(layers, key=lambda row, seed=seed: validation[row, seed])
+            rows.setdefault(best, {})[seed] = rows[chosen][seed]
+            seconds.setdefault(best, []).append(seconds[chosen][0])
+    reference, lines = rows["plain, last, probe"], []
     for row, values in rows.items():
-        mean = np.mean(values, axis=0)
+        mean = np.mean(list(values.values()), axis=0)
         low, high = np.quantile(mean[1:], [0.025, 0.975])
-        gain = difference(mean, reference)
+        # A baseline has no encoder, and one seed against all.
+        shared = [seed for seed in values if seed in reference]
+        against = reference.values() if "," not in row else [reference[seed] for seed in shared]
+        gain = difference(mean, np.mean(list(against), axis=0))
         lines.append({
             "model": row, "seeds": len(values), "auroc": mean[0], "low": low, "high": high,
-            "spread": float(np.std([each[0] for each in values])),
-            "less_last_probe": gain.difference,
-            "gain_low": gain.low, "gain_high": gain.high, "seconds": np.mean(seconds[row]),
+            "spread": float(np.std([each[0] for each in values.values()])),
+            "less_last_probe": gain.difference, "gain_low": gain.low, "gain_high": gain.high,
+            "seconds": np.mean(seconds[row]),
         })  # fmt: skip
     return pd.DataFrame(lines).round(4).sort_values("auroc", ascending=False)
 

@@ -347,6 +347,7 @@ def test_a_state_is_the_first_tensor_of_an_output_or_the_one_that_is_stated(give
             {"input": Preprocessing(100, 90)},
             r"Odd does not take the stated input, \(2, 12, 90\) \(Run",
         ),
+        ({"input": "ecgsoup"}, "input= is of str; give a Preprocessing"),
         (
             {"layers": "hidden_states"},
             r"does not take the .*keyword argument 'output_hidden_states'",
@@ -366,6 +367,9 @@ def test_what_is_stated_wrongly_is_refused_in_one_line(changes, message):
         (None, None, "giver gives NoneType without a tensor; state output="),
         ({"state": 3.0}, "tokens", "giver gives dict without a tensor at 'tokens'; state output="),
         ((3.0,), 1, "giver gives tuple without a tensor at 1; state output="),
+        (torch.ones(2, 4, WIDTH, dtype=torch.int64), None, r"\(2, 4, 12\) of torch.int64; a hidden"),
+        (torch.ones(2, 4, WIDTH, dtype=torch.complex64), None, "of torch.complex64; a hidden"),
+        (torch.ones(2, 0, WIDTH), None, r"giver gives \(2, 0, 12\) of torch.float32; a hidden"),
     ],
 )
 def test_an_output_without_a_tensor_is_refused_by_its_modules_name(given, output, message):
@@ -386,6 +390,29 @@ def test_a_batch_that_a_later_pass_does_not_keep_is_refused(shown):
     encoder = myocard.wrap(Odd(lambda tokens: tokens[:2]), layers="giver", input=INPUT)
     with pytest.raises(InputError, match=r"giver gives \(2, 12, 12\) for 8 records"):
         list(encoder.hidden_states(shown))
+
+
+def test_a_width_that_a_later_pass_does_not_keep_is_refused(shown):
+    def narrow_at_first(tokens: Tensor) -> Tensor:
+        return tokens if len(tokens) > 2 else tokens[..., :3]
+
+    encoder = myocard.wrap(Odd(narrow_at_first), layers="giver", input=INPUT)
+    with pytest.raises(InputError, match=r"giver gives \(8, 12, 12\), and a width of 3 in the first"):
+        list(encoder.hidden_states(shown))
+
+
+def test_a_module_in_half_precision_has_a_hash_of_its_weights():
+    def made(seed: int) -> WrappedEncoder:
+        torch.manual_seed(seed)
+        stated = KINDS["patches"][1] | {"prepare": lambda signals: signals.bfloat16()}
+        return myocard.wrap(Patches().bfloat16(), input=INPUT, **stated)
+
+    assert made(0).info.hash == made(0).info.hash != made(1).info.hash
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(InputError, match="module is of function; give a Module"):
+        myocard.wrap(lambda signals: signals, layers="giver", input=INPUT)
 
 
 def test_the_first_twenty_modules_are_listed_where_a_pattern_fits_nothing():
@@ -416,6 +443,13 @@ def test_what_is_not_drawn_again_is_named_and_a_function_can_make_it(shown):
     one, again = built.randomised(3), built.randomised(3)
     assert one.info.hash == again.info.hash != built.info.hash
     assert not torch.equal(one.network.place, built.network.place)
+
+
+def test_a_function_that_makes_another_network_is_refused():
+    stated = KINDS["patches"][1] | {"input": INPUT}
+    encoder = myocard.wrap(Patches(11), build=lambda: Patches(12), **stated)
+    with pytest.raises(InputError, match="Patches: build= gives a network of other weights"):
+        encoder.randomised(0)
 
 
 def test_weights_that_are_computed_from_others_do_not_pass_as_drawn_again():
@@ -467,6 +501,9 @@ def test_fewer_leads_are_refused_or_read_by_a_function_of_its_users(shown):
     assert every.with_leads(LEADS) is every
     with pytest.raises(InputError, match="V9 are too few"):
         every.with_leads(("V9",))
+    same_network = wrapped("patches", of_leads=lambda module, places: module)
+    with pytest.raises(InputError, match=r"input, \(2, 2, 100\) .*; correct input= or of_leads="):
+        same_network.with_leads(chosen)
 
 
 @pytest.mark.parametrize(

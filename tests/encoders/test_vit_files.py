@@ -151,6 +151,17 @@ def test_a_value_that_is_not_finite_is_refused(name: str) -> None:
         family.open(wrap(changed | {first: torch.full_like(changed[first], torch.nan)}), FILE)
 
 
+@pytest.mark.parametrize("kept", [torch.float16, torch.bfloat16, torch.float64])
+@models
+def test_weights_in_another_precision_are_read_in_single(name: str, kept: torch.dtype) -> None:
+    family, weights, wrap = MODELS[name]
+    other = {name: value.to(kept) for name, value in weights().items()}
+    opened = family.open(wrap(other), FILE)
+    assert {value.dtype for value in opened.network.state_dict().values()} <= {torch.float32, torch.int64}
+    signals = torch.randn(2, len(opened.input.leads), opened.input.samples)
+    assert {state.dtype for state in opened.network.states(signals)} == {torch.float32}
+
+
 @models
 def test_random_weights_come_from_a_seed(name: str) -> None:
     family, weights, wrap = MODELS[name]

@@ -3,12 +3,19 @@
 import re
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from myocard.data.leaks import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
-from myocard.encoders.hooks import ORDERS, Hooks, Prepare, Returned, chosen_modules, no_module
+from myocard.encoders.hooks import (
+    ORDERS,
+    Hooks,
+    Prepare,
+    Returned,
+    chosen_modules,
+    first_pass,
+    no_module,
+)
 from myocard.encoders.protocol import Layer
 from myocard.encoders.wrapped import Build, FewerLeads, Pool, WrappedEncoder
 from myocard.errors import InputError
@@ -22,8 +29,6 @@ POOLS: dict[str, Pool] = {
     "last": lambda tokens: tokens[:, -1],
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_TRIED = 2
-"""Records of the first pass: more than one, so that a wrong order is seen."""
 
 
 def wrap(  # noqa: PLR0913
@@ -65,14 +70,17 @@ def wrap(  # noqa: PLR0913
             parts draw those of a copy.
 
     Raises:
-        InputError: For a name that fits nothing, an input that the module does not take, or an
-            output that is not as stated.
+        InputError: For what is no module or no ``Preprocessing``, a name that fits nothing, an
+            input that the module does not take, or an output that is not as stated.
     """
+    for what, given, kind in (("module", module, nn.Module), ("input=", input, Preprocessing)):
+        if not isinstance(given, kind):
+            raise InputError(f"{what} is of {type(given).__name__}; give a {kind.__name__}")
     patterns = [layers] if isinstance(layers, str) else [*layers]
     read = _reading(module, patterns, _orders(order, patterns), prepare or _as_they_are, output)
     if norm is not None and norm not in dict(module.named_modules()):
         raise no_module(module, norm)
-    found = _first_pass(module.eval(), input, read)
+    found = first_pass(module.eval(), input, read)
     return WrappedEncoder(
         name=_checked(type(module).__name__ if name is None else name),
         network=module,
@@ -115,23 +123,6 @@ def _reading(
         return Returned(prepare, orders[HIDDEN_STATES])
     chosen = chosen_modules(module, patterns)
     return Hooks(prepare, {name: orders[pattern] for name, pattern in chosen.items()}, output)
-
-
-def _first_pass(
-    module: nn.Module, expected: Preprocessing, read: Hooks | Returned
-) -> dict[str, Tensor]:
-    device = next(module.parameters(), torch.empty(0)).device
-    zeros = torch.zeros(_TRIED, len(expected.leads), expected.samples, device=device)
-    try:
-        with torch.no_grad():
-            return read(module, zeros)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{type(module).__name__} does not take the stated input, {tuple(zeros.shape)} "
-            f"({type(error).__name__}: {error}); correct input=, or reshape it with prepare="
-        ) from error
 
 
 def _checked(name: str) -> str:

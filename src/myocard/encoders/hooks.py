@@ -12,8 +12,10 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
 from myocard.nn.shapes import Signals, Tokens
 
@@ -28,6 +30,8 @@ ORDERS = (
     "batch width",
 )
 _LISTED = 20
+_TRIED = 2
+"""Records of the first pass: more than one, so that a wrong order is seen."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,29 @@ class Returned:
         }
 
 
+def first_pass(
+    module: nn.Module, expected: Preprocessing, read: Hooks | Returned
+) -> dict[str, Tokens]:
+    """Read the states of zeros as a module's input is stated; their widths are the layers'.
+
+    Raises:
+        InputError: When the module does not take them, or its states are not as stated.
+    """
+    device = next(module.parameters(), torch.empty(0)).device
+    zeros = torch.zeros(_TRIED, len(expected.leads), expected.samples, device=device)
+    try:
+        with torch.no_grad():
+            return read(module, zeros)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{type(module).__name__} does not take the stated input, {tuple(zeros.shape)} "
+            f"({type(error).__name__}: {error}); correct input= or of_leads=, or reshape it with "
+            "prepare="
+        ) from error
+
+
 def chosen_modules(module: nn.Module, patterns: Sequence[str]) -> dict[str, str]:
     """Find the submodules that names or patterns choose, each with its pattern.
 
@@ -135,8 +162,14 @@ def as_tokens(state: Tensor, order: str, batch: int, name: str) -> Tokens:
     """Bring a state in ``order`` to batch, tokens and width; several axes of tokens become one.
 
     Raises:
-        InputError: When its shape is not of that order for ``batch`` records.
+        InputError: When its shape is not of that order for ``batch`` records, or it holds no
+            floating-point number.
     """
+    if not (state.is_floating_point() and state.numel()):
+        raise InputError(
+            f"{name} gives {tuple(state.shape)} of {state.dtype}; a hidden state is of "
+            "floating-point numbers"
+        )
     axes = order.split()
     if state.ndim != len(axes) or state.shape[axes.index("batch")] != batch:
         raise InputError(

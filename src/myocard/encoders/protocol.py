@@ -137,5 +137,7 @@ def weights_hash(network: nn.Module, expected: Preprocessing, architecture: str)
     digest = hashlib.sha256(repr(sorted(asdict(expected).items())).encode())
     digest.update(architecture.encode())
     for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+        # NumPy has no bfloat16; bytes are those of any type.
+        held = value.cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(name.encode() + held.numpy().tobytes())
     return digest.hexdigest()

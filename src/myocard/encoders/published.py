@@ -219,6 +219,8 @@ def part(
 ) -> dict[str, Tensor]:
     """Take the tensors below ``prefix``, less those whose names begin as ``left_out`` says.
 
+    Numbers of other precision become float32, as a network made from them should be.
+
     Args:
         weights: Tensors by name.
         prefix: Taken off the names.
@@ -234,12 +236,15 @@ def part(
     strange = [name for name in kept if not name.startswith(prefix)]
     if strange or not kept:
         raise InputError(f"{file}: {_some(strange) or 'no tensor'} beside {prefix or 'weights'}…")
+    found = {}
     for name, value in kept.items():
         if not isinstance(value, Tensor):
             raise InputError(f"{file}: {name} is no tensor")
-        if value.is_floating_point() and not value.isfinite().all():
+        single = value.float() if value.is_floating_point() else value
+        if not single.isfinite().all():
             raise InputError(f"{file}: {name} holds values that are not finite; fetch it again")
-    return {name.removeprefix(prefix): value for name, value in kept.items()}
+        found[name.removeprefix(prefix)] = single
+    return found
 
 
 def filled(build: Callable[[], Network], weights: Weights, card: Card, file: Path) -> Network:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from myocard.data.leaks import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
-from myocard.encoders.hooks import Hooks, Returned
+from myocard.encoders.hooks import Hooks, Returned, first_pass
 from myocard.encoders.protocol import Layer, weights_hash
 from myocard.encoders.redrawing import redrawn
 from myocard.errors import InputError
@@ -80,7 +80,13 @@ class WrappedEncoder:
     def hidden_states(self, signals: Signals) -> Iterator[Tokens]:
         found = self.read(self.network, signals)
         for layer in self.layers:
-            yield found.pop(layer.name)
+            tokens = found.pop(layer.name)
+            if tokens.shape[2] != layer.width:
+                raise InputError(
+                    f"{layer.name} gives {tuple(tokens.shape)}, and a width of {layer.width} in "
+                    "the first pass; choose modules that keep theirs"
+                )
+            yield tokens
 
     def pool(self, tokens: Tokens) -> Representation:
         return self.pooling(tokens)
@@ -96,10 +102,12 @@ class WrappedEncoder:
                 f"{', '.join(leads)} are too few"
             )
         places = [stated.index(lead) for lead in kept]
+        network, fewer = of_leads(self.network, places).eval(), replace(self.input, leads=kept)
+        first_pass(network, fewer, self.read)
         return replace(
             self,
-            network=of_leads(self.network, places),
-            input=replace(self.input, leads=kept),
+            network=network,
+            input=fewer,
             build=None if build is None else lambda: of_leads(build(), places),
         )
 
@@ -107,6 +115,8 @@ class WrappedEncoder:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = redrawn(self.network) if self.build is None else self.build()
+        if _shapes(network) != _shapes(self.network):
+            raise InputError(f"{self.name}: build= gives a network of other weights, by name or size")
         return replace(
             self,
             name=f"random-{self.name}-{seed}",
@@ -114,6 +124,10 @@ class WrappedEncoder:
             pretrained_on=trained_on_nothing(),
             random=True,
         )
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in network.state_dict().items()}
 
 
 def _content(function: Callable[..., Any]) -> Any:

@@ -242,14 +242,31 @@ def _write_parts(
         else:
             states: list[NDArray[np.float32]] = []
             for signals in in_order(Windows([Part(store, rows)], encoder.input), batch):
-                states.append(
-                    protocol.joined_states(encoder, signals.to(fabric.device)).cpu().numpy()
-                )
+                found = protocol.joined_states(encoder, signals.to(fabric.device))
+                states.append(found.float().cpu().numpy())
                 progress(done + sum(map(len, states)), total)
-            whole = np.concatenate(states).astype("<f2")
+            whole = _halved(np.concatenate(states), encoder)
             replace_file(part, partial(np.save, arr=whole, allow_pickle=False))
         done += len(rows)
     return parts
+
+
+def _halved(states: NDArray[np.float32], encoder: ECGEncoder) -> NDArray[np.float16]:
+    """Return states in half precision.
+
+    Raises:
+        InputError: When a value is not finite or too large for it, naming its layer.
+    """
+    with np.errstate(over="ignore"):
+        halved = states.astype("<f2")
+    strange = ~np.isfinite(halved.reshape(len(halved), -1)).all(axis=0)
+    if strange.any():
+        columns = [layer.name for layer in encoder.layers for _ in range(layer.width)]
+        raise InputError(
+            f"{encoder.info.name}: states of {columns[strange.argmax()]} are not finite, or beyond "
+            "65,504, the most that is kept; see to its weights and its input"
+        )
+    return halved
 
 
 def _join(parts: Sequence[Path], path: Path) -> None:
