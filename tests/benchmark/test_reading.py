@@ -397,6 +397,37 @@ def test_an_encoder_that_may_have_seen_what_it_is_tested_on_is_refused_where_tha
     assert not (tmp_path / "out" / "features").exists()
 
 
+def test_rotated_sweeps_without_a_test_leave_nothing_to_report(file: Path, tmp_path: Path) -> None:
+    file.write_text(GIVEN.replace('folder = "$NOWHERE/two"', "simulate = { records = 20 }"))
+    changes = [
+        "checkpoints = ['ecg-nano']",
+        *("encoders = []", "random = []", "probing.readouts = ['last']"),
+        "stores.one.simulate = { records = 20 }",
+        "sweeps = [{ store = 'one', tasks = ['ptbxl-all'], rotate = [1, 2] }]",
+    ]
+    with pytest.raises(InputError, match="out: nothing was probed; name encoders, and give --test"):
+        run_benchmark(read_benchmark(str(file), changes), tmp_path / "out")
+
+
+def test_checkpoints_of_one_model_are_named_after_their_files(file: Path, tmp_path: Path) -> None:
+    for place, width in (("small", 4), ("large", 8)):
+        torch.save(merl.ResNet(width, (1, 1, 1, 1)).state_dict(), tmp_path / f"{place}.pth")
+
+    def names(*places: str) -> list[str]:
+        stated = f"checkpoints = {[str(tmp_path / place) for place in places]}"
+        benchmark = read_benchmark(str(file), [stated, "encoders = []"])
+        return [encoder.info.name for encoder in materials.untrained(benchmark)]
+
+    both = [
+        f"{random}merl-resnet-{place}{seed}"
+        for random, seed in (("", ""), ("random-", "-0"))
+        for place in ("small", "large")
+    ]
+    assert sorted(names("small.pth", "large.pth")) == sorted(both)
+    with pytest.raises(InputError, match="2 encoders are named 'merl-resnet-small'; rename a file"):
+        names("small.pth", "small.pth")
+
+
 def test_a_store_is_opened_without_the_records_that_it_was_made_of(
     file: Path, tmp_path: Path
 ) -> None:
@@ -446,7 +477,7 @@ def test_what_is_wrong_in_a_store_is_named_before_anything_is_made(
 
 
 def test_an_unknown_file_is_told_the_shipped_ones() -> None:
-    listed = "demo, demo-pretraining, objectives, ood-simulated, paper, ptbxl-local"
+    listed = "demo, demo-pretraining, encoders, objectives, ood-simulated, paper, ptbxl-local"
     with pytest.raises(InputError, match=listed):
         read_benchmark("nowhere.toml")
 

@@ -157,7 +157,10 @@ def test_weights_in_another_precision_are_read_in_single(name: str, kept: torch.
     family, weights, wrap = MODELS[name]
     other = {name: value.to(kept) for name, value in weights().items()}
     opened = family.open(wrap(other), FILE)
-    assert {value.dtype for value in opened.network.state_dict().values()} <= {torch.float32, torch.int64}
+    assert {value.dtype for value in opened.network.state_dict().values()} <= {
+        torch.float32,
+        torch.int64,
+    }
     signals = torch.randn(2, len(opened.input.leads), opened.input.samples)
     assert {state.dtype for state in opened.network.states(signals)} == {torch.float32}
 

@@ -120,6 +120,17 @@ def test_states_that_do_not_fit_the_records_are_refused(features):
         Features.open(features.folder)
 
 
+@pytest.mark.parametrize("value", [1e5, torch.nan])
+def test_states_that_half_precision_cannot_hold_are_refused_by_layer(
+    encoder, store, tmp_path, monkeypatch, value
+):
+    monkeypatch.setattr(
+        type(encoder), "pool", lambda self, tokens: torch.full_like(tokens[:, 0], value)
+    )
+    with pytest.raises(InputError, match=f"{encoder.name}: states of embedding are not finite, or"):
+        extract(encoder, store, tmp_path / "features")
+
+
 class Stopped(Exception):
     """A stop as if the power had failed."""
 

@@ -79,6 +79,7 @@ class BenchmarkSettings(Settings):
         encoders: Settings that each has of its own. ``corpus`` is a name from ``corpora`` or a list
             of parts; ``store`` in a part is a name from ``stores``.
         checkpoints: Encoders that exist already, as ``models.checkpoint.load_encoder`` takes them.
+            Several of one published model are named after their files too: ``ecg-fm-finetuned``.
         random: Seeds of encoders with random weights, one of each shape.
         refuse_seen: Refuse ``checkpoints`` that were pretrained on what they are tested on, as far
             as names of data sets tell, or on what nobody says; else results say so.

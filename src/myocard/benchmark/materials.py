@@ -1,6 +1,8 @@
 """The stores and encoders of a benchmark, made where they are missing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +19,7 @@ from myocard.data.sources import dataset, entries, simulated
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder
+from myocard.encoders.published import PublishedEncoder
 from myocard.errors import InputError
 from myocard.files.progress import Progress, silent
 from myocard.files.step import is_kept, read_inputs
@@ -150,7 +153,7 @@ def encoders(
         pretrain(recipe, stores, layout.encoders / recipe.name, progress=progress).encoder
         for recipe in benchmark.pretrained
     ]
-    trained += [load_encoder(folder) for folder in benchmark.checkpoints]
+    trained += _at_hand(benchmark.checkpoints)
     return with_random(trained, benchmark.random)
 
 
@@ -165,12 +168,33 @@ def untrained(benchmark: Benchmark) -> list[ECGEncoder]:
         )
         for recipe in benchmark.pretrained
     ]
-    found += [load_encoder(folder) for folder in benchmark.checkpoints]
+    found += _at_hand(benchmark.checkpoints)
     return with_random(found, benchmark.random)
 
 
+def _at_hand(places: Sequence[Path]) -> list[ECGEncoder]:
+    """Open checkpoints; several of one published model are named after their files too."""
+    opened = [load_encoder(place) for place in places]
+    times = Counter(encoder.info.name for encoder in opened)
+    return [
+        replace(encoder, name=f"{encoder.name}-{place.stem}")
+        if isinstance(encoder, PublishedEncoder) and times[encoder.name] > 1
+        else encoder
+        for place, encoder in zip(places, opened, strict=True)
+    ]
+
+
 def with_random(trained: Sequence[ECGEncoder], seeds: Sequence[int]) -> list[ECGEncoder]:
-    """``trained``, and behind them encoders with random weights, one for each shape and seed."""
+    """``trained``, and behind them encoders with random weights, one for each shape and seed.
+
+    Raises:
+        InputError: When two of ``trained`` have one name.
+    """
+    for name, times in Counter(each.info.name for each in trained).items():
+        if times > 1:
+            raise InputError(
+                f"{times} encoders are named {name!r}; rename a file, or leave one out"
+            )
     shapes = {shape_of(each): each for each in reversed(trained)}
     return [*trained, *(each.randomised(seed) for each in shapes.values() for seed in seeds)]
 

@@ -19,6 +19,7 @@ from myocard.benchmark.layout import Layout
 from myocard.benchmark.trials import Benchmark, Condition, Trial
 from myocard.data.store import Store
 from myocard.encoders.protocol import ECGEncoder
+from myocard.errors import InputError
 from myocard.evaluation.baselines import train_baseline
 from myocard.evaluation.crossfit import cross_fit
 from myocard.evaluation.features import Features, extract
@@ -54,8 +55,8 @@ def run_benchmark(
         The report's page.
 
     Raises:
-        InputError: For what preparing, pretraining, extracting or probing refuses, and for records
-            that an encoder must not be pretrained on and would be.
+        InputError: For what preparing, pretraining, extracting or probing refuses, for records that
+            an encoder must not be pretrained on and would be, and when there is nothing to report.
     """
     # Before a day of training: every name that is asked for, and no trial twice.
     untrained = {encoder.info.name: encoder for encoder in materials.untrained(benchmark)}
@@ -96,9 +97,13 @@ def run_benchmark(
     for each in benchmark.baselines:
         folder = layout.runs(each)
         train_baseline(stores[each.store], each.recipe, folder, test=test, progress=progress)
-    # Encoders that exist elsewhere leave no folder here.
-    made_here = [layout.encoders] if layout.encoders.exists() else []
-    return write_report([layout.results, *made_here], layout.report)
+    # Encoders that exist elsewhere leave no folder here, and rotated sweeps none without a test.
+    there = [folder for folder in (layout.results, layout.encoders) if folder.exists()]
+    if not there:
+        raise InputError(
+            f"{out}: nothing was probed; name encoders, and give --test where sweeps are rotated"
+        )
+    return write_report(there, layout.report)
 
 
 def _extract(

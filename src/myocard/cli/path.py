@@ -19,8 +19,9 @@ def prepare(
     folder: Annotated[Path, Argument(help="The vendor's folder, as downloaded")],
     out: options.Out,
     preset: Annotated[
-        str, Option(help="Rate, filter and leads of an encoder: stmem or ecgsoup")
-    ] = "ecgsoup",
+        str | None,
+        Option(help="Rate, filter and leads of an encoder: stmem, or ecgsoup by default"),
+    ] = None,
     like: Annotated[
         Path | None, Option(help="Take them from this checkpoint or recipe instead")
     ] = None,
@@ -59,15 +60,20 @@ def prepare(
     from myocard.data.preparation import prepare_folder
     from myocard.recipe import InputSettings, check, read_input
 
-    if raw and (like, highpass, lowpass) != (None, None, None):
-        raise InputError("--raw takes records as they are; leave --like and the filter out")
+    if raw and (preset, like, highpass, lowpass) != (None, None, None, None):
+        raise InputError("--raw takes records as they are; leave preset, --like and filter out")
     if like is not None and (highpass, lowpass, leads) != (None, None, None):
         raise InputError("--like takes filter and leads from the checkpoint; leave the others out")
     names = leads.split(",") if leads else None
     if raw:
         expected = None
     elif like is None:
-        chosen = {"preset": preset, "highpass": highpass, "lowpass": lowpass, "leads": names}
+        chosen = {
+            "preset": preset or "ecgsoup",
+            "highpass": highpass,
+            "lowpass": lowpass,
+            "leads": names,
+        }
         expected = check(InputSettings, chosen, "prepare").preprocessing()
     elif like.suffix == ".toml":
         expected = read_input(like)

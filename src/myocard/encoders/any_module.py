@@ -70,12 +70,9 @@ def wrap(  # noqa: PLR0913
             parts draw those of a copy.
 
     Raises:
-        InputError: For what is no module or no ``Preprocessing``, a name that fits nothing, an
-            input that the module does not take, or an output that is not as stated.
+        InputError: For a name that fits nothing, an input that the module does not take, or an
+            output that is not as stated.
     """
-    for what, given, kind in (("module", module, nn.Module), ("input=", input, Preprocessing)):
-        if not isinstance(given, kind):
-            raise InputError(f"{what} is of {type(given).__name__}; give a {kind.__name__}")
     patterns = [layers] if isinstance(layers, str) else [*layers]
     read = _reading(module, patterns, _orders(order, patterns), prepare or _as_they_are, output)
     if norm is not None and norm not in dict(module.named_modules()):

@@ -116,7 +116,9 @@ class WrappedEncoder:
             torch.manual_seed(seed)
             network = redrawn(self.network) if self.build is None else self.build()
         if _shapes(network) != _shapes(self.network):
-            raise InputError(f"{self.name}: build= gives a network of other weights, by name or size")
+            raise InputError(
+                f"{self.name}: build= gives a network of other weights, by name or size"
+            )
         return replace(
             self,
             name=f"random-{self.name}-{seed}",

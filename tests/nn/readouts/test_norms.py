@@ -14,6 +14,7 @@ from myocard.nn.readouts.norms import NormShape
         nn.LayerNorm(12),
         nn.LayerNorm(12, eps=1e-2),
         nn.LayerNorm(12, eps=0.0),
+        nn.LayerNorm(12, bias=False),
         nn.RMSNorm(12),
         nn.RMSNorm(12, eps=1e-2),
         nn.Identity(),

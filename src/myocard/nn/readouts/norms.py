@@ -9,11 +9,12 @@ from myocard.errors import InputError
 
 @dataclass(frozen=True)
 class NormShape:
-    """Kind of a norm (``layer``, ``rms`` or ``identity``), its width, and its epsilon."""
+    """Kind of a norm (``layer``, ``rms`` or ``identity``), its width, epsilon, and if it shifts."""
 
     kind: str
     width: int
     epsilon: float | None = None
+    bias: bool = True
 
     @classmethod
     def of(cls, norm: nn.Module, width: int) -> "NormShape":
@@ -23,7 +24,7 @@ class NormShape:
             InputError: When it is of another kind.
         """
         if isinstance(norm, nn.LayerNorm) and norm.normalized_shape == (width,):
-            return cls("layer", width, norm.eps)
+            return cls("layer", width, norm.eps, norm.bias is not None)
         if isinstance(norm, nn.RMSNorm) and norm.normalized_shape == (width,):
             return cls("rms", width, norm.eps)
         if isinstance(norm, nn.Identity):
@@ -37,7 +38,8 @@ class NormShape:
         """Build an untrained norm of this shape, frozen."""
         norm: nn.Module = nn.Identity()
         if self.kind == "layer":
-            norm = nn.LayerNorm(self.width, 1e-5 if self.epsilon is None else self.epsilon)
+            epsilon = 1e-5 if self.epsilon is None else self.epsilon
+            norm = nn.LayerNorm(self.width, epsilon, bias=self.bias)
         if self.kind == "rms":
             norm = nn.RMSNorm(self.width, self.epsilon)
         return norm.requires_grad_(requires_grad=False)
