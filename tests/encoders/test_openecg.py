@@ -84,6 +84,13 @@ def test_preprocessing_is_the_packages(content, records) -> None:
         assert np.abs(stated(record, 500)[0] - wanted).max() <= 1e-6
 
 
+def test_voltage_cannot_be_known_from_what_it_is_fed(content, records) -> None:
+    """A probe that finds millivolts in its states reads something else."""
+    stated = FAMILY.open(content, FILE).input
+    for record in records:
+        np.testing.assert_array_equal(stated(4 * record, 500), stated(record, 500))
+
+
 def test_one_family_knows_the_file(content) -> None:
     assert [known for known in families() if known.recognises(content)] == [FAMILY]
 
