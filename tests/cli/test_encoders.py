@@ -74,7 +74,23 @@ def test_what_is_at_hand_stands_beside_its_model(myocard, place):
     lines = {line.split("│")[1].strip(): line for line in out.splitlines() if line[:1] == "│"}
     assert "merl.pth: 2 × 64" in lines["merl-vit"]
     assert "more/resnet[red].pt: 4 ×" in lines["merl-resnet"]
+    assert "ecgfounder" not in lines
     assert out.splitlines()[-1].startswith("more/text.ckpt: not a checkpoint")
+
+
+def test_checkpoints_are_found_below_a_folder_of_folders(myocard, place):
+    (place / "models" / "merl").mkdir(parents=True)
+    (place / "merl.pth").rename(place / "models" / "merl" / "vit.pth")
+    code, out, _ = myocard("encoders", "models")
+    assert code == 0
+    assert "models/merl/vit.pth: 2 × 64" in out
+
+
+def test_a_folder_without_a_checkpoint_is_told(myocard, place):
+    (place / "empty").mkdir()
+    code, _, err = myocard("encoders", "empty")
+    assert code == 2
+    assert "empty: no checkpoint in or below it" in err
 
 
 def test_a_published_file_goes_wherever_an_encoder_does(myocard, place):

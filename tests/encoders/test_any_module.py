@@ -415,6 +415,14 @@ def test_a_module_in_half_precision_has_a_hash_of_its_weights():
     assert made(0).info.hash == made(0).info.hash != made(1).info.hash
 
 
+def test_the_seed_that_drew_its_weights_gives_no_baseline():
+    torch.manual_seed(3)
+    encoder = myocard.wrap(Patches(), input=INPUT, build=Patches, **KINDS["patches"][1])
+    with pytest.raises(InputError, match="those that seed 3 draws, .*; give another seed"):
+        encoder.randomised(3)
+    assert encoder.randomised(4).info.hash != encoder.info.hash
+
+
 def test_the_first_twenty_modules_are_listed_where_a_pattern_fits_nothing():
     with pytest.raises(InputError, match=r"blocks\.8\.linear and 6 more$"):
         myocard.wrap(Patches(), layers="layers.*", input=INPUT)

@@ -38,7 +38,7 @@ def encoders(
     """List the encoders that are known.
     [dim]myocard encoders checkpoints[/dim]
 
-    Licence, size, input, pretraining and weights of every model, and which of them PATHS hold.
+    Licence, size, input, pretraining and weights of every model, or of those that PATHS hold.
     """
     from myocard.encoders.registry import cards
 
@@ -47,12 +47,16 @@ def encoders(
     for column in _COLUMNS if paths else _COLUMNS[:-1]:
         table.add_column(column, overflow="fold")
     for cells in (_SHIPPED, *map(_cells, cards().values())):
+        if paths and cells[0] not in at_hand:
+            continue
         table.add_row(*(*cells, "\n".join(at_hand[cells[0]]))[: len(table.columns)])
     console = Console(emoji=False)
     console.width = console.width if console.is_terminal else _WIDTH
     console.print(table, markup=False, highlight=False)
     for line in strange:
         print(line)
+    if paths and not at_hand and not strange:
+        raise InputError(f"{', '.join(map(str, paths))}: no checkpoint in or below it")
 
 
 def _cells(card: "Card") -> tuple[str, ...]:
@@ -80,11 +84,12 @@ def _at_hand(paths: Sequence[Path]) -> tuple[defaultdict[str, list[str]], list[s
 
 
 def _within(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield the checkpoints in folders of several, and other paths as they are."""
+    """Yield the checkpoints in and below folders, and other paths as they are."""
     from myocard.encoders.files import CONFIG, checkpoints
 
     for path in paths:
-        found = []
-        if path.is_dir() and not (path / CONFIG).exists():
-            found = [*checkpoints(path), *(file.parent for file in path.glob(f"*/{CONFIG}"))]
-        yield from found or [path]
+        if not path.is_dir():
+            yield path
+            continue
+        for folder in (path, *sorted(each for each in path.rglob("*") if each.is_dir())):
+            yield from [folder] if (folder / CONFIG).exists() else checkpoints(folder)

@@ -119,13 +119,19 @@ class WrappedEncoder:
             raise InputError(
                 f"{self.name}: build= gives a network of other weights, by name or size"
             )
-        return replace(
+        drawn = replace(
             self,
             name=f"random-{self.name}-{seed}",
             network=network.eval(),
             pretrained_on=trained_on_nothing(),
             random=True,
         )
+        if drawn.info.hash == self.info.hash:
+            raise InputError(
+                f"{self.name}: its weights are those that seed {seed} draws, no baseline for it; "
+                "give another seed"
+            )
+        return drawn
 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:

@@ -78,5 +78,5 @@ def require_widths(name: str, widths: Sequence[int]) -> None:
         raise InputError(
             f"readout {name!r} sums layers, and these differ in width "
             f"({', '.join(map(str, widths))}); take last or concat, or probe with layers or with "
-            "the setting common_width"
+            "--set 'common_width = 64'"
         )
