@@ -36,8 +36,12 @@ from myocard import cli
 from myocard.benchmark import run as all_of_it  # noqa: F401
 
 # In runs, in a log, in a page, and in the last column of a table of the loss.
-_SECONDS = re.compile(rb"(seconds(?:\"|&#34;): |^\d+,[-\d.]+,[-e\d.]+,)[\d.]+", re.MULTILINE)
-_HASHES_OF_SECONDS = re.compile(rb"(\"(?:log\.jsonl|config\.json)\": \")[0-9a-f]{64}")
+_SECONDS = re.compile(
+    rb"(seconds(?:\"|&#34;): |^\d+,[-\d.]+,[-e\d.]+,)(?:[\d.]+|null)", re.MULTILINE
+)
+_HASHES_OF_SECONDS = re.compile(
+    rb"(\"(?:log\.jsonl|config\.json|features\.json)\": \")[0-9a-f]{64}"
+)
 _DIGEST_OF_SECONDS = "results.sha256"
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 _TRIAL = 6  # kills before a run is left to end
