@@ -19,7 +19,7 @@ def row(card: Card) -> str:
 
 def with_table(document: str) -> str:
     """The document with the rows of all known models at its end."""
-    return document[: document.index(RULE) + len(RULE)] + "".join(map(row, cards().values()))
+    return document[: document.rindex(RULE) + len(RULE)] + "".join(map(row, cards().values()))
 
 
 def test_the_table_of_known_models_is_that_of_the_registry():
