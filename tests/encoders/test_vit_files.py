@@ -1,4 +1,4 @@
-"""What files of Vision Transformers (and MERL's ResNet) may hold, and what they may not."""
+"""Contents of files of Vision Transformers (and MERL's ResNet), allowed and refused."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -310,6 +310,17 @@ def test_weimanns_biases_and_layer_scales_are_read_where_there_are_some() -> Non
     assert halved.unique().item() == 0.5
     changed = states(ecg_jepa_weimann.FAMILY, content)
     assert not torch.equal(changed[-1], states(ecg_jepa_weimann.FAMILY, target(weights))[-1])
+
+
+@pytest.mark.parametrize("changes", [{"num_heads": 4}, {"norm_eps": 1e-3}])
+def test_the_hash_tells_apart_equal_weights_of_another_function(changes: dict[str, Any]) -> None:
+    """Otherwise cached states of one configuration would be taken for another's."""
+    weights = weimann_weights()
+    one, other = (
+        encoder_of(ecg_jepa_weimann.FAMILY.open(target(weights) | {"config": config}, FILE), "it")
+        for config in (CONFIG, CONFIG | changes)
+    )
+    assert one.info.hash != other.info.hash
 
 
 @pytest.mark.parametrize(

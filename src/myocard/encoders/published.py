@@ -5,7 +5,7 @@ input it states, its licence and what it was pretrained on. ``registry.py`` list
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -157,7 +157,7 @@ class PublishedEncoder:
         widths = {layer.width for layer in self.layers}
         return EncoderInfo(
             name=self.name,
-            hash=weights_hash(self.network, self.input, f"{self.opened.card.name} {self.layers}"),
+            hash=weights_hash(self.network, self.input, f"{self.layers} {_settings(self.network)}"),
             random=self.random is not None,
             layers=len(self.layers),
             width=widths.pop() if len(widths) == 1 else None,
@@ -199,6 +199,17 @@ class PublishedEncoder:
             network = self.opened.build().eval()
         opened = replace(self.opened, network=network, head=None)
         return replace(self, name=f"random-{self.name}-{seed}", opened=opened, random=seed)
+
+
+def _settings(network: nn.Module) -> list[Any]:
+    """List what fixes a network's function beside its weights: heads, epsilons, strides."""
+    kinds = (int, float, str, tuple)
+    return [
+        (name, type(module).__name__, key, value)
+        for name, module in network.named_modules()
+        for key, value in sorted(vars(module).items())
+        if key != "training" and (isinstance(value, kinds) or is_dataclass(value))
+    ]
 
 
 class LeadwisePublishedEncoder(PublishedEncoder):
