@@ -53,7 +53,8 @@ def loaded(folder: Path) -> Runs:
         where = "cross-fitted" if info.rotations else "carried" if info.trained_on else ""
         if where == "cross-fitted" and info.encoder.name.endswith("-b"):
             where = OTHER
-        if not where or info.test is None:
+        # Ridge heads are compared with these by ridge.py.
+        if not where or info.test is None or info.head != "linear":
             continue
         readout = f"layer {info.layer}" if info.layer is not None else info.readout
         found[where, info.task, info.fraction, info.encoder.name, readout] = run
