@@ -77,7 +77,7 @@ def named(run: Run, folder: Path) -> tuple[str, str]:
     """Name of the row that a run belongs to, and its seed."""
     parts = folder.parts[folder.parts.index("finetuning") + 1 :]
     if parts[0] == "baselines":
-        return str(run.head), "0"
+        return parts[1], "0"
     objective, seed = parts[0].split("-")
     if run.kind == "finetune":
         return f"{objective if 'scratch' not in parts[1] else 'none'}, {parts[1]}", seed
