@@ -24,7 +24,7 @@ MANY = 10**9
 
 
 class Config:
-    """What a trainer pickles beside its weights."""
+    """A value that a trainer pickles beside its weights."""
 
     def __init__(self) -> None:
         self.heads = np.int64(2)

@@ -13,7 +13,6 @@ from myocard.encoders import merl, registry
 from myocard.encoders.published import Family
 from myocard.encoders.registry import (
     added_encoder,
-    card_named,
     cards,
     families,
     open_published,
@@ -45,7 +44,7 @@ def file(tmp_path) -> Path:
 
 @pytest.fixture
 def added(monkeypatch) -> Iterator[dict[str, object]]:
-    """What the entry points of installed packages load, by their names."""
+    """Objects that the entry points of installed packages load, by their names."""
     points: dict[str, object] = {}
 
     def listed(group: str) -> list[SimpleNamespace]:
@@ -71,11 +70,8 @@ def test_a_file_of_each_model_is_opened_by_its_family_alone(real_data, place, na
 def test_every_model_has_a_name_and_a_card_of_its_own():
     listed = [card for family in families() for card in family.cards]
     assert len(cards()) == len(listed) == len({card.title for card in listed})
-    for name, card in cards().items():
-        assert card_named(name) is card
+    for card in listed:
         assert all((card.paper, card.where, card.layers, card.size, card.signals))
-    with pytest.raises(InputError, match="no known model 'ecg-gpt'; there are st-mem, ecgfounder"):
-        card_named("ecg-gpt")
 
 
 def test_a_published_encoder_is_called_as_its_card_or_as_is_asked(file):

@@ -1,4 +1,4 @@
-"""What files of ECG-FM, its kin and HuBERT-ECG may hold, and what they may not."""
+"""Contents of files of ECG-FM, its kin and HuBERT-ECG, allowed and refused."""
 
 import re
 from collections.abc import Mapping

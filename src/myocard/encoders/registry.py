@@ -43,18 +43,6 @@ def cards() -> dict[str, Card]:
     return {card.name: card for family in families() for card in family.cards}
 
 
-def card_named(name: str) -> Card:
-    """Return the card of a known model.
-
-    Raises:
-        InputError: For an unknown name, listing the known ones.
-    """
-    known = cards()
-    if name not in known:
-        raise InputError(f"no known model {name!r}; there are {', '.join(known)}")
-    return known[name]
-
-
 def open_published(path: Path, name: str | None = None) -> PublishedEncoder:
     """Open a published checkpoint.
 

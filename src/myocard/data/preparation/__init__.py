@@ -117,7 +117,7 @@ def prepare_folder(
         out: The store's folder.
         expected: The signals that an encoder expects: its ``input``. None, or an input that states
             steps, makes a raw store: neither filtered nor standardised, at the rate and with all
-            leads of the first record that can be read. It serves all encoders that state steps.
+            leads of the first record that can be read. It serves every encoder.
         seconds: Length of a record; longer ones are cropped to their middle.
         leads: Rows of the store, in place of those.
         allow: Faults with which a record is kept, flagged.
