@@ -27,7 +27,8 @@ from myocard.evaluation.probing import pooled, stacks
 from myocard.evaluation.probing.job import Job, Trained
 from myocard.evaluation.probing.mixtures import Mixing
 from myocard.evaluation.probing.solving import solve
-from myocard.nn.readouts.classifier import Classifier, classification_loss
+from myocard.nn.outcomes import LIKELIHOODS
+from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import linear
 from myocard.nn.readouts.pooled import ScalarMix
 from myocard.nn.readouts.registry import build_readout
@@ -91,7 +92,7 @@ def measure(work: Job) -> float:
     began, clock = time.process_time(), time.perf_counter()
     found = pooled.train(work, probes)
     seconds, clock = time.process_time() - began, time.perf_counter() - clock
-    best = max(each.chosen[0].validation_auroc for each in found)
+    best = max(each.chosen[0].validation for each in found)
     told = " ".join(certificates(found[0]))
     print(
         f"{probes[0].readout:18}{len(probes):3} {seconds:7.1f} {clock:7.1f} {best:8.4f}  {told}",
@@ -112,7 +113,7 @@ def against_adam(states: Tensor, targets: Tensor, penalty: float = 1e-2) -> None
     rows = split(len(targets))["train"]
     blocks = states[rows, 1:].float().transpose(0, 1).contiguous()
     norm, truth = Noise(states).norm, targets[rows].float()
-    mixing = Mixing(blocks, norm, truth, exclusive=False)
+    mixing = Mixing(blocks, norm, truth, outcome="any")
     began = time.perf_counter()
     best = mixing.optima(penalty, mixing.at(mixing.equal, penalty))[0]
     solved = time.perf_counter() - began
@@ -122,7 +123,7 @@ def against_adam(states: Tensor, targets: Tensor, penalty: float = 1e-2) -> None
     whole, lowest = torch.cat([blocks[:1], blocks]).transpose(0, 1), float("inf")
 
     def objective(some: Tensor) -> Tensor:
-        loss = classification_loss(model(whole[some]), truth[some], exclusive=False).mean()
+        loss = LIKELIHOODS["any"].loss(model(whole[some]), truth[some]).mean()
         return loss + penalty * head[1].weight.square().sum() / 2
 
     began = time.perf_counter()
@@ -148,7 +149,7 @@ def against_scikit_learn(states: Tensor, targets: Tensor) -> None:
     readout = build_readout("layer", Noise(states).norm, width, depth, layer)
     began = time.process_time()
     read = readout(states[rows["train"]].float())
-    (mine,) = solve(read, targets[rows["train"]].float(), [penalty], exclusive=False)
+    (mine,) = solve(read, targets[rows["train"]].float(), [penalty], outcome="any")
     ours = time.process_time() - began
     train, held = (mine[0](readout(states[rows[k]].float())) for k in ("train", "validation"))
     own = mine[1](held).detach().numpy()

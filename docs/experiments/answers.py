@@ -68,7 +68,7 @@ def loaded(folder: Path) -> Runs:
 
 
 def on_validation(run: SavedRun) -> float:
-    return run.info.validation.auroc.macro.value or 0.0
+    return run.info.validation.main.macro.value or 0.0
 
 
 def resamples(run: SavedRun) -> np.ndarray:

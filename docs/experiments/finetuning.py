@@ -99,7 +99,7 @@ def table_of(out: Path) -> pd.DataFrame:
         rows.setdefault(row, {})[seed] = macro_resamples(
             found.targets, found.scores, groups=found.patients, resamples=1000
         )
-        validation[row, seed] = saved.info.validation.auroc.macro.value or 0.0
+        validation[row, seed] = saved.info.validation.main.macro.value or 0.0
         seconds.setdefault(row, []).append(saved.info.seconds or 0.0)
     for objective in ("plain", "ipastmem"):
         layers = [row for row in rows if row.startswith(f"{objective}, layer ")]

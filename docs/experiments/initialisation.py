@@ -54,8 +54,8 @@ def main() -> None:
             test=True,
         )  # fmt: skip
         runs = [Run.read(each) for each in found]
-        best = max(runs, key=lambda run: run.validation.auroc.macro.value or 0.0)
-        areas = [run.test.auroc.macro.value for run in (runs[-1], best)]
+        best = max(runs, key=lambda run: run.validation.main.macro.value or 0.0)
+        areas = [run.test.main.macro.value for run in (runs[-1], best)]
         print(
             f"{start:10} {epochs:7} {len(log):6}  " + "     ".join(losses),
             "  ".join(f"{area:.3f}" for area in areas), f"(layer {best.layer})",

@@ -33,7 +33,7 @@ from myocard.pretraining.objectives import OBJECTIVES, Model
 from myocard.pretraining.pretrain import build, select
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
 from myocard.simulation import entries
-from myocard.tasks.task import task
+from myocard.tasks.registry import task
 from myocard.training.loop import fit
 
 INPUT = InputSettings(highpass=0.5, lowpass=40.0)

@@ -26,7 +26,7 @@ from myocard.leads import LEADS
 from myocard.record import Record
 from myocard.simulation import entries
 from myocard.tasks.audit import leaks
-from myocard.tasks.task import task
+from myocard.tasks.registry import task
 
 STRANGE = {"source": "other", "id": "new", "patient": "new", "sha256": "other"}
 

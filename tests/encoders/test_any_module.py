@@ -567,7 +567,7 @@ def test_an_unknown_network_gets_its_layer_curve_by_ten_lines(store, tmp_path):
     )
     myocard.probe(features, recipe, tmp_path / "runs", test=True)
     runs = [run.info for run in myocard.load_runs(tmp_path / "runs")]
-    curve = {run.layer: run.test.auroc.macro.value for run in runs if run.layer is not None}
+    curve = {run.layer: run.test.main.macro.value for run in runs if run.layer is not None}
     assert sorted(curve) == [0, 1, 2]
     assert {run.encoder.name for run in runs} == {"Patches"}
     assert {run.encoder.leak_check for run in runs} == {"names"}

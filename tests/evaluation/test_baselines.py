@@ -18,7 +18,7 @@ from myocard.recipe import NetworkRecipe, Optimisation, RocketRecipe, Split
 from myocard.report import write_report
 from myocard.results.run import Run
 from myocard.tasks.cohort import assemble
-from myocard.tasks.task import task
+from myocard.tasks.registry import task
 
 SPLIT = Split(train=(1, 2, 3, 4, 5, 6), validation=(7, 8), test=(9, 10))
 RECORDS, SAMPLES = 120, 128
@@ -65,7 +65,7 @@ either = pytest.mark.parametrize("given", [recipe(), network("s4d")], ids=["mini
 
 
 def area(folder: Path) -> float:
-    return Run.read(folder).test.auroc.macro.value
+    return Run.read(folder).test.main.macro.value
 
 
 def predictions(folder: Path) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def test_a_difference_in_the_waveform_is_found(made, tmp_path):
 def test_labels_that_are_not_in_the_waveform_cannot_be_learned(store, tmp_path):
     drawn = np.random.default_rng(2).random(RECORDS) < 0.5
     train_baseline(labelled(store, drawn), recipe(), tmp_path / "out", test=True)
-    found = Run.read(tmp_path / "out").test.auroc.macro
+    found = Run.read(tmp_path / "out").test.main.macro
     assert abs(found.value - 0.5) < found.high - found.low
     assert abs(found.value - 0.5) < 0.3
 
@@ -96,9 +96,9 @@ def test_each_seed_takes_its_best_penalty_on_validation_the_strongest_of_equals(
         train_baseline(noisy, recipe(penalties=(penalty,)), tmp_path / str(penalty))
         alone[penalty] = Run.read(tmp_path / str(penalty)).chosen
     for place, chosen in enumerate(Run.read(tmp_path / "all").chosen):
-        areas = {penalty: each[place].validation_auroc for penalty, each in alone.items()}
+        areas = {penalty: each[place].validation for penalty, each in alone.items()}
         best = max(areas, key=lambda penalty: (areas[penalty], penalty))
-        assert (chosen.seed, chosen.penalty, chosen.validation_auroc) == (place, best, areas[best])
+        assert (chosen.seed, chosen.penalty, chosen.validation) == (place, best, areas[best])
 
 
 def test_test_folds_are_not_touched_before_they_may_be(made, tmp_path):

@@ -64,10 +64,10 @@ def test_every_record_is_tested_once_by_a_probe_that_did_not_see_it(fitted, feat
 
 def test_layers_are_found_again(fitted):
     _, runs = fitted
-    curve = [Run.read(runs[f"layer-{k:02d}-linear"]).test.auroc.macro.value for k in range(4)]
+    curve = [Run.read(runs[f"layer-{k:02d}-linear"]).test.main.macro.value for k in range(4)]
     assert np.argmax(curve) == 2
     best = Run.read(runs[f"{BEST_LAYER}-linear"])
-    assert best.test.auroc.macro.value == pytest.approx(curve[2], abs=1e-6)
+    assert best.test.main.macro.value == pytest.approx(curve[2], abs=1e-6)
     assert (best.readout, best.layer, best.rotations) == (BEST_LAYER, None, 5)
     assert best.name == f"made/ptbxl-superdiagnostic/{BEST_LAYER}-linear"
 
@@ -87,10 +87,10 @@ def test_the_scale_of_a_rotation_does_not_matter(fitted, tmp_path):
         table.to_parquet(copy / PREDICTIONS, index=False)
         folders.append(copy)
     moved, as_it_was = Run.read(pool(folders, tmp_path / "out")), Run.read(runs["ppa-linear"])
-    assert moved.test.auroc.macro.value == pytest.approx(as_it_was.test.auroc.macro.value, abs=1e-6)
+    assert moved.test.main.macro.value == pytest.approx(as_it_was.test.main.macro.value, abs=1e-6)
     table = pd.read_parquet(tmp_path / "out" / PREDICTIONS).query("split == 'test'")
     oracle = roc_auc_score(table["target:MI"], table["score:MI"])
-    assert moved.test.auroc.by_class["MI"].value == pytest.approx(oracle)
+    assert moved.test.main.by_class["MI"].value == pytest.approx(oracle)
 
 
 def test_pooled_runs_are_compared_as_others(fitted):
@@ -122,7 +122,7 @@ def test_a_class_that_some_rotation_lacks_is_left_out_with_the_reason(
 def test_no_threshold_and_no_probability_is_told_of_pooled_scores(fitted, tmp_path):
     _, runs = fitted
     run = Run.read(runs["ppa-linear"])
-    assert run.test.f1.macro.value is None
+    assert run.test.scores["f1"].macro.value is None
     assert not run.has_probabilities
     page = write_report([runs["ppa-linear"].parents[2]], tmp_path / "report").read_text()
     assert "cross-fitted" in page

@@ -135,7 +135,7 @@ def test_before_training_the_scores_are_the_probes(clean, store, probed):
     model = SignalClassifier(clean, classifier).eval()
     rows = np.flatnonzero(store.records["fold"].isin(SPLIT.validation))
     windows = Windows([Part(store, rows)], clean.input)
-    found = predict(model, windows, crops=1, batch=12, exclusive=False)
+    found = predict(model, windows, crops=1, batch=12, outcome="any")
     assert np.allclose(found, scores_of(probed), atol=2e-3)
 
 
@@ -199,9 +199,9 @@ def test_scores_of_several_crops_are_the_mean_over_windows(clean, store):
             model(torch.from_numpy(store.windows(rows, clean.input, start))).sigmoid()
             for start in (150, 450, 750)
         ]
-    found = predict(model, windows, crops=3, batch=2, exclusive=False)
+    found = predict(model, windows, crops=3, batch=2, outcome="any")
     assert np.allclose(found, torch.stack(each).mean(dim=0), atol=1e-6)
-    middle = predict(model, windows, crops=1, batch=2, exclusive=False)
+    middle = predict(model, windows, crops=1, batch=2, outcome="any")
     assert np.allclose(middle, each[1], atol=1e-6)
     assert not np.allclose(middle, found, atol=1e-6)
 

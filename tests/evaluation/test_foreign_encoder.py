@@ -302,7 +302,7 @@ def test_its_layers_are_measured_by_states_and_tokens_alone(foreign, store, runs
     )
     found = LayerMeasures.read(tmp_path / "out")
     assert found.measures.keys() == {
-        "auroc", "effective_rank", "state_entropy", "token_entropy", "token_similarity",
+        "probe", "effective_rank", "state_entropy", "token_entropy", "token_similarity",
     }  # fmt: skip
     assert all([p.layer for p in points] == [0, 1, 2] for points in found.measures.values())
     assert found.encoder == foreign.info

@@ -61,7 +61,7 @@ def probed(made_features, tmp_path, planted, seed: int, readout: str) -> Run:
 
 
 def area(run: Run) -> float:
-    return run.validation.auroc.macro.value
+    return run.validation.main.macro.value
 
 
 @pytest.mark.parametrize("seed", SEEDS)

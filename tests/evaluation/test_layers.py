@@ -44,7 +44,7 @@ RECIPE = ProbeRecipe(
     optimisation=Optimisation(epochs=2, base_learning_rate=8e-3, weight_decay=0),
 )
 MEASURES = {
-    "auroc", "effective_rank", "state_entropy", "lidar", "token_entropy", "token_similarity",
+    "probe", "effective_rank", "state_entropy", "lidar", "token_entropy", "token_similarity",
     "attention_entropy", "attention_seconds", "attention_across", "attention_separators",
     "r2_own", "r2_hidden",
 }  # fmt: skip
@@ -109,9 +109,9 @@ def test_the_curve_is_that_of_the_probes(encoder, store, probes, tmp_path):
     measure_layers(encoder, store, probes, tmp_path / "out", test=True)
     found = LayerMeasures.read(tmp_path / "out")
     runs = [Run.read(folder) for folder in probes]
-    for point, run in zip(found.measures["auroc"], runs, strict=True):
-        assert point.value == run.test.auroc.macro.value
-    best = np.argmax([run.validation.auroc.macro.value for run in runs])
+    for point, run in zip(found.measures["probe"], runs, strict=True):
+        assert point.value == run.test.main.macro.value
+    best = np.argmax([run.validation.main.macro.value for run in runs])
     assert (found.best_layer, found.split) == (best, "test")
     assert found.hashes == runs[0].hashes
 

@@ -92,7 +92,7 @@ def runs(features, tmp_path_factory) -> dict[str, Path]:
 
 
 def area(folder: Path, split: str) -> float:
-    return Run.read(folder).metrics(split).auroc.macro.value
+    return Run.read(folder).metrics(split).main.macro.value
 
 
 def test_the_layer_that_is_best_on_validation_is_the_planted_one(runs):
@@ -121,7 +121,7 @@ def test_permuted_labels_are_within_every_readouts_interval_of_chance(features, 
     folders = probe(with_labels(features, labels), given, tmp_path, test=True)
     assert len(folders) == len(POOLED) + DEPTH + 1
     for folder in folders:
-        found = Run.read(folder).test.auroc.macro
+        found = Run.read(folder).test.main.macro
         # So many intervals of 95 % may miss once; stretched to 99.9 % they should not.
         stretched = (found.high - found.low) / 2 * 3.29 / 1.96
         assert abs(found.value - 0.5) < stretched, folder.name

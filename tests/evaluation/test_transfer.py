@@ -91,7 +91,7 @@ def test_only_classes_that_both_have_are_scored_and_the_others_named(crossed):
 
 
 def test_a_rule_learned_here_holds_there_at_the_layer_that_knows_and_nowhere_else(crossed):
-    areas = {run.name: Run.read(run).test.auroc.macro.value for run in crossed}
+    areas = {run.name: Run.read(run).test.main.macro.value for run in crossed}
     assert areas["last-linear"] > 0.75
     assert areas["layer-02-linear"] == pytest.approx(areas["last-linear"], abs=1e-6)
     assert abs(areas["layer-00-linear"] - 0.5) < 0.2
@@ -106,12 +106,12 @@ def test_every_seeds_classifier_is_scored_and_its_area_is_scikit_learns(crossed)
     areas = [
         roc_auc_score(part["target:MI"], part["score:MI"]) for _, part in table.groupby("seed")
     ]
-    found = Run.read(trained).test.auroc.by_class["MI"].value
+    found = Run.read(trained).test.main.by_class["MI"].value
     assert found == pytest.approx(np.mean(areas))
 
 
 def test_validation_is_that_of_the_probe_for_classes_that_are_kept(crossed, runs):
-    mine, theirs = (Run.read(folder[0]).validation.auroc.by_class for folder in (crossed, runs))
+    mine, theirs = (Run.read(folder[0]).validation.main.by_class for folder in (crossed, runs))
     for name in ("MI", "NORM"):
         assert mine[name].model_dump() == pytest.approx(theirs[name].model_dump(), abs=1e-6)
 
@@ -156,7 +156,7 @@ def test_other_folds_names_targets_or_a_probe_that_was_remade_are_refused(
         transfer([run], here, there, out, folds=(9, 10))
     assert (made / "run.json").read_text() == before
     (again,) = transfer([run], here, there, tmp_path / "again", folds=(9, 10))
-    areas = [Run.read(folder).test.auroc.macro.value for folder in (again, made)]
+    areas = [Run.read(folder).test.main.macro.value for folder in (again, made)]
     assert areas[0] < areas[1]
 
 

@@ -195,7 +195,7 @@ def test_layers_and_concatenation_are_probed_and_score_live_states_alike(
             scores = classifier(states[rows]).sigmoid().numpy()
         assert np.allclose(saved.predictions("test").scores[0], scores[order], atol=1e-2)
     # The last layer is the same readout by either name.
-    last, *_, third, _ = (Run.read(folder).test.auroc.macro.value for folder in folders)
+    last, *_, third, _ = (Run.read(folder).test.main.macro.value for folder in folders)
     assert last == pytest.approx(third, abs=1e-6)
 
 
@@ -246,7 +246,7 @@ def made_unequal(features, tmp_path_factory):
 def test_the_layer_that_knows_is_found_and_cross_fitted(planted, tmp_path):
     given = recipe("last", "layers", task="ptbxl-superdiagnostic", split=Split())
     runs = cross_fit(planted, given, (8, 9, 10), tmp_path / "rotations", tmp_path / "results")
-    found = {folder.name: Run.read(folder).test.auroc.macro.value for folder in runs}
+    found = {folder.name: Run.read(folder).test.main.macro.value for folder in runs}
     assert found["layer-01-linear"] > 0.85
     assert found[f"{BEST_LAYER}-linear"] == pytest.approx(found["layer-01-linear"], abs=1e-6)
     assert found["last-linear"] < 0.65
@@ -256,7 +256,7 @@ def test_its_layers_are_measured(features, store, tmp_path):
     layers = probe(features, recipe("layers"), tmp_path / "runs")
     measure_layers(drawn(), store, layers, tmp_path / "out")
     found = LayerMeasures.read(tmp_path / "out")
-    for name in ("auroc", "effective_rank", "state_entropy", "token_similarity"):
+    for name in ("probe", "effective_rank", "state_entropy", "token_similarity"):
         assert [point.layer for point in found.measures[name]] == [0, 1, 2]
     assert np.allclose(np.diag(found.alignment), 1)
     assert found.encoder.width is None

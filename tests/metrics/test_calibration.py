@@ -53,7 +53,7 @@ def test_true_probabilities_err_by_chance_alone_and_sure_ones_by_more():
     for factor, most in ((1, 1.3), (3, np.inf)):
         probabilities = expit(factor * logits)
         found = calibration.expected_calibration_error(targets, probabilities).mean()
-        ratio = found / calibration.chance_calibration_error(probabilities).mean()
+        ratio = found / calibration.chance_calibration_error(targets, probabilities).mean()
         assert 1 / 1.3 < ratio < most
     assert ratio > 2
 

@@ -40,10 +40,10 @@ def test_a_class_without_positives_is_named_and_left_out_of_the_macro():
     found = summarise(targets, scores, ["NORM", "TRIGU", "MI"], resamples=50)
     assert found.interval.rule == RULE == "macro over defined classes"
     assert found.undefined == ("TRIGU",)
-    by_class = found.auroc.by_class
+    by_class = found.main.by_class
     assert by_class["TRIGU"] == ClassEstimate(value=None, low=None, high=None, positives=0)
     others = [by_class[name].value for name in ("NORM", "MI")]
-    assert found.auroc.macro.value == pytest.approx(np.mean(others))
+    assert found.main.macro.value == pytest.approx(np.mean(others))
 
 
 def test_a_summary_is_read_from_json_as_it_was_written():
@@ -56,7 +56,7 @@ def test_a_summary_is_read_from_json_as_it_was_written():
 def test_without_a_defined_class_there_is_no_macro_average():
     found = summarise(np.zeros((9, 3), bool), example(9)[1], NAMES, resamples=20)
     assert found.undefined == NAMES
-    assert found.auroc.macro == Estimate(value=None, low=None, high=None)
+    assert found.main.macro == Estimate(value=None, low=None, high=None)
 
 
 def test_a_summary_says_how_its_intervals_were_made():
@@ -75,15 +75,15 @@ def test_copies_of_records_do_not_narrow_the_interval_of_patients():
     assert copied.records == 120
     assert copied.patients == 60
     assert copied.interval.unit == "patient"
-    expected = alone.auroc.macro.model_dump()
-    assert copied.auroc.macro.model_dump() == pytest.approx(expected)
+    expected = alone.main.macro.model_dump()
+    assert copied.main.macro.model_dump() == pytest.approx(expected)
 
 
 def test_a_value_is_the_mean_over_seeds_and_their_spread_is_apart():
     targets, _ = example(70)
     rng = np.random.default_rng(2)
     scores = targets + rng.normal(size=(3, *targets.shape))
-    found = summarise(targets, scores, NAMES, resamples=50).auroc.macro
+    found = summarise(targets, scores, NAMES, resamples=50).main.macro
     single = [roc_auc_score(targets, each, average="macro") for each in scores]
     assert found.value == pytest.approx(np.mean(single))
     assert found.seed_sd == pytest.approx(np.std(single, ddof=1))
@@ -92,7 +92,7 @@ def test_a_value_is_the_mean_over_seeds_and_their_spread_is_apart():
 
 def test_a_single_seed_has_no_spread():
     targets, scores = example(70)
-    assert summarise(targets, scores, NAMES, resamples=20).auroc.macro.seed_sd is None
+    assert summarise(targets, scores, NAMES, resamples=20).main.macro.seed_sd is None
 
 
 def test_thresholds_of_validation_are_applied_as_given():
@@ -100,7 +100,7 @@ def test_thresholds_of_validation_are_applied_as_given():
     thresholds = np.array([0.3, 0.6, np.inf])
     found = summarise(targets, scores, NAMES, thresholds=thresholds, resamples=20)
     expected = f1_score(targets, scores >= thresholds, average=None, zero_division=0)
-    values = [each.value for each in found.f1.by_class.values()]
+    values = [each.value for each in found.scores["f1"].by_class.values()]
     assert values == pytest.approx(expected)
 
 
@@ -116,7 +116,7 @@ def test_an_estimate_is_what_the_summary_says_for_any_metric():
     targets, scores = example(60)
     patients = np.arange(60) // 2
     whole = summarise(targets, scores, NAMES, groups=patients, resamples=40)
-    assert macro_estimate(targets, scores, groups=patients, resamples=40) == whole.auroc.macro
+    assert macro_estimate(targets, scores, groups=patients, resamples=40) == whole.main.macro
     sure = np.clip(scores, 0, 1)
     brier = macro_estimate(targets, sure, metric=brier_score, resamples=40)
     assert brier.value == pytest.approx(np.square(sure - targets).mean())
@@ -132,7 +132,7 @@ def test_pairing_narrows_the_interval_of_a_difference_between_like_scores():
     targets, scores = example(120)
     better = scores + 0.3 * targets
     found = paired(targets, better, scores)
-    sides = [summarise(targets, s, NAMES).auroc.macro for s in (better, scores)]
+    sides = [summarise(targets, s, NAMES).main.macro for s in (better, scores)]
     assert found.difference == pytest.approx(sides[0].value - sides[1].value)
     unpaired = np.hypot(*(side.high - side.low for side in sides))
     assert found.high - found.low < unpaired / 2

@@ -15,7 +15,7 @@ from myocard.recipe import ProbeRecipe, RocketRecipe
 from myocard.report import write_report
 from myocard.results.run import EncoderInfo, Hashes, LayerWeights, Run
 from myocard.results.saved import PREDICTIONS, prediction_table
-from myocard.results.scoring import mean_aurocs, scored, splits_to_score
+from myocard.results.scoring import mean_headlines, scored, splits_to_score
 from myocard.tasks.cohort import Cohort
 
 CLASSES = ("CD", "MI", "NORM")
@@ -60,8 +60,8 @@ def cohort_of(
         source=source,
         classes=classes,
         left_out={"HYP": "no positive in test"},
-        exclusive=False,
-        targets=np.concatenate(targets)[:, : len(classes)],
+        outcome="any",
+        targets=np.concatenate(targets)[:, : len(classes)].astype(float),
         rows=rows,
         ids=np.array(ids, dtype=object),
         patients=np.array([f"{source} {name}{k // 2}" for name, k in places], dtype=object),
@@ -123,7 +123,7 @@ def write_run(
         "readout": readout,
         "head": "linear",
         "leads": LEADS,
-        "static_mixtures": {name: mean_aurocs(who, each) for name, each in mixtures.items()},
+        "static_mixtures": {name: mean_headlines(who, each) for name, each in mixtures.items()},
         "hashes": Hashes(store="ff00"),
         "recipe": ProbeRecipe(task=who.task, readouts=(readout,), heads=("linear",), seeds=numbers),
         "seconds": 1.5,

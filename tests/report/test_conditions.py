@@ -37,7 +37,7 @@ def test_scores_stand_by_the_share_of_labels_up_to_all_of_them(few_labels):
             f"runs/{readout}-0.01", f"runs/{readout}-0.1", f"runs/{readout}",
         ]  # fmt: skip
     for line in figure.numbers.to_dict("records"):
-        assert line["auroc"] == runs[line["run"]].info.test.auroc.macro.value
+        assert line["score"] == runs[line["run"]].info.test.main.macro.value
         assert line["fraction"] == runs[line["run"]].info.fraction
 
 
@@ -62,7 +62,7 @@ def test_a_readout_of_fewer_leads_is_held_against_itself_with_all(few_leads):
     runs = {run.folder.name: run for run in section.every_run}
     for name, line in zip(("limb", "two"), table.numbers.to_dict("records"), strict=True):
         assert line["run"] == f"runs/{name}"
-        assert line["auroc"] == runs[name].info.test.auroc.macro.value
+        assert line["score"] == runs[name].info.test.main.macro.value
         expected = compare(runs[name], runs["last"], "test")
         assert {part: line[part] for part in expected._fields} == expected._asdict()
         assert line["difference"] < 0

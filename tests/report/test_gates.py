@@ -86,7 +86,7 @@ def test_departures_are_those_that_the_run_states(gated):
     assert table.shown.iloc[0].tolist() == [
         SMALL, "PMA: gated weights", "0.75", "0.123", "0.250", f"{area:.3f}", "–",
     ]  # fmt: skip
-    assert table.numbers["auroc_substituted"].item() == pytest.approx(area)
+    assert table.numbers["score_substituted"].item() == pytest.approx(area)
 
 
 def test_weights_by_record_are_drawn_by_their_quantiles_and_entropy(gated):

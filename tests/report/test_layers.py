@@ -27,6 +27,7 @@ def write_layers(folder: Path, *, random: bool = False, **changes: Any) -> Path:
         "split": "validation",
         "records": {"train": 50, "validation": 20},
         "best_layer": 2,
+        "metric": "auroc",
         "measures": {m.key: points[m.key.startswith("attention") :] for m in MEASURES},
         "alignment": [[1.0 - abs(i - k) / 4 for i in range(4)] for k in range(4)],
         "mask_ratio": 0.75,
@@ -77,10 +78,10 @@ def test_an_encoder_alone_is_drawn_alone(tmp_path):
 
 def test_what_was_not_measured_of_an_encoder_has_no_panel(tmp_path):
     points = (Point(layer=0, value=0.5, low=0.4, high=0.6),)
-    write_layers(tmp_path / "few", measures={"auroc": points, "effective_rank": points})
+    write_layers(tmp_path / "few", measures={"probe": points, "effective_rank": points})
     measures, _ = layer_figures([tmp_path])
     drawn = [measure.key for measure in MEASURES if measure.label in measures.svg]
-    assert drawn == ["auroc", "effective_rank"]
+    assert drawn == ["probe", "effective_rank"]
 
 
 def test_the_report_tells_the_theory_of_every_measure(tmp_path):

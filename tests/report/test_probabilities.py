@@ -45,7 +45,7 @@ def test_the_errors_are_those_of_the_temperature_that_validation_gave(root):
     once = np.ones((1, len(scored.ids)), int)
     for stage, temperatures in (("before", [1, 1]), ("after", fitted)):
         brier = [
-            brier_score(scored.targets, scale(each, t, exclusive=False), once).mean()
+            brier_score(scored.targets == 1, scale(each, t, exclusive=False), once).mean()
             for each, t in zip(scored.scores, temperatures, strict=True)
         ]
         assert line[f"brier_{stage}_value"] == pytest.approx(np.mean(brier))
@@ -89,7 +89,9 @@ def test_scores_that_are_no_probabilities_are_not_read_as_such(root):
     assert blocks(section) == []
 
 
-def test_rows_that_sum_to_one_are_a_softmax(root):
+def test_the_scores_of_classes_that_exclude_each_other_are_a_softmax(root):
+    path = root / "last" / "run.json"
+    path.write_text(path.read_text().replace('"outcome": "any"', '"outcome": "one"'))
     for split in ("validation", "test"):
         edited(root, split, lambda scores: scores.div(scores.sum(axis=1), axis=0))
     section = only_section(root)
@@ -109,7 +111,7 @@ def test_an_operating_point_applies_the_threshold_of_validation(root):
             each >= thresholds_at(wanted, on.targets, chosen)
             for each, chosen in zip(scored.scores, on.scores, strict=True)
         ]
-        hits = np.mean([(each & scored.targets).sum(axis=0) for each in said], axis=0)
+        hits = np.mean([(each & (scored.targets == 1)).sum(axis=0) for each in said], axis=0)
         mine = table.numbers[table.numbers["wanted"] == wanted]
         assert mine["sensitivity"].to_numpy() == pytest.approx(hits / scored.targets.sum(axis=0))
         assert (mine["sensitivity_low"] < mine["sensitivity"]).all()

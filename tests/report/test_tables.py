@@ -48,8 +48,8 @@ def test_a_row_says_what_the_run_says_and_the_paired_difference(runs):
         )
     )
     row = numbers.loc["runs/pma"]
-    assert row["auroc"] == by_name["pma"].info.test.auroc.macro.value
-    assert row["f1_seed_sd"] == by_name["pma"].info.test.f1.macro.seed_sd
+    assert row["auroc"] == by_name["pma"].info.test.main.macro.value
+    assert row["f1_seed_sd"] == by_name["pma"].info.test.scores["f1"].macro.seed_sd
     for name in ("difference", "low", "high", "p"):
         assert row[f"against_last_{name}"] == pytest.approx(getattr(expected, name))
 

@@ -14,8 +14,8 @@ def cohort() -> Cohort:
         source="made",
         classes=("a", "b"),
         left_out={"c": "0 positives in test"},
-        exclusive=False,
-        targets=rng.random((100, 2)) < 0.4,
+        outcome="any",
+        targets=(rng.random((100, 2)) < 0.4).astype(float),
         rows={
             "train": np.arange(20),
             "validation": np.arange(20, 60),

@@ -10,7 +10,7 @@ from myocard.results.layers import LayerMeasures, Point
 from myocard.results.run import EncoderInfo, Hashes
 
 POINTS = {
-    "auroc": (Point(layer=0, value=0.5, low=0.4, high=0.6),),
+    "probe": (Point(layer=0, value=0.5, low=0.4, high=0.6),),
     "lidar": (Point(layer=0, value=3, low=2, high=4), Point(layer=1, value=5, low=4, high=6)),
 }
 
@@ -26,6 +26,7 @@ def measures() -> LayerMeasures:
         split="validation",
         records={"train": 50, "validation": 20},
         best_layer=1,
+        metric="auroc",
         measures=POINTS,
         alignment=((1, 0.5), (0.5, 1)),
         mask_ratio=0.75,
@@ -38,7 +39,7 @@ def measures() -> LayerMeasures:
 def test_measures_are_read_as_they_were_written(measures, tmp_path):
     measures.write(tmp_path)
     assert LayerMeasures.read(tmp_path) == measures
-    assert json.loads((tmp_path / "layers.json").read_text())["schema"] == 2
+    assert json.loads((tmp_path / "layers.json").read_text())["schema"] == 3
 
 
 def test_the_table_has_a_line_for_each_measure_of_each_layer(measures, tmp_path):
@@ -55,7 +56,7 @@ def test_the_table_has_a_line_for_each_measure_of_each_layer(measures, tmp_path)
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"schema": 1}, "schema: Input should be 2"),
+        ({"schema": 1}, "schema: Input should be 3"),
         ({"split": "train"}, "split: Input should be 'validation' or 'test'"),
         ({"measures": {"lidar": [{"layer": 0}]}}, "measures.lidar.0.value: Field required"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),

@@ -77,7 +77,7 @@ def test_a_run_says_what_it_was_made_of(made, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/bin/myocard", "probe", "a recipe.toml"])
     made().write(tmp_path)
     stated = json.loads((tmp_path / "run.json").read_text())
-    assert (stated["schema"], stated["kind"], stated["name"]) == (2, "probe", "x")
+    assert (stated["schema"], stated["kind"], stated["name"]) == (3, "probe", "x")
     assert (stated["task"], stated["source"], stated["seeds"]) == ("any", "made", [5, 6, 7])
     assert stated["classes"] == ["a", "b"]
     assert stated["classes_left_out"] == {"c": "0 positives in test"}
@@ -110,10 +110,13 @@ def test_one_layer_and_no_other_readout_names_its_layer(made, wrong):
     ("change", "told"),
     [
         (lambda stated: stated.pop("head"), "head: Field required"),
-        (lambda stated: stated.update(schema=1), "schema: Input should be 2"),
+        (lambda stated: stated.update(schema=1), "schema: Input should be 3"),
         (lambda stated: stated.update(colour="red"), "colour: Extra inputs are not permitted"),
         (lambda stated: stated.update(kind="guess"), "kind: Input should be 'probe', 'fine"),
-        (lambda stated: stated["test"]["auroc"].pop("macro"), "test.auroc.macro: Field required"),
+        (
+            lambda stated: stated["test"]["scores"]["auroc"].pop("macro"),
+            "test.scores.auroc.macro: Field required",
+        ),
         (lambda stated: stated["encoder"].update(leak_check="some"), "encoder.leak_check: Input"),
     ],
 )
@@ -147,5 +150,5 @@ def test_a_value_that_json_lacks_comes_back_as_undefined(made, cohort, scores, t
     json.loads(text, parse_constant=lambda name: pytest.fail(name))
     found = Run.read(tmp_path).test
     assert found.undefined == ("b",)
-    assert found.auroc.by_class["b"].value is None
-    assert np.isfinite(found.auroc.macro.value)
+    assert found.main.by_class["b"].value is None
+    assert np.isfinite(found.main.macro.value)

@@ -12,10 +12,10 @@ from myocard.data.leaks import nothing_known
 from myocard.errors import InputError
 from myocard.recipe import Split
 from myocard.tasks.cohort import SPLITS, Cohort, assemble
-from myocard.tasks.task import Task
+from myocard.tasks.task import CodedTask, Task
 
-ANY = Task("any", ("a", "b", "c"), {"x:a": ("a",), "x:b": ("b",), "x:c": ("c",)})
-ONE = Task("one", ANY.classes, ANY.class_of, exclusive=True)
+ANY = CodedTask("any", ("a", "b", "c"), {"x:a": ("a",), "x:b": ("b",), "x:c": ("c",)})
+ONE = CodedTask("one", ANY.classes, ANY.class_of, exclusive=True)
 SPLIT = Split(train=(1, 2), validation=(3,), test=(4,))
 
 
@@ -98,7 +98,7 @@ def test_too_few_classes_are_refused(records):
 def test_an_exclusive_task_keeps_records_of_exactly_one_kept_class():
     records = table(["a", "b", "c", "ab"] + ["a", "b"] * 2, [1, 1, 1, 1, 3, 3, 4, 4])
     found = assembled(records, ONE)
-    assert found.exclusive
+    assert found.outcome == "one"
     assert found.left_out == {"c": "0 positives in validation"}
     assert found.rows["train"].tolist() == [0, 1]
     assert (found.targets[found.rows["train"]].sum(axis=1) == 1).all()

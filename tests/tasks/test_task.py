@@ -10,7 +10,7 @@ import pytest
 from myocard.data.labels import scheme, table
 from myocard.data.sources import entries
 from myocard.errors import InputError
-from myocard.tasks.task import task
+from myocard.tasks.registry import task
 
 SUPERCLASSES = ("CD", "HYP", "MI", "NORM", "STTC")
 

@@ -22,7 +22,7 @@ from myocard.recipe import (
     check_baseline,
 )
 from myocard.recipe.settings import merged, read_content
-from myocard.tasks.task import task as task_named
+from myocard.tasks.registry import task as task_named
 
 
 def read_benchmark(recipe: str, changes: Sequence[str] = ()) -> Benchmark:

@@ -35,7 +35,7 @@ from myocard.recipe import (
     Split,
 )
 from myocard.report import write_report
-from myocard.tasks.task import task
+from myocard.tasks.registry import task
 
 SAMPLE = 100
 """Simulated records."""

@@ -108,7 +108,7 @@ def leak(
     from myocard.data.leaks import read_fingerprints
     from myocard.data.store import Store
     from myocard.tasks.audit import leaks, leaks_by_name
-    from myocard.tasks.task import task as task_named
+    from myocard.tasks.registry import task as task_named
 
     if corpus.suffix == ".parquet":
         pretrained_on = read_fingerprints(corpus)

@@ -109,9 +109,8 @@ def layers(
     from myocard.evaluation.layers import measure_layers
     from myocard.evaluation.probing import probe
     from myocard.recipe import ProbeRecipe, check
-    from myocard.tasks.task import task as task_named
 
-    asked = {"task": task_named(task).name, "readouts": ["layers"], "heads": ["linear"]}
+    asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, asked, "layers")
     trained, opened = encoder_named(checkpoint), Store.open(store)
     with occupied(out), shown() as progress:

@@ -19,7 +19,8 @@ from myocard.evaluation import probing
 from myocard.evaluation.probing import Source, probe
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, read_inputs, step
-from myocard.metrics.summary import Estimate, Metrics, Score, summarise
+from myocard.metrics.summary import Metrics, summarise
+from myocard.outcomes import CLASSES, Outcome
 from myocard.recipe import ProbeRecipe, Split
 from myocard.results.run import BEST_LAYER, LayerWeights, Run, SplitInfo, SplitName
 from myocard.results.saved import PREDICTIONS
@@ -61,7 +62,7 @@ def cross_fit(
               progress=progress)
         for k, fold in enumerate(folds)
     ]  # fmt: skip
-    target = out / source.encoder.name / recipe.task
+    target = out / source.encoder.name / recipe.task_name
     pooled = [pool(runs, target / runs[0].name) for runs in map(list, zip(*by_fold, strict=True))]
     chosen = [_best_layers([Run.read(each) for each in runs], runs) for runs in by_fold]
     for column in zip(*chosen, strict=True):
@@ -84,7 +85,7 @@ def _best_layers(infos: Sequence[Run], folders: Sequence[Path]) -> list[Path]:
     layers = [pair for pair in zip(infos, folders, strict=True) if pair[0].layer is not None]
     found = []
     for _, members in groupby(sorted(layers, key=lambda pair: pair[0].head), lambda p: p[0].head):
-        _, folder = max(members, key=lambda pair: pair[0].validation.auroc.macro.value or 0.0)
+        _, folder = max(members, key=lambda pair: pair[0].validation.main.macro.value or 0.0)
         found.append(folder)
     return found
 
@@ -110,8 +111,9 @@ def _make(
 ) -> None:
     infos = [Run.read(folder) for folder in folders]
     first, classes = infos[0], _classes(infos, folders)
-    tables = {split: _standardised(folders, classes, split) for split in splits_to_score(test=True)}
-    measured = {s: _measured(table, classes, first.recipe.resamples) for s, table in tables.items()}
+    outcome = first.outcome
+    tables = {s: _pooled(folders, classes, s, outcome) for s in splits_to_score(test=True)}
+    measured = {s: _measured(table, first, classes) for s, table in tables.items()}
     shape = {"readout": readout, "layer": None} if readout else {}
     run = first.model_copy(
         update={
@@ -120,6 +122,7 @@ def _make(
             "classes": classes,
             "classes_left_out": _left_out(infos, classes),
             "rotations": len(infos),
+            "scale": (),
             "splits": {"train": first.splits["train"]}
             | {split: _split(infos, table, split) for split, table in tables.items()},
             "chosen": (),
@@ -166,30 +169,48 @@ def inputs_of(encoder: str | None, store: str, recipe: ProbeRecipe, folds: Seque
     return {"rotations": [probing.inputs_of(encoder, store, each) for each in rotated]}
 
 
-def _standardised(
-    folders: Sequence[Path], classes: Sequence[str], split: SplitName
+def _pooled(
+    folders: Sequence[Path], classes: Sequence[str], split: SplitName, outcome: Outcome
 ) -> pd.DataFrame:
-    """Predictions of all rotations; each class's logits have mean 0 and deviation 1 in each."""
+    """Predictions of all rotations on one scale: numbers have one, all else is given it."""
     names, tables = [f"score:{name}" for name in classes], []
     for folder in folders:
         table = pd.read_parquet(folder / PREDICTIONS).query("split == @split")
-        logits = logit(table[names].clip(_LEAST, 1 - _LEAST).astype("float64"))
-        by_seed = logits.groupby(table["seed"])
-        spread = by_seed.transform("std").replace(0, 1)
-        table = table.assign(**expit((logits - by_seed.transform("mean")) / spread))
+        if outcome != "number":
+            table = table.assign(**_standardised(table[names], table["seed"], outcome))
         tables.append(table.drop(columns="split"))
     kept = ["id", "patient", "seed", *names, *(f"target:{name}" for name in classes)]
     traits = [name for name in TRAITS if name in tables[0]]
     return pd.concat(tables, ignore_index=True)[kept + traits]
 
 
-def _measured(table: pd.DataFrame, classes: Sequence[str], resamples: int) -> Metrics:
-    """Metrics but for F1: its threshold would be chosen on the records that it is tried on."""
+def _standardised(scores: pd.DataFrame, seeds: pd.Series, outcome: Outcome) -> pd.DataFrame:
+    """Scores whose logits have mean 0 and deviation 1 under each seed; hazards are their own."""
+    logits = scores.astype("float64")
+    if outcome in CLASSES:
+        logits = logit(logits.clip(_LEAST, 1 - _LEAST))
+    by_seed = logits.groupby(seeds)
+    standardised = (logits - by_seed.transform("mean")) / by_seed.transform("std").replace(0, 1)
+    return expit(standardised) if outcome in CLASSES else standardised
+
+
+def _measured(table: pd.DataFrame, first: Run, classes: Sequence[str]) -> Metrics:
+    """Metrics but for F1 and Brier's score.
+
+    The threshold would be chosen on the records that it is tried on, and no score is a probability.
+    """
     targets, scores, patients = _arrays(table, classes)
     several = patients if len(set(patients)) < len(patients) else None
-    found = summarise(targets, scores, classes, groups=several, resamples=resamples)
-    nothing = Score(macro=Estimate(value=None, low=None, high=None), by_class={})
-    return found.model_copy(update={"f1": nothing})
+    found = summarise(
+        targets,
+        scores,
+        classes,
+        outcome=first.outcome,
+        groups=several,
+        resamples=first.recipe.resamples,
+    )
+    kept = {name: each for name, each in found.scores.items() if name not in ("f1", "brier")}
+    return found.model_copy(update={"scores": kept})
 
 
 def _arrays(
@@ -198,7 +219,7 @@ def _arrays(
     """Targets ``(records, classes)``, scores ``(seeds, records, classes)``, patients."""
     by_seed = [rows.sort_values("id") for _, rows in table.groupby("seed")]
     scores = np.stack([rows[[f"score:{name}" for name in classes]] for rows in by_seed])
-    targets = by_seed[0][[f"target:{name}" for name in classes]].to_numpy(bool)
+    targets = by_seed[0][[f"target:{name}" for name in classes]].to_numpy(float)
     return targets, scores, by_seed[0]["patient"].to_numpy()
 
 

@@ -26,10 +26,11 @@ from myocard.models.classifier import build_classifier, classifiers_hash, read_p
 from myocard.nn.encoder import Encoder
 from myocard.nn.readouts.heads import TRAINABLE
 from myocard.nn.readouts.registry import POOLED, require_widths
-from myocard.recipe import FinetuneRecipe, choose, without_pace
+from myocard.recipe import FinetuneRecipe, choose
 from myocard.results.run import ClassifierShape, EncoderInfo, Hashes
-from myocard.results.scoring import splits_to_score
+from myocard.results.scoring import scale_of, splits_to_score
 from myocard.tasks.cohort import assemble_for
+from myocard.tasks.registry import stated
 from myocard.training.loop import seeded
 
 
@@ -72,7 +73,7 @@ def finetune(
         "encoder": encoder.info.hash,
         "store": store.key,
         "probe": start,
-        "recipe": without_pace(recipe.model_dump(mode="json")),
+        "recipe": stated(recipe),
     }
 
     scratch = recipe.start == "scratch"
@@ -82,7 +83,12 @@ def finetune(
     def make(folder: Path, work: Path) -> None:
         began = time.perf_counter()
         shape = ClassifierShape(
-            task=recipe.task, classes=cohort.classes, readout=recipe.readout, head=recipe.head
+            task=cohort.task,
+            outcome=cohort.outcome,
+            classes=cohort.classes,
+            scale=scale_of(cohort),
+            readout=recipe.readout,
+            head=recipe.head,
         )
         models, scores = Supervision(store, encoder.input, cohort, recipe).train(
             lambda seed: build(recipe, encoder, shape, probe, seed),
@@ -98,7 +104,7 @@ def finetune(
             recipe,
             [model.classifier for model in models],
             kind="finetune",
-            name=f"{encoder.info.name}/{recipe.task}/finetune-{recipe.readout}-{recipe.head}",
+            name=f"{encoder.info.name}/{cohort.task}/finetune-{recipe.readout}-{recipe.head}",
             encoder=_untrained(encoder.info) if scratch else encoder.info,
             leads=encoder.input.leads,
             hashes=Hashes(store=store.key, encoder=encoder.info.hash, probe=start),
@@ -179,7 +185,7 @@ def _describe(
     assert isinstance(network, Encoder)
     tuned = replace(
         encoder,
-        name=f"{encoder.name}-{recipe.task}",
+        name=f"{encoder.name}-{recipe.task_name}",
         network=network.cpu().eval(),
         pretrained_on=PretrainedOn(trained_on, tuple(sorted(set(trained_on["source"])))),
         origin=origin,

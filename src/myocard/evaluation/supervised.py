@@ -16,8 +16,10 @@ from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
 from myocard.encoders.protocol import ECGEncoder, joined_states
 from myocard.files.progress import Progress
-from myocard.nn.readouts.classifier import Classifier, classification_loss, probabilities
+from myocard.nn.outcomes import LIKELIHOODS
+from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.shapes import Signals
+from myocard.outcomes import Outcome
 from myocard.recipe import FinetuneRecipe, NetworkRecipe
 from myocard.results.run import SplitName
 from myocard.tasks.cohort import Cohort
@@ -119,7 +121,7 @@ class Supervision:
 
         def loss(module: nn.Module, batch: Sequence[Tensor]) -> Tensor:
             signals, wanted = batch
-            return classification_loss(module(signals), wanted, exclusive=cohort.exclusive).mean()
+            return LIKELIHOODS[cohort.outcome].loss(module(signals), wanted).mean()
 
         shares = None
         if isinstance(model, SignalClassifier) and isinstance(self.recipe, FinetuneRecipe):
@@ -139,21 +141,21 @@ class Supervision:
 
     def _score(self, model: nn.Module, split: SplitName) -> NDArray[np.float32]:
         windows = Windows([Part(self.store, self.cohort.rows[split])], self.preprocessing)
-        batch, exclusive = self.recipe.optimisation.batch, self.cohort.exclusive
-        return predict(model, windows, crops=self.recipe.crops, batch=batch, exclusive=exclusive)
+        batch, outcome = self.recipe.optimisation.batch, self.cohort.outcome
+        return predict(model, windows, crops=self.recipe.crops, batch=batch, outcome=outcome)
 
 
 @torch.inference_mode()
 def predict(
-    model: nn.Module, windows: Windows, *, crops: int, batch: int, exclusive: bool
+    model: nn.Module, windows: Windows, *, crops: int, batch: int, outcome: Outcome
 ) -> NDArray[np.float32]:
-    """Each record's probabilities, ``(records, classes)``: the mean over evenly spread windows."""
+    """Each record's scores, ``(records, outputs)``: the mean over evenly spread windows."""
     device = next(model.parameters()).device
     draws = (np.arange(crops) + 0.5) / crops
     total = torch.zeros(())
     for draw in draws:
         parts = [
-            probabilities(model(x.to(device)), exclusive=exclusive)
+            LIKELIHOODS[outcome].scores(model(x.to(device)))
             for x in in_order(windows, batch, float(draw))
         ]
         total = total + torch.cat(parts).float().cpu()

@@ -18,11 +18,12 @@ from myocard.files.atomic import restore
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, is_kept, step
 from myocard.models.classifier import classifiers_hash, read_classifiers
-from myocard.nn.readouts.classifier import Classifier, probabilities
-from myocard.recipe import without_pace
+from myocard.nn.outcomes import LIKELIHOODS
+from myocard.nn.readouts.classifier import Classifier
 from myocard.results.run import Hashes, Run, SplitName, TransferInfo
-from myocard.tasks.cohort import Cohort, assemble_for, patients_of
-from myocard.tasks.task import Task, task
+from myocard.tasks.cohort import Cohort, assemble_for, too_little
+from myocard.tasks.registry import stated, task
+from myocard.tasks.task import Labelled, Task
 
 _KEPT = (
     "kind", "encoder", "readout", "layer", "common_width", "head", "leads", "fraction", "chosen",
@@ -77,7 +78,7 @@ def transfer(
             "store": target.store,
             "trained_on": run.hashes.store,
             "transfer": info.model_dump(mode="json"),
-            "recipe": without_pace(run.recipe.model_dump(mode="json", exclude={"keep"})),
+            "recipe": stated(run.recipe),
         }
         restore(place)
         if is_kept(place, inputs):
@@ -120,17 +121,19 @@ def transferred_task(
     Raises:
         InputError: For a leak, or when no class is shared.
     """
-    predicted, fewest = task(run.task), run.recipe.min_positives
+    predicted, fewest = task(run.recipe.task), run.recipe.min_positives
     origin = assemble_for(run.recipe, trained.records, trained.known)
-    _, kept = predicted.targets(target.records["codes"].map(list))
+    labelled = predicted.label(target.records)
+    kept = labelled.kept
     if folds is not None:
-        kept &= target.records["fold"].isin(folds).to_numpy()
+        kept &= np.isin(labelled.folds, list(folds))
     records = target.records[kept]
     used = np.concatenate([origin.rows["train"], origin.rows["validation"]])
     by_probe = known_as(trained.records.iloc[used], records)
     for model, known in (("encoder", target.known[kept]), ("probe", by_probe)):
         refuse(records["id"], known, model=model, split="the target", fix=_FIX)
-    cohort, columns = _across(origin, trained.records, records, predicted, fewest)
+    some = Labelled._make(each[kept] for each in labelled)
+    cohort, columns = _across(origin, trained.records, records, predicted, some, fewest)
     test = np.flatnonzero(kept)[cohort.rows["test"] - len(trained.records)]
     states: dict[SplitName, Tensor] = {
         "validation": trained.pooled()[cohort.rows["validation"]].float(),
@@ -140,39 +143,49 @@ def transferred_task(
 
 
 def _across(
-    origin: Cohort, known: pd.DataFrame, records: pd.DataFrame, predicted: Task, fewest: int
+    origin: Cohort,
+    known: pd.DataFrame,
+    records: pd.DataFrame,
+    predicted: Task,
+    labelled: Labelled,
+    fewest: int,
 ) -> tuple[Cohort, list[int]]:
     """Give ``origin`` the test split ``records``; return it with its classes' former indices."""
     indices = [predicted.classes.index(name) for name in origin.classes]
-    here = predicted.targets(records["codes"].map(list))[0][:, indices]
+    here = labelled.targets[:, indices]
     source = " and ".join(sorted(set(records["source"])))
     left_out, columns = dict(origin.left_out), []
-    positives_of = here.sum(axis=0).tolist()
-    for column, (name, positives) in enumerate(zip(origin.classes, positives_of, strict=True)):
-        if fewest <= positives < len(records):
-            columns.append(column)
+    for column, (name, told) in enumerate(zip(origin.classes, here.T, strict=True)):
+        why = too_little(told[~np.isnan(told)], origin.outcome, fewest)
+        if why:
+            left_out[name] = f"{why} of {len(records)} in {source}"
         else:
-            left_out[name] = f"{positives} positives of {len(records)} in {source}"
-    if len(columns) < (2 if origin.exclusive else 1):
+            columns.append(column)
+    one = origin.outcome == "one"
+    if len(columns) < (2 if one else 1):
         raise InputError(
             f"task {predicted.name}: {origin.source} and {source} share too few classes with "
             f"{fewest} positives and a negative in each; choose another task"
         )
     table = pd.concat([known, records], ignore_index=True)
+    if origin.scale is not None:
+        here = (here - origin.scale[0]) / origin.scale[1]
     targets = np.concatenate([origin.targets, here])[:, columns]
     rows = origin.rows | {"test": np.arange(len(known), len(table))}
-    if origin.exclusive:
-        rows = {name: which[targets[which].any(axis=1)] for name, which in rows.items()}
+    if one:
+        told = (targets == 1).any(axis=1)
+        rows = {name: which[told[which]] for name, which in rows.items()}
     cohort = replace(
         origin,
         source=source,
         classes=tuple(origin.classes[column] for column in columns),
         left_out=left_out,
         targets=targets,
+        scale=None if origin.scale is None else origin.scale[:, columns],
         rows=rows,
         ids=table["id"].to_numpy(dtype=object),
-        patients=patients_of(table),
-        folds=origin.folds | {"test": tuple(sorted(set(records["fold"].tolist())))},
+        patients=np.concatenate([origin.patients, labelled.patients]),
+        folds=origin.folds | {"test": tuple(sorted(set(labelled.folds.tolist())))},
         traits={name: table[name].to_numpy() for name in origin.traits if name in table},
     )
     return cohort, columns
@@ -192,7 +205,7 @@ def _score(
         scores = {
             split: np.stack(
                 [
-                    probabilities(classifier(states), exclusive=cohort.exclusive).numpy()
+                    LIKELIHOODS[cohort.outcome].scores(classifier(states)).numpy()
                     for classifier in classifiers
                 ]
             )[:, :, transferred.columns]

@@ -1,7 +1,7 @@
 """Calibration of scores as probabilities, and the yield of thresholds chosen elsewhere.
 
-Targets and probabilities are ``(records, classes)`` as in ``metrics``; a single-label task is
-judged one class against the rest.
+Targets and probabilities are ``(records, classes)``, targets of NaN unknown and left out; a
+single-label task is judged one class against the rest.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from scipy.stats import norm
 
-from myocard.metrics.scores import LEVEL, Counts, Flags, Reals
+from myocard.metrics.scores import LEVEL, Counts, Flags, Reals, Targets
 
 BINS = 15
 
@@ -56,32 +56,35 @@ def brier_score(targets: Flags, probabilities: Reals, counts: Counts) -> Reals:
     return counts @ np.square(probabilities - targets) / counts.sum(axis=1, keepdims=True)
 
 
-def expected_calibration_error(targets: Flags, probabilities: Reals, *, bins: int = BINS) -> Reals:
+def expected_calibration_error(
+    targets: Targets, probabilities: Reals, *, bins: int = BINS
+) -> Reals:
     """Mean distance of confidence and frequency over equally wide bins, ``(classes,)``.
 
     Bins are weighted by their records (Guo et al., ICML 2017, eq. 3, for each class on its own).
     Chance alone makes it positive; ``chance_calibration_error`` tells by how much.
     """
-    records, classes = targets.shape
-    cell = _bin(probabilities, bins) * classes + np.arange(classes)
-    gaps = np.bincount(cell.ravel(), (probabilities - targets).ravel(), minlength=bins * classes)
-    return np.abs(gaps).reshape(bins, classes).sum(axis=0) / records
+    classes, known = targets.shape[1], ~np.isnan(targets)
+    cell = (_bin(probabilities, bins) * classes + np.arange(classes))[known]
+    gaps = np.bincount(cell, (probabilities - targets)[known], minlength=bins * classes)
+    return np.abs(gaps).reshape(bins, classes).sum(axis=0) / known.sum(axis=0)
 
 
 def chance_calibration_error(
-    probabilities: Reals, *, bins: int = BINS, draws: int = 50, seed: int = 0
+    targets: Targets, probabilities: Reals, *, bins: int = BINS, draws: int = 50, seed: int = 0
 ) -> Reals:
-    """The calibration error to expect of true probabilities on as many records, ``(classes,)``.
+    """The calibration error to expect of true probabilities on as many targets, ``(classes,)``.
 
     Outcomes are drawn from them (Bröcker and Smith, Weather and Forecasting 22, 2007).
     """
     rng = np.random.default_rng(seed)
     drawn = (rng.random(probabilities.shape) < probabilities for _ in range(draws))
-    errors = [expected_calibration_error(each, probabilities, bins=bins) for each in drawn]
+    known = (np.where(np.isnan(targets), np.nan, each) for each in drawn)
+    errors = [expected_calibration_error(each, probabilities, bins=bins) for each in known]
     return np.mean(errors, axis=0)
 
 
-def reliability(targets: Flags, probabilities: Reals, *, bins: int = BINS) -> Reliability:
+def reliability(targets: Targets, probabilities: Reals, *, bins: int = BINS) -> Reliability:
     """The reliability curve of all classes together.
 
     Args:
@@ -90,15 +93,16 @@ def reliability(targets: Flags, probabilities: Reals, *, bins: int = BINS) -> Re
             not narrow its interval.
         bins: Number of equally wide bins.
     """
-    place = _bin(probabilities, bins).ravel()
-    outcomes = np.broadcast_to(targets, probabilities.shape).ravel()
-    weights = (np.ones(place.shape), probabilities.ravel(), outcomes)
+    outcomes = np.broadcast_to(targets, probabilities.shape)
+    known = ~np.isnan(outcomes)
+    place = _bin(probabilities, bins)[known]
+    weights = (np.ones(place.shape), probabilities[known], outcomes[known])
     totals = [np.bincount(place, each, minlength=bins) / len(probabilities) for each in weights]
     count, confidence, hits = (total[totals[0] > 0] for total in totals)
     return Reliability(count, confidence / count, hits / count, *wilson(hits, count))
 
 
-def fit_temperature(targets: Flags, probabilities: Reals, *, exclusive: bool) -> float:
+def fit_temperature(targets: Targets, probabilities: Reals, *, exclusive: bool) -> float:
     """The temperature that makes the outcomes likeliest, to be fitted on validation.
 
     One number for all classes (Guo et al., ICML 2017): logits are divided by it. Above 1, the model
@@ -109,13 +113,13 @@ def fit_temperature(targets: Flags, probabilities: Reals, *, exclusive: bool) ->
         probabilities: ``(records, classes)``.
         exclusive: Softmax and cross-entropy instead of sigmoids and binary cross-entropy.
     """
-    logits = _logits(probabilities, exclusive)
+    logits, positive, known = _logits(probabilities, exclusive), targets == 1, ~np.isnan(targets)
 
     def loss(log_temperature: float) -> float:
         cooled = logits / np.exp(log_temperature)
         if exclusive:
-            return -float(log_softmax(cooled, axis=-1)[targets].sum())
-        return -float(log_expit(np.where(targets, cooled, -cooled)).sum())
+            return -float(log_softmax(cooled, axis=-1)[positive].sum())
+        return -float(log_expit(np.where(positive, cooled, -cooled))[known].sum())
 
     found = minimize_scalar(loss, bounds=np.log([1e-2, 1e2]), options={"xatol": 1e-6})
     return float(np.exp(found.x))
@@ -131,21 +135,22 @@ def scale(probabilities: Reals, temperature: float, *, exclusive: bool) -> Reals
     return softmax(logits, axis=-1) if exclusive else expit(logits)
 
 
-def thresholds_at(sensitivity: float, targets: Flags, scores: Reals) -> Reals:
+def thresholds_at(sensitivity: float, targets: Targets, scores: Reals) -> Reals:
     """The highest threshold of each class that finds a share ``sensitivity`` of its positives.
 
     To be chosen on validation and applied elsewhere. A class without positives says "no" always
     (infinity).
     """
     thresholds = np.full(targets.shape[1], np.inf)
-    for k in np.flatnonzero(targets.any(axis=0)):
-        positives = np.sort(scores[targets[:, k], k])[::-1]
+    positive = targets == 1
+    for k in np.flatnonzero(positive.any(axis=0)):
+        positives = np.sort(scores[positive[:, k], k])[::-1]
         needed = int(np.ceil(sensitivity * len(positives) - 1e-9))  # 0.55 × 100 is above 55
         thresholds[k] = positives[needed - 1]
     return thresholds
 
 
-def operating_point(targets: Flags, scores: Reals, thresholds: Reals) -> OperatingPoint:
+def operating_point(targets: Targets, scores: Reals, thresholds: Reals) -> OperatingPoint:
     """Sensitivity, specificity and precision (positive predictive value) at given thresholds.
 
     Args:
@@ -153,10 +158,10 @@ def operating_point(targets: Flags, scores: Reals, thresholds: Reals) -> Operati
         scores: ``(seeds, records, classes)``; from the threshold up, the answer is "yes".
         thresholds: ``(seeds, classes)``.
     """
-    said = scores >= thresholds[:, None]
-    hits = (said & targets).sum(axis=1).mean(axis=0)
+    said = (scores >= thresholds[:, None]) & ~np.isnan(targets)
+    hits = (said & (targets == 1)).sum(axis=1).mean(axis=0)
     yes = said.sum(axis=1).mean(axis=0)
-    positives, negatives = targets.sum(axis=0), (~targets).sum(axis=0)
+    positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
     return OperatingPoint(
         _share(hits, positives), _share(negatives - (yes - hits), negatives), _share(hits, yes)
     )

@@ -17,11 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 RULE = "macro over defined classes"
 LEVEL = 0.95
+SPECIFICITY = 0.9
 
 Flags = NDArray[np.bool_]
 Reals = NDArray[np.floating]
+Targets = Flags | Reals
+"""Flags; or numbers, as ``myocard.outcomes`` has them, NaN for what is not known."""
 Counts = NDArray[np.integer]
-Metric = Callable[[Flags, Any, Counts], Reals]
+Metric = Callable[[Any, Any, Counts], Reals]
 """Function of targets, scores and counts: ``(resamples, classes)``, NaN for a class without one."""
 
 
@@ -50,6 +53,22 @@ def average_precision(targets: Flags, scores: Reals, counts: Counts) -> Reals:
     return means
 
 
+def sensitivity_at_90(targets: Flags, scores: Reals, counts: Counts) -> Reals:
+    """Largest share of positives above a threshold that 90 % of the negatives stay below.
+
+    The threshold is that of each resample; ``calibration.thresholds_at`` chooses one to be used.
+    """
+    defined = defined_classes(targets, counts)
+    found = np.full(defined.shape, np.nan)
+    times = _by_record(counts)
+    for k in np.flatnonzero(defined.any(axis=0)):
+        hits, misses = _curve(targets[:, k], scores[:, k], times)
+        allowed = misses <= (1 - SPECIFICITY) * misses[-1] + 1e-9
+        most = np.where(allowed, hits, 0).max(axis=0)
+        np.divide(most, hits[-1], out=found[:, k], where=defined[:, k])
+    return found
+
+
 def f1(targets: Flags, predicted: Flags, counts: Counts) -> Reals:
     """Harmonic mean of precision and recall of yes-or-no predictions."""
     defined = defined_classes(targets, counts)
@@ -63,16 +82,17 @@ def defined_classes(targets: Flags, counts: Counts) -> Flags:
     return (_total(targets, counts) > 0) & (_total(~targets, counts) > 0)
 
 
-def best_thresholds(targets: Flags, scores: Reals) -> Reals:
+def best_thresholds(targets: Targets, scores: Reals) -> Reals:
     """The score of each class from which up "yes" gives the best F1; the highest of equals.
 
     To be chosen on validation and applied elsewhere. A class without positives says "no" always
-    (infinity).
+    (infinity). Records of which a class is not known (NaN) do not count for it.
     """
     thresholds = np.full(targets.shape[1], np.inf)
-    for k in np.flatnonzero(targets.any(axis=0)):
-        order = np.argsort(-scores[:, k], kind="stable")
-        hits, said = targets[order, k].cumsum(), np.arange(1, len(order) + 1)
+    for k in np.flatnonzero((targets == 1).any(axis=0)):
+        known = np.flatnonzero(~np.isnan(targets[:, k]))
+        order = known[np.argsort(-scores[known, k], kind="stable")]
+        hits, said = (targets[order, k] == 1).cumsum(), np.arange(1, len(order) + 1)
         value = 2 * hits / (said + hits[-1])
         value[:-1][np.diff(scores[order, k]) == 0] = -1  # records of one score fall together
         thresholds[k] = scores[order[value.argmax()], k]

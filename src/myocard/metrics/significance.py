@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, rankdata
 
-from myocard.metrics.scores import LEVEL, Flags, Reals
+from myocard.metrics.scores import LEVEL, Flags, Reals, Targets
 
 POWER = 0.8
 
@@ -51,20 +51,22 @@ def delong(target: Flags, scores: Reals) -> tuple[Reals, Reals]:
     return below.mean(axis=1), np.atleast_2d(covariance)
 
 
-def delong_test(targets: Flags, scores_a: Reals, scores_b: Reals) -> Comparison:
+def delong_test(targets: Targets, scores_a: Reals, scores_b: Reals) -> Comparison:
     """DeLong's paired test of ``scores_a`` against ``scores_b``, class by class.
 
     Scores are ``(records, classes)`` or ``(seeds, records, classes)``. The mean AUROC over seeds is
     compared, as everywhere else: a contrast of all seeds' areas, whose variance follows
-    from their covariance. It tells the spread of records, not of seeds.
+    from their covariance. It tells the spread of records, not of seeds. Records of which a class is
+    not known (NaN) are left out of it.
     """
     sides = [scores[None] if scores.ndim == 2 else scores for scores in (scores_a, scores_b)]
     weights = np.repeat([1 / len(sides[0]), -1 / len(sides[1])], [len(side) for side in sides])
     models = np.concatenate(sides)
     found = np.full((2, targets.shape[1]), np.nan)
-    count = targets.sum(axis=0)
-    for k in np.flatnonzero((count >= 2) & (len(targets) - count >= 2)):
-        areas, covariance = delong(targets[:, k], models[:, :, k])
+    positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
+    for k in np.flatnonzero((positives >= 2) & (negatives >= 2)):
+        known = ~np.isnan(targets[:, k])
+        areas, covariance = delong(targets[known, k] == 1, models[:, known, k])
         found[:, k] = weights @ areas, max(0.0, weights @ covariance @ weights)
     difference, error = found[0], np.sqrt(found[1])
     z = np.divide(difference, error, out=np.full_like(error, np.nan), where=error > 0)

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from myocard.errors import InputError
 from myocard.metrics import scores as measures
-from myocard.metrics.scores import LEVEL, RULE, Counts, Flags, Metric, Reals, auroc, macro
+from myocard.metrics.outcomes import METRICS, headline, headline_metric, measured
+from myocard.metrics.scores import LEVEL, RULE, Counts, Metric, Reals, Targets, macro
+from myocard.outcomes import CLASSES, Outcome
 
 _CELLS = 4_000_000  # Counts that are handled at once: tens of MB.
 
@@ -30,13 +32,13 @@ class Estimate(Frozen):
 
 
 class ClassEstimate(Estimate):
-    """An estimate for one class, and the number of its positives."""
+    """An estimate for one output, and its positives: records of a class, events, or values."""
 
     positives: int
 
 
 class Score(Frozen):
-    """One metric: the macro average, and every class."""
+    """One metric: the macro average, and every output."""
 
     macro: Estimate
     by_class: dict[str, ClassEstimate]
@@ -53,15 +55,28 @@ class Interval(Frozen):
 
 
 class Metrics(Frozen):
-    """All metrics of one split."""
+    """All metrics of one split.
+
+    Attributes:
+        records: Number of records.
+        patients: Number of patients, where some have several records.
+        undefined: Outputs for which the leading metric has no value.
+        headline: Name of the leading metric: more of it is better.
+        scores: Metrics by name, as ``metrics.outcomes`` has them; and F1 of classes.
+        interval: Settings of the intervals.
+    """
 
     records: int
     patients: int | None
     undefined: tuple[str, ...] = ()
-    auroc: Score
-    average_precision: Score
-    f1: Score
+    headline: str
+    scores: dict[str, Score]
     interval: Interval
+
+    @property
+    def main(self) -> Score:
+        """The leading metric."""
+        return self.scores[self.headline]
 
 
 class Difference(NamedTuple):
@@ -75,25 +90,27 @@ class Difference(NamedTuple):
 
 
 def summarise(
-    targets: Flags,
+    targets: Targets,
     scores: Reals,
-    classes: Sequence[str],
+    outputs: Sequence[str],
     *,
+    outcome: Outcome = "any",
     thresholds: Reals | None = None,
     groups: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Metrics:
-    """AUROC, average precision and F1 with bootstrap intervals.
+    """The metrics of an outcome with bootstrap intervals.
 
     A value is the mean over seeds. Its interval resamples records (or patients) and takes the mean
     over seeds each time, so it tells the spread of test sets; ``seed_sd`` tells the spread of
     trainings, and the two are not mixed.
 
     Args:
-        targets: ``(records, classes)``.
-        scores: ``(records, classes)``, or ``(seeds, records, classes)``.
-        classes: Names of the classes.
+        targets: ``(records, outputs)``, as ``myocard.outcomes`` has them.
+        scores: ``(records, outputs)``, or ``(seeds, records, outputs)``.
+        outputs: Names of the outputs.
+        outcome: Kind of the targets.
         thresholds: ``(classes,)`` or ``(seeds, classes)`` from ``best_thresholds`` on validation.
             None chooses them on these very records: right for validation, flattering elsewhere.
         groups: Each record's patient; None resamples single records.
@@ -103,58 +120,73 @@ def summarise(
     Raises:
         InputError: For scores that are not finite.
     """
-    scores = _by_seed(scores)
-    if thresholds is None:
-        thresholds = np.stack([measures.best_thresholds(targets, each) for each in scores])
-    predicted = scores >= np.broadcast_to(thresholds, (len(scores), len(classes)))[:, None]
+    targets, scores = np.asarray(targets, dtype=float), _by_seed(scores)
     counts = _with_original(groups, len(targets), resamples, seed)
-    defined = measures.defined_classes(targets, counts[:1])[0]
-    positives = dict(zip(classes, targets.sum(axis=0).tolist(), strict=True))
+    positives = dict(zip(outputs, (targets > 0).sum(axis=0).tolist(), strict=True))
+    if outcome == "number":
+        positives = dict(zip(outputs, (~np.isnan(targets)).sum(axis=0).tolist(), strict=True))
+    found = {
+        name: _score(_resampled(measured(metric, outcome), targets, scores, counts), positives)
+        for name, metric in METRICS[outcome].items()
+    }
+    if outcome in CLASSES:
+        predicted = scores >= _thresholds(thresholds, targets, scores)[:, None]
+        f1 = measured(measures.f1, outcome)
+        found["f1"] = _score(_resampled(f1, targets, predicted, counts), positives)
+    main = found[headline(outcome)].by_class
     return Metrics(
         records=len(targets),
         patients=None if groups is None else len(np.unique(np.asarray(groups))),
-        undefined=tuple(name for name, known in zip(classes, defined, strict=True) if not known),
-        auroc=_score(_resampled(auroc, targets, scores, counts), positives),
-        average_precision=_score(
-            _resampled(measures.average_precision, targets, scores, counts), positives
-        ),
-        f1=_score(_resampled(measures.f1, targets, predicted, counts), positives),
+        undefined=tuple(name for name, each in main.items() if each.value is None),
+        headline=headline(outcome),
+        scores=found,
         interval=Interval(
             resamples=resamples, unit="record" if groups is None else "patient", seed=seed
         ),
     )
 
 
+def _thresholds(given: Reals | None, targets: Targets, scores: Reals) -> Reals:
+    """Thresholds of each seed and class; those that are best on these records, if none is given."""
+    if given is None:
+        given = np.stack([measures.best_thresholds(targets, each) for each in scores])
+    return np.broadcast_to(given, (len(scores), targets.shape[1]))
+
+
 def macro_resamples(
-    targets: Flags,
+    targets: Targets,
     scores: Reals,
     *,
-    metric: Metric = auroc,
+    outcome: Outcome = "any",
+    metric: Metric | None = None,
     groups: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Reals:
     """The macro average of the original records and then of each resample, ``(1 + resamples,)``.
 
-    The mean over seeds, where there are several. Resamples depend on ``groups`` and ``seed`` alone,
-    so that two models scored on the same records are paired.
+    The mean over seeds, where there are several; of the leading metric, if none is given. Resamples
+    depend on ``groups`` and ``seed`` alone, so that two models on the same records are paired.
     """
     counts = _with_original(groups, len(targets), resamples, seed)
-    return macro(_resampled(metric, targets, _by_seed(scores), counts)).mean(axis=0)
+    chosen = measured(metric, outcome) if metric else headline_metric(outcome)
+    return macro(_resampled(chosen, targets, _by_seed(scores), counts)).mean(axis=0)
 
 
 def macro_estimate(
-    targets: Flags,
+    targets: Targets,
     scores: Reals,
     *,
-    metric: Metric = auroc,
+    outcome: Outcome = "any",
+    metric: Metric | None = None,
     groups: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Estimate:
     """A macro average with its interval, as in ``summarise``."""
     counts = _with_original(groups, len(targets), resamples, seed)
-    return _spread(macro(_resampled(metric, targets, _by_seed(scores), counts)))
+    chosen = measured(metric, outcome) if metric else headline_metric(outcome)
+    return _spread(macro(_resampled(chosen, targets, _by_seed(scores), counts)))
 
 
 def difference(values_a: Reals, values_b: Reals) -> Difference:
@@ -172,7 +204,7 @@ def difference(values_a: Reals, values_b: Reals) -> Difference:
     return Difference(float(observed), low, high, float(p), se)
 
 
-def _resampled(metric: Metric, targets: Flags, scores: Any, counts: Counts) -> Reals:
+def _resampled(metric: Metric, targets: Any, scores: Any, counts: Counts) -> Reals:
     """``metric`` of each seed's scores in each resample: ``(seeds, resamples, classes)``."""
     chunks = np.array_split(counts, -(-counts.size // _CELLS))
     return np.stack(

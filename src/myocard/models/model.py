@@ -19,10 +19,11 @@ from myocard.leads import parse_leads
 from myocard.models.checkpoint import Checkpoint, open_checkpoint
 from myocard.models.classifier import load_classifier, read_probe
 from myocard.models.places import upload
-from myocard.nn.readouts.classifier import Classifier, probabilities
+from myocard.nn.outcomes import LIKELIHOODS
+from myocard.nn.readouts.classifier import Classifier
+from myocard.outcomes import CLASSES
 from myocard.record import Record
 from myocard.results.run import ClassifierShape
-from myocard.tasks.task import task
 
 Records = Record | Sequence[Record] | ArrayLike
 _BATCH = 64
@@ -118,9 +119,28 @@ class Model:
     def predict_proba(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
         """The probability of each of ``classes_``, ``(records, classes)``."""
         classifier, shape = self._with_classifier()
+        if shape.outcome not in CLASSES:
+            raise InputError(f"{shape.task}: outputs are no probabilities; ask predict for them")
         states, asked = self._states(records, **form)
-        found = probabilities(classifier(states), exclusive=task(shape.task).exclusive)
-        return found.numpy()[asked]
+        return self._scores(classifier(states), shape)[asked]
+
+    @torch.inference_mode()
+    def predict(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
+        """The score of each of ``classes_``, ``(records, outputs)``.
+
+        Probabilities of classes, numbers in the unit of their labels, log hazards of events.
+        """
+        classifier, shape = self._with_classifier()
+        states, asked = self._states(records, **form)
+        return self._scores(classifier(states), shape)[asked]
+
+    @staticmethod
+    def _scores(logits: Tensor, shape: ClassifierShape) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = LIKELIHOODS[shape.outcome].scores(logits).numpy()
+        if not shape.scale:
+            return scores
+        scale = np.array([(each.mean, each.deviation) for each in shape.scale], np.float32).T
+        return scores * scale[1] + scale[0]
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write encoder and classifier as a checkpoint's folder, which the hub takes as it is.

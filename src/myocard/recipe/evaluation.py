@@ -60,6 +60,11 @@ class Evaluation(Settings):
     )
     resamples: int = Field(default=1000, gt=0, description="of the bootstrap")
 
+    @property
+    def task_name(self) -> str:
+        """Name of the task: the last part, where it is a folder."""
+        return Path(self.task).name
+
 
 class ProbeRecipe(Evaluation):
     """Readouts and heads trained on the states of a frozen encoder.

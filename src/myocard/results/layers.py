@@ -28,6 +28,7 @@ class LayerMeasures(Document):
         split: The records that probes and reconstruction were scored on.
         records: Number of records of each split that were used.
         best_layer: The layer of the best probe on validation.
+        metric: The leading metric, which ``probe`` among the measures is.
         measures: Measures by name; a layer that has no value is left out.
         alignment: Linear CKA of every two layers.
     """
@@ -35,7 +36,7 @@ class LayerMeasures(Document):
     FILE = LAYERS
     FIX = "run `myocard layers` again"
 
-    version: Literal[2] = Field(default=2, alias="schema")
+    version: Literal[3] = Field(default=3, alias="schema")
     encoder: EncoderInfo
     task: str
     source: str
@@ -44,6 +45,7 @@ class LayerMeasures(Document):
     split: SplitName
     records: dict[str, int]
     best_layer: int
+    metric: str
     measures: dict[str, tuple[Point, ...]]
     alignment: tuple[tuple[float, ...], ...]
     mask_ratio: float

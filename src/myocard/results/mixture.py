@@ -9,15 +9,15 @@ class Step(Frozen):
     Attributes:
         pull: Strength of what holds the mixture back: toward equal shares, in nats per nat of
             divergence, or of a gate, per half of its squares. None at the first step.
-        auroc: Macro AUROC in cross-validation over training and validation records.
+        score: Headline score in cross-validation over training and validation records.
         lost: How much that is below the best step's.
         error: Standard error of ``lost`` over the folds.
         weights: Share of each block, averaged over classes that have shares of their own.
-        scores: Macro AUROC by split, fitted on the training records.
+        scores: Headline score by split, fitted on the training records.
     """
 
     pull: float | None
-    auroc: float
+    score: float
     lost: float
     error: float
     weights: tuple[float, ...]

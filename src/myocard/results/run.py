@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from myocard.data.leaks import shared
 from myocard.errors import InputError
 from myocard.metrics.summary import Frozen, Metrics
+from myocard.outcomes import CLASSES, Outcome
 from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, RocketRecipe
 from myocard.results.mixture import Mixture
 
@@ -53,12 +54,21 @@ class EncoderInfo(Frozen):
     leak_check: LeakCheck | None = None
 
 
+class Scale(Frozen):
+    """Mean and deviation of a number among the training records, in its own unit."""
+
+    mean: float
+    deviation: float
+
+
 class ClassifierShape(Frozen):
     """The parts of a classifier on an encoder's states; they travel with its weights.
 
     Attributes:
         task: Name of the task that it predicts.
+        outcome: Kind of its outputs.
         classes: Its outputs, in order.
+        scale: Mean and deviation of each output's targets, where they are numbers.
         readout: A name from ``READOUTS``, or ``layer``.
         layer: The one layer that ``layer`` reads.
         common_width: Dimensions that each layer is mapped to; None where it is read as it is.
@@ -66,7 +76,9 @@ class ClassifierShape(Frozen):
     """
 
     task: str
+    outcome: Outcome = "any"
     classes: tuple[str, ...]
+    scale: tuple[Scale, ...] = ()
     readout: str
     layer: int | None = None
     common_width: int | None = Field(default=None, gt=0)
@@ -88,11 +100,11 @@ class SplitInfo(Frozen):
 
 
 class Choice(Frozen):
-    """The penalty that was chosen for a seed, and its macro AUROC on validation."""
+    """The penalty that was chosen for a seed, and the leading metric on validation."""
 
     seed: int
     penalty: float
-    validation_auroc: float
+    validation: float
 
 
 class Stop(Frozen):
@@ -212,7 +224,7 @@ class Run(Document, ClassifierShape):
         stops: The end of each seed's training, where validation stopped it.
         rotations: Number of probes that scored the test records, each those of a fold of its own,
             where they were cross-fitted; scores are standardised fold by fold, no probabilities.
-        static_mixtures: Macro AUROC by split of a gated readout whose records all get the mean
+        static_mixtures: Leading metric by split of a gated readout whose records all get the mean
             weights: ``substituted`` under its own head, ``refitted`` under one trained for them.
         seconds: Time that training and scoring took, with the probes that were trained beside it.
         encoding_seconds: Time that the encoder took for a record, where states were cached.
@@ -221,7 +233,7 @@ class Run(Document, ClassifierShape):
     FILE = RUN
     FIX = "give the folder of a run, or run its program again"
 
-    version: Literal[2] = Field(default=2, alias="schema")
+    version: Literal[3] = Field(default=3, alias="schema")
     kind: Literal["probe", "finetune", "baseline"]
     name: str
     encoder: EncoderInfo
@@ -251,7 +263,7 @@ class Run(Document, ClassifierShape):
     @property
     def has_probabilities(self) -> bool:
         """False where scores rank records and are no probabilities."""
-        return self.rotations is None and self.head != "ridge"
+        return self.outcome in CLASSES and self.rotations is None and self.head != "ridge"
 
     @property
     def shape(self) -> ClassifierShape:

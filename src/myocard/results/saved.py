@@ -21,7 +21,7 @@ _FIX = "run the program again"
 
 
 def prediction_table(cohort: Cohort, scores: Scores, seeds: Sequence[int]) -> pd.DataFrame:
-    """Scores and targets: a row for each split, seed and record."""
+    """Scores and targets in their own units: a row for each split, seed and record."""
     tables = []
     for split, by_seed in scores.items():
         rows = cohort.rows[split]
@@ -34,8 +34,12 @@ def prediction_table(cohort: Cohort, scores: Scores, seeds: Sequence[int]) -> pd
             }
             columns |= {name: trait[rows] for name, trait in cohort.traits.items()}
             names = list(enumerate(cohort.classes))
-            columns |= {f"score:{name}": values[:, k] for k, name in names}
-            columns |= {f"target:{name}": cohort.targets[rows, k] for k, name in names}
+            scores_in_units, targets = (
+                cohort.in_units(values),
+                cohort.in_units(cohort.targets[rows]),
+            )
+            columns |= {f"score:{name}": scores_in_units[:, k] for k, name in names}
+            columns |= {f"target:{name}": targets[:, k] for k, name in names}
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
@@ -46,14 +50,14 @@ class Predictions(NamedTuple):
     Attributes:
         ids: ``(records,)``, in rising order.
         patients: ``(records,)``.
-        targets: ``(records, classes)``.
-        scores: ``(seeds, records, classes)``.
+        targets: ``(records, outputs)``, as ``myocard.outcomes`` has them.
+        scores: ``(seeds, records, outputs)``.
         traits: The columns of ``TRAITS`` that the run has, a row for each record.
     """
 
     ids: NDArray[Any]
     patients: NDArray[Any]
-    targets: NDArray[np.bool_]
+    targets: NDArray[np.float64]
     scores: NDArray[np.floating]
     traits: pd.DataFrame
 
@@ -104,7 +108,7 @@ class SavedRun:
         return Predictions(
             first["id"].to_numpy(),
             first["patient"].to_numpy(),
-            first[[f"target:{name}" for name in classes]].to_numpy(bool),
+            first[[f"target:{name}" for name in classes]].to_numpy(float),
             scores.reshape(seeds, len(first), len(classes)),
             first[[name for name in TRAITS if name in first]],
         )

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myocard.metrics.scores import auroc, best_thresholds, macro
+from myocard.metrics.outcomes import headline_metric
+from myocard.metrics.scores import best_thresholds, macro
 from myocard.metrics.summary import Metrics, summarise
-from myocard.results.run import Choice, LayerWeights, SplitInfo, SplitName
+from myocard.outcomes import CLASSES
+from myocard.results.run import Choice, LayerWeights, Scale, SplitInfo, SplitName
 from myocard.tasks.cohort import Cohort
 
 Scores = Mapping[SplitName, NDArray[np.floating]]
@@ -36,6 +38,8 @@ def scored(
     }
     return {
         "task": cohort.task,
+        "outcome": cohort.outcome,
+        "scale": scale_of(cohort),
         "source": cohort.source,
         "classes": cohort.classes,
         "classes_left_out": cohort.left_out,
@@ -48,15 +52,17 @@ def scored(
 
 def measure(cohort: Cohort, scores: Scores, resamples: int) -> dict[SplitName, Metrics]:
     """The metrics of each split that has scores."""
-    targets = {split: cohort.targets[cohort.rows[split]] for split in scores}
-    thresholds = np.stack(
-        [best_thresholds(targets["validation"], each) for each in scores["validation"]]
-    )
+    targets = {split: cohort.in_units(cohort.targets[cohort.rows[split]]) for split in scores}
+    thresholds = None
+    if cohort.outcome in CLASSES:
+        found = [best_thresholds(targets["validation"], each) for each in scores["validation"]]
+        thresholds = np.stack(found)
     return {
         split: summarise(
             targets[split],
-            values,
+            cohort.in_units(values),
             cohort.classes,
+            outcome=cohort.outcome,
             thresholds=thresholds,
             groups=cohort.groups(split),
             resamples=resamples,
@@ -65,17 +71,29 @@ def measure(cohort: Cohort, scores: Scores, resamples: int) -> dict[SplitName, M
     }
 
 
-def macro_auroc(cohort: Cohort, split: SplitName, scores: NDArray[np.floating]) -> float:
-    """Macro AUROC of ``scores`` ``(records, classes)`` on the records of a split."""
-    targets = cohort.targets[cohort.rows[split]]
-    once = np.ones((1, len(targets)), dtype=np.int64)
-    return float(macro(auroc(targets, scores, once))[0])
+def scale_of(cohort: Cohort) -> tuple[Scale, ...]:
+    """The scale of a cohort's targets, as a run states it."""
+    if cohort.scale is None:
+        return ()
+    return tuple(Scale(mean=mean, deviation=spread) for mean, spread in cohort.scale.T.tolist())
 
 
-def mean_aurocs(cohort: Cohort, scores: Scores) -> dict[SplitName, float]:
-    """Macro AUROC on every split, averaged over seeds."""
+def headline_of(cohort: Cohort, rows: NDArray[np.int64], scores: NDArray[np.floating]) -> float:
+    """The leading metric of ``scores`` ``(records, outputs)`` on some records; NaN if undefined."""
+    once = np.ones((1, len(rows)), dtype=np.int64)
+    metric = headline_metric(cohort.outcome)
+    return float(macro(metric(cohort.targets[rows], scores, once))[0])
+
+
+def headline(cohort: Cohort, split: SplitName, scores: NDArray[np.floating]) -> float:
+    """The leading metric of ``scores`` ``(records, outputs)`` on the records of a split."""
+    return headline_of(cohort, cohort.rows[split], scores)
+
+
+def mean_headlines(cohort: Cohort, scores: Scores) -> dict[SplitName, float]:
+    """The leading metric on every split, averaged over seeds."""
     return {
-        split: float(np.mean([macro_auroc(cohort, split, each) for each in by_seed]))
+        split: float(np.mean([headline(cohort, split, each) for each in by_seed]))
         for split, by_seed in scores.items()
     }
 
@@ -83,7 +101,7 @@ def mean_aurocs(cohort: Cohort, scores: Scores) -> dict[SplitName, float]:
 def choose_penalties(
     cohort: Cohort, scores: NDArray[np.floating], seeds: Sequence[int], penalties: Sequence[float]
 ) -> tuple[list[int], tuple[Choice, ...]]:
-    """Choose for each seed the penalty of best macro AUROC on validation, the strongest of equals.
+    """Choose for each seed the penalty that is best on validation, the strongest of equals.
 
     Args:
         cohort: The cohort whose validation records were scored.
@@ -96,10 +114,10 @@ def choose_penalties(
     """
     indices, chosen = [], []
     for seed, of_seed in zip(seeds, scores, strict=True):
-        areas = [macro_auroc(cohort, "validation", each) for each in of_seed]
-        best = max(range(len(areas)), key=lambda k: (areas[k], penalties[k]))
+        found = [headline(cohort, "validation", each) for each in of_seed]
+        best = max(range(len(found)), key=lambda k: (found[k], penalties[k]))
         indices.append(best)
-        chosen.append(Choice(seed=seed, penalty=penalties[best], validation_auroc=areas[best]))
+        chosen.append(Choice(seed=seed, penalty=penalties[best], validation=found[best]))
     return indices, tuple(chosen)
 
 
@@ -113,8 +131,9 @@ def average_weights(
         cohort: The cohort that they are of.
         split: The split's name.
     """
-    targets = cohort.targets[cohort.rows[split]]
-    by_class = {name: weights[targets[:, k]] for k, name in enumerate(cohort.classes)}
+    positive = cohort.targets[cohort.rows[split]] == 1
+    classes = cohort.classes if cohort.outcome in CLASSES else ()
+    by_class = {name: weights[positive[:, k]] for k, name in enumerate(classes)}
     return LayerWeights(
         split=split,
         mean=tuple(weights.mean(axis=0).tolist()),

@@ -165,7 +165,7 @@ def leaks(
     """
     held_out = records if folds is None else records[records["fold"].isin(folds)]
     if task is not None:
-        held_out = held_out[task.targets(held_out["codes"].map(list))[1]]
+        held_out = held_out[task.label(held_out).kept]
     words = known_as(corpus, held_out)
     return [
         f"{row.source} {row.id}, fold {row.fold}: {how}"

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from myocard.data.leaks import recognise, refuse
 from myocard.errors import InputError
+from myocard.outcomes import CLASSES, Outcome
 from myocard.recipe import Evaluation, Split
+from myocard.tasks.registry import task as task_named
 from myocard.tasks.task import Task
-from myocard.tasks.task import task as task_named
 
 SPLITS = ("train", "validation", "test")
 _PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
@@ -27,8 +28,11 @@ class Cohort:
         source: The data set of its records.
         classes: The classes that are kept.
         left_out: The others, each with the reason.
-        exclusive: True if a record has exactly one class.
-        targets: ``(records, classes)``, for all records of the table.
+        outcome: Kind of its outputs.
+        targets: ``(records, outputs)``, for all records of the table, as ``myocard.outcomes`` has
+            them; numbers are standardised as ``scale`` says.
+        scale: Mean and deviation of each output among the training records, ``(2, outputs)``, where
+            they are numbers.
         rows: Positions in the table of each split's records.
         ids: Ids of all records of the table.
         patients: Patients of all records of the table.
@@ -40,13 +44,18 @@ class Cohort:
     source: str
     classes: tuple[str, ...]
     left_out: dict[str, str]
-    exclusive: bool
-    targets: NDArray[np.bool_]
+    outcome: Outcome
+    targets: NDArray[np.float64]
+    scale: NDArray[np.float64] | None = None
     rows: dict[str, NDArray[np.int64]]
     ids: NDArray[np.object_]
     patients: NDArray[np.object_]
     folds: dict[str, tuple[int, ...]]
     traits: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def in_units(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Targets or scores ``(…, outputs)`` in the unit of the labels."""
+        return values if self.scale is None else values * self.scale[1] + self.scale[0]
 
     def groups(self, split: str) -> NDArray[np.object_] | None:
         """Each record's patient, where some patient of the split has several records."""
@@ -93,8 +102,8 @@ def assemble(
             classes exclude each other), or the encoder was trained on a record of the validation or
             test folds.
     """
-    targets, keep = task.targets(records["codes"].map(list))
-    fold, ids = records["fold"].to_numpy(), records["id"].to_numpy(dtype=object)
+    targets, keep, fold, patients = task.label(records)
+    ids = records["id"].to_numpy(dtype=object)
     folds = {name: getattr(split, name) for name in SPLITS}
     rows = {name: np.flatnonzero(keep & np.isin(fold, folds[name])) for name in SPLITS}
     if not keep.any():
@@ -104,31 +113,36 @@ def assemble(
             f"task {task.name}: no record has a label that it reads; "
             f"{told if codes else 'the store has no labels'}; choose another task"
         )
-    patients = patients_of(records)
     _refuse_shared_patients(patients, rows)
     words = known.to_numpy(dtype=object)
     for name in ("validation", "test"):
         fix = "pretrain without them; `myocard audit leak` lists them all"
         refuse(ids[rows[name]], words[rows[name]], model="encoder", split=name, fix=fix)
     _refuse_copies(records, rows)
-    left_out = _too_rare(targets, rows, task.classes, min_positives)
+    one, scaled = task.outcome == "one", task.outcome == "number"
+    left_out = _too_rare(targets, rows, task.classes, task.outcome, min_positives)
     kept = [name not in left_out for name in task.classes]
-    if sum(kept) < (2 if task.exclusive else 1):
+    if sum(kept) < (2 if one else 1):
         sizes = ", ".join(f"{name} {len(which)} records" for name, which in rows.items())
+        wanted = f"classes have {min_positives} positives and a negative"
+        if task.outcome not in CLASSES:
+            wanted = f"outputs have {'two values' if scaled else f'{min_positives} events'}"
         raise InputError(
-            f"task {task.name}: too few classes have {min_positives} positives and a negative in "
-            f"each of {sizes}; lower min_positives or choose other folds"
+            f"task {task.name}: too few {wanted} in each of {sizes}; lower min_positives or choose "
+            "other folds"
         )
     targets = targets[:, kept]
-    if task.exclusive:
-        rows = {name: which[targets[which].any(axis=1)] for name, which in rows.items()}
+    labelled = np.asarray((targets == 1 if one else ~np.isnan(targets)).any(axis=1))
+    rows = {name: which[labelled[which]] for name, which in rows.items()}
+    scale = _scale_of(targets[rows["train"]]) if scaled else None
     return Cohort(
         task=task.name,
         source=" and ".join(sorted(set(records["source"]))),
         classes=tuple(np.array(task.classes)[kept].tolist()),
         left_out=left_out,
-        exclusive=task.exclusive,
-        targets=targets,
+        outcome=task.outcome,
+        targets=targets if scale is None else (targets - scale[0]) / scale[1],
+        scale=scale,
         rows=rows,
         ids=ids,
         patients=patients,
@@ -145,9 +159,9 @@ def assemble_for(recipe: Evaluation, records: pd.DataFrame, known: pd.Series) ->
     )
 
 
-def patients_of(records: pd.DataFrame) -> NDArray[np.object_]:
-    """Each record's patient; the same number in another data set is somebody else."""
-    return (records["source"] + " " + records["patient"]).to_numpy(dtype=object)
+def _scale_of(targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean and deviation of each output, ``(2, outputs)``."""
+    return np.stack([np.nanmean(targets, axis=0), np.nanstd(targets, axis=0)])
 
 
 def _refuse_shared_patients(
@@ -178,17 +192,28 @@ def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) ->
 
 
 def _too_rare(
-    targets: NDArray[np.bool_],
+    targets: NDArray[np.float64],
     rows: dict[str, NDArray[np.int64]],
-    classes: tuple[str, ...],
-    min_positives: int,
+    outputs: tuple[str, ...],
+    outcome: Outcome,
+    fewest: int,
 ) -> dict[str, str]:
-    reasons = {}
+    """Outputs that a split tells too little of to train, choose or score them, each with why."""
+    reasons: dict[str, str] = {}
     for split, which in rows.items():
-        positives = targets[which].sum(axis=0)
-        for name, count in zip(classes, positives.tolist(), strict=True):
-            if count < max(min_positives, 1) and name not in reasons:
-                reasons[name] = f"{count} positives in {split}"
-            elif count == len(which) and name not in reasons:
-                reasons[name] = f"no negative in {split}"
+        for name, told in zip(outputs, targets[which].T, strict=True):
+            known = told[~np.isnan(told)]
+            why = too_little(known, outcome, fewest)
+            if why:
+                reasons.setdefault(name, f"{why} in {split}")
     return reasons
+
+
+def too_little(known: NDArray[np.float64], outcome: Outcome, fewest: int) -> str:
+    """Words for what the known targets of an output lack; empty if nothing."""
+    if outcome == "number":
+        return "" if len(set(known.tolist())) > 1 else f"{len(set(known.tolist()))} distinct values"
+    positives = int((known > 0).sum())
+    if positives < max(fewest, 1):
+        return f"{positives} {'positives' if outcome in CLASSES else 'events'}"
+    return "no negative" if outcome in CLASSES and positives == len(known) else ""

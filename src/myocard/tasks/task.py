@@ -1,17 +1,60 @@
-"""Tasks: their classes, and the codes that count for each."""
+"""Tasks: what is asked of records, and the codes that count for the public data sets' classes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.data.labels import table
-from myocard.errors import InputError
+from myocard.outcomes import Outcome
+
+
+class Labelled(NamedTuple):
+    """What a task knows of the records of a table, each of as many rows.
+
+    Attributes:
+        targets: ``(records, outputs)``, as ``myocard.outcomes`` has them.
+        kept: True for the records that the task keeps.
+        folds: Fold of each record.
+        patients: Patient of each record.
+    """
+
+    targets: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+    patients: NDArray[np.object_]
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What is asked of records.
+
+    Attributes:
+        name: Name in tables and folders.
+        outcome: Kind of its outputs.
+        classes: Names of its outputs, in the order of a model's.
+        hash: Hash of labels that do not come with the records; None where all do.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def hash(self) -> str | None: ...
+
+    def label(self, records: pd.DataFrame) -> Labelled:
+        """Label the records of a store's table."""
+        ...
 
 
 @dataclass(frozen=True)
-class Task:
+class CodedTask:
     """Classes, and the codes that belong to each.
 
     Attributes:
@@ -29,6 +72,17 @@ class Task:
     class_of: Mapping[str, tuple[str, ...]]
     exclusive: bool = False
     alone: frozenset[str] = frozenset()
+    hash: None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return "one" if self.exclusive else "any"
+
+    def label(self, records: pd.DataFrame) -> Labelled:
+        """Label records by their codes; folds and patients are the records' own."""
+        targets, kept = self.targets(records["codes"].map(list))
+        folds = records["fold"].to_numpy()
+        return Labelled(targets.astype(float), kept, folds, patients_of(records))
 
     def targets(
         self, codes: Iterable[Sequence[str]]
@@ -63,15 +117,9 @@ class Task:
         return targets, count == 1 if self.exclusive else count > 0
 
 
-def task(name: str) -> Task:
-    """The task called ``name``.
-
-    Raises:
-        InputError: For an unknown name; the message lists the choices.
-    """
-    if name not in TASKS:
-        raise InputError(f"unknown task {name!r}; the tasks are {', '.join(TASKS)}")
-    return TASKS[name]
+def patients_of(records: pd.DataFrame) -> NDArray[np.object_]:
+    """Each record's patient; the same number in another data set is somebody else."""
+    return (records["source"] + " " + records["patient"]).to_numpy(dtype=object)
 
 
 def _task(
@@ -80,10 +128,10 @@ def _task(
     *,
     exclusive: bool = False,
     alone: frozenset[str] = frozenset(),
-) -> Task:
+) -> CodedTask:
     # Alphabetical, which is scikit-learn's order and so that of the published tables.
     classes = sorted({found for found_of_code in class_of.values() for found in found_of_code})
-    return Task(name, tuple(classes), class_of, exclusive, alone)
+    return CodedTask(name, tuple(classes), class_of, exclusive, alone)
 
 
 def _scp(kind: str, column: str = "code") -> dict[str, tuple[str, ...]]:
@@ -119,7 +167,7 @@ def _scp_scored() -> dict[str, tuple[str, ...]]:
 _LUDB = _column("ludb_superclass.csv", "ludb", "superclass")
 _ALL_SCP = _scp("diagnostic") | _scp("form") | _scp("rhythm")
 
-TASKS: Mapping[str, Task] = {
+TASKS: Mapping[str, CodedTask] = {
     task.name: task
     for task in (
         _task("ptbxl-all", _ALL_SCP),

@@ -55,7 +55,7 @@ def test_a_run_says_what_every_step_of_freedom_bought(runs, readout):
     assert first.path[0].weights == pytest.approx([1 / DEPTH] * DEPTH)
     assert first.folds == freedom.FOLDS
     taken = first.path[first.chosen]
-    assert taken.scores["test"] == pytest.approx(run.test.auroc.macro.value)
+    assert taken.scores["test"] == pytest.approx(run.test.main.macro.value)
     assert run.layer_weights.mean == pytest.approx((0, *taken.weights), abs=1e-6)
     assert {choice.penalty for choice in run.chosen} == {first.penalty}
     assert all(optimum.gap < 1e-4 for optimum in first.optima)
@@ -64,7 +64,7 @@ def test_a_run_says_what_every_step_of_freedom_bought(runs, readout):
 def test_equal_shares_are_ppa(runs):
     path = Run.read(runs["scalar-mix"]).mixtures[0].path
     areas = [
-        Run.read(runs["ppa"]).validation.auroc.macro.value,
+        Run.read(runs["ppa"]).validation.main.macro.value,
         path[0].scores["validation"],
     ]
     assert areas[0] == pytest.approx(areas[1], abs=2e-3)
@@ -76,7 +76,7 @@ def test_classes_are_read_from_the_layers_that_know_them(runs):
     assert weights["MI"][0] > 0.6
     assert weights["CD"][2] > 0.6
     static = Run.read(runs["scalar-mix-normed"])
-    assert run.test.auroc.macro.value > static.test.auroc.macro.value + 0.02
+    assert run.test.main.macro.value > static.test.main.macro.value + 0.02
 
 
 def test_the_range_over_folds_holds_the_weight_of_a_class_that_is_sure(runs):

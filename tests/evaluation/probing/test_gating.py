@@ -29,7 +29,7 @@ def drawn(seed: int, *, switched: bool) -> tuple[Tensor, Tensor, Tensor]:
 
 def gating_of(seed: int, *, switched: bool) -> tuple[Gating, Solution]:
     embeddings, states, targets = drawn(seed, switched=switched)
-    mixing = Mixing(states, nn.Identity(), targets, exclusive=False)
+    mixing = Mixing(states, nn.Identity(), targets, outcome="any")
     return Gating(mixing, embeddings), [*mixing.path(PENALTY, (0.01,))][-1]
 
 
@@ -75,7 +75,7 @@ def test_the_gate_that_pays_is_taken_and_none_where_none_pays(run):
     switched, _, (gated, static) = run
     mixture = Run.read(gated).mixtures[0]
     assert [step.pull for step in mixture.path] == [None, *paths.PULLS]
-    areas = [Run.read(folder).test.auroc.macro.value for folder in (gated, static)]
+    areas = [Run.read(folder).test.main.macro.value for folder in (gated, static)]
     if switched:
         assert mixture.slope < 1e-3
         assert mixture.chosen > 0

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from myocard.evaluation.probing.mixtures import GAP, Mixing, Solution
 from myocard.evaluation.probing.scales import FullScales
 from myocard.evaluation.probing.solving import solve
-from myocard.nn.readouts.classifier import classification_loss
+from myocard.nn.outcomes import LIKELIHOODS
 
 RECORDS, BLOCKS, WIDTH = 300, 4, 12
 PENALTY = 1e-2
@@ -25,10 +25,10 @@ def drawn(seed: int, classes: int = 2) -> tuple[Tensor, Tensor]:
     return written.cumsum(dim=0), (known + noise > 0).float()
 
 
-@pytest.fixture(params=[False, True], ids=["independent", "exclusive"])
+@pytest.fixture(params=["any", "one"])
 def mixing(request) -> Mixing:
     states, targets = drawn(0)
-    if request.param:
+    if request.param == "one":
         targets = nn.functional.one_hot(targets[:, 0].long()).float()
     return Mixing(states, nn.LayerNorm(WIDTH).requires_grad_(False), targets, request.param)
 
@@ -49,7 +49,7 @@ def test_a_single_block_and_equal_shares_have_the_heads_of_their_own_probes(mixi
         features = mixing.norm(
             torch.einsum("l,lnd->nd", torch.tensor(shares).float(), mixing.states)
         )
-        (head,) = solve(features, mixing.targets, [PENALTY], exclusive=mixing.exclusive)
+        (head,) = solve(features, mixing.targets, [PENALTY], outcome=mixing.outcome)
         assert torch.allclose(mixing.head(found)(features), head(features), atol=5e-3)
 
 
@@ -96,7 +96,7 @@ def test_less_pull_lowers_the_loss_and_leaves_equal_shares(mixing):
 def test_at_a_single_block_the_prices_say_that_no_other_pays():
     states, _ = drawn(1)
     targets = (states[2] @ torch.ones(WIDTH, 1) > 0).float()
-    mixing = Mixing(states, nn.Identity(), targets, exclusive=False)
+    mixing = Mixing(states, nn.Identity(), targets, outcome="any")
     best = mixing.optima(PENALTY, mixing.at(mixing.equal, PENALTY))[0]
     assert best.shares.argmax() == 2
     assert best.shares[2] > 0.9
@@ -112,10 +112,10 @@ def test_a_label_known_to_two_blocks_is_found_in_both_under_louder_ones(seed, lo
     targets = ((states[0] + states[2]) @ direction > 0).float()[:, None]
     states[1] *= louder
     states[3] *= louder
-    mixing = Mixing(states, nn.Identity(), targets, exclusive=False)
+    mixing = Mixing(states, nn.Identity(), targets, outcome="any")
     best = mixing.optima(PENALTY, mixing.at(mixing.equal, PENALTY))[0]
     assert best.shares[[0, 2]] == pytest.approx([0.5, 0.5], abs=0.1)
-    loss = classification_loss(mixing.logits(best, states), targets, exclusive=False).mean()
+    loss = LIKELIHOODS["any"].loss(mixing.logits(best, states), targets).mean()
     assert loss < 0.4
 
 
@@ -123,7 +123,7 @@ def test_each_class_finds_the_block_that_knows_it():
     states, _ = drawn(2)
     written = states.diff(dim=0, prepend=torch.zeros(1, RECORDS, WIDTH))
     targets = (torch.stack([written[1, :, 0], written[3, :, 0]], dim=1) > 0).float()
-    mixing = Mixing(states, nn.Identity(), targets, exclusive=False)
+    mixing = Mixing(states, nn.Identity(), targets, outcome="any")
     for column, block in ((0, 1), (1, 3)):
         one = mixing.of_classes(slice(column, column + 1))
         best = one.optima(PENALTY, one.at(one.equal, PENALTY))[0]

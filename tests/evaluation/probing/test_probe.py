@@ -22,7 +22,7 @@ from myocard.recipe import Optimisation, ProbeRecipe, Split
 from myocard.results.run import ClassifierShape, Run
 from myocard.results.saved import load_runs
 from myocard.tasks.cohort import assemble
-from myocard.tasks.task import task
+from myocard.tasks.registry import task
 
 RECORDS, DEPTH, WIDTH = 1200, 3, 12
 CODES = {"NORM": "scp:NORM", "MI": "scp:IMI", "CD": "scp:CLBBB"}
@@ -64,7 +64,7 @@ def of(features: Features, **info) -> Features:
 
 
 def area(folder: Path) -> float:
-    return Run.read(folder).test.auroc.macro.value
+    return Run.read(folder).test.main.macro.value
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_permuted_labels_cannot_be_learned(features, made_features, tmp_path):
     made = made_features(features.states, codes_of(permuted), "permuted")
     folders = probe(made, recipe(readouts=("layers", "pma", "concat")), tmp_path / "out", test=True)
     for folder in folders:
-        found = Run.read(folder).test.auroc.macro
+        found = Run.read(folder).test.main.macro
         assert abs(found.value - 0.5) < found.high - found.low, folder.name
 
 
@@ -277,10 +277,10 @@ def test_each_seed_takes_its_best_penalty_on_validation_the_strongest_of_equals(
         out = probe(
             features, many.model_copy(update={"penalties": (penalty,)}), tmp_path / str(penalty)
         )
-        alone[penalty] = [each.validation_auroc for each in Run.read(out[2]).chosen]
+        alone[penalty] = [each.validation for each in Run.read(out[2]).chosen]
     for place, each in enumerate(chosen):
         areas = {penalty: found[place] for penalty, found in alone.items()}
-        assert each.validation_auroc == pytest.approx(max(areas.values()), abs=1e-3)
+        assert each.validation == pytest.approx(max(areas.values()), abs=1e-3)
 
 
 def test_exclusive_classes_get_probabilities_that_sum_to_one(features, tmp_path):

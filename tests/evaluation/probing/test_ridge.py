@@ -48,7 +48,7 @@ def test_a_stream_gives_what_a_cache_gives(clean, store, tmp_path):
     streamed = probe(Stream(clean, store), recipe(), tmp_path / "streamed")
     for one, other in zip(cached, streamed, strict=True):
         first, second = Run.read(one), Run.read(other)
-        assert first.validation.auroc == second.validation.auroc
+        assert first.validation.main == second.validation.main
         assert first.layer_weights == second.layer_weights
         assert first.head == "ridge"
 
@@ -62,7 +62,7 @@ def test_the_layer_that_knows_is_found(made_features, tmp_path):
     features = made_features(states, codes, "made")
     every = recipe(split=Split(), task="ptbxl-superdiagnostic", fraction=0.5)
     runs = [Run.read(folder) for folder in probe(features, every, tmp_path)]
-    curve = [run.validation.auroc.macro.value for run in runs if run.layer is not None]
+    curve = [run.validation.main.macro.value for run in runs if run.layer is not None]
     assert np.argmax(curve) == 2
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from myocard.evaluation.probing.scales import AxisScales, FullScales
 from myocard.evaluation.probing.solving import solve
-from myocard.nn.readouts.classifier import classification_loss
+from myocard.nn.outcomes import LIKELIHOODS
 
 RECORDS, WIDTH, CLASSES = 300, 40, 3
 
@@ -33,21 +33,21 @@ def standardised(features: Tensor) -> Tensor:
 
 def test_exclusive_classes_are_scikit_learns(features, classes):
     targets = torch.nn.functional.one_hot(classes).float()
-    (head,) = solve(features, targets, [0.01], exclusive=True)
+    (head,) = solve(features, targets, [0.01], outcome="one")
     oracle = LogisticRegression(C=1 / (RECORDS * 0.01), tol=1e-8, max_iter=10000)
     oracle.fit(standardised(features).numpy(), classes.numpy())
     expected = oracle.predict_proba(standardised(features).numpy())
     assert head(features).softmax(dim=1).detach().numpy() == pytest.approx(expected, abs=2e-3)
 
 
-@pytest.mark.parametrize("exclusive", [True, False])
-def test_no_gradient_is_left_under_any_penalty_in_any_order(features, classes, exclusive):
+@pytest.mark.parametrize("outcome", ["any", "one"])
+def test_no_gradient_is_left_under_any_penalty_in_any_order(features, classes, outcome):
     targets = torch.nn.functional.one_hot(classes).float()
     penalties = [1e-3, 1.0, 1e-2]
     for head, penalty in zip(
-        solve(features, targets, penalties, exclusive=exclusive), penalties, strict=True
+        solve(features, targets, penalties, outcome=outcome), penalties, strict=True
     ):
-        loss = classification_loss(head(features), targets, exclusive=exclusive).mean()
+        loss = LIKELIHOODS[outcome].loss(head(features), targets).mean()
         (loss + penalty * head[1].weight.square().sum() / 2).backward()
         for parameter in head.parameters():
             assert parameter.grad.abs().max() < 1e-3
@@ -56,14 +56,14 @@ def test_no_gradient_is_left_under_any_penalty_in_any_order(features, classes, e
 def test_a_class_without_a_positive_and_no_penalty_end_in_numbers(features):
     targets = torch.zeros(RECORDS, 2)
     targets[:150, 1] = 1
-    for head in solve(features, targets, [0.0, 1e-2], exclusive=False):
+    for head in solve(features, targets, [0.0, 1e-2], outcome="any"):
         assert head(features).isfinite().all()
         assert (head(features)[:, 0] < 0).all()
 
 
 def test_fewer_records_than_features_can_be_solved(features, classes):
     few, targets = features[:10], torch.nn.functional.one_hot(classes, CLASSES).float()[:10]
-    (head,) = solve(few, targets, [1e-2], exclusive=False)
+    (head,) = solve(few, targets, [1e-2], outcome="any")
     assert ((head(few) > 0) == targets.bool()).all()
 
 
@@ -93,7 +93,7 @@ def test_slopes_are_derivatives_by_what_is_stretched(kind, features, generator):
 
 def test_wide_features_are_solved_as_others(features, classes, monkeypatch):
     targets = torch.nn.functional.one_hot(classes).float()
-    (full,) = solve(features, targets, [1e-2], exclusive=False)
+    (full,) = solve(features, targets, [1e-2], outcome="any")
     monkeypatch.setattr("myocard.evaluation.probing.solving.WIDE", 0)
-    (by_axes,) = solve(features, targets, [1e-2], exclusive=False)
+    (by_axes,) = solve(features, targets, [1e-2], outcome="any")
     assert torch.allclose(full(features), by_axes(features), atol=5e-3)

@@ -115,7 +115,7 @@ def test_twice_the_budget_changes_nothing_that_is_settled(features, tmp_path, re
     assert once.stops[0].settled
     assert once.stops == twice.stops
     assert once.layer_weights == twice.layer_weights
-    assert once.validation.auroc == twice.validation.auroc
+    assert once.validation.main == twice.validation.main
 
 
 def test_a_budget_that_is_too_short_is_said(features, tmp_path):

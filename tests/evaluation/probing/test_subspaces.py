@@ -61,7 +61,7 @@ def test_the_readout_beats_every_layer_where_two_are_needed(made_features, tmp_p
         resamples=20,
     )
     runs = [Run.read(f) for f in probe(made_features(states, codes, "made"), recipe, tmp_path)]
-    areas = {run.name.split("/")[-1]: run.validation.auroc.macro.value for run in runs}
+    areas = {run.name.split("/")[-1]: run.validation.main.macro.value for run in runs}
     assert areas.pop("loes-linear") > max(areas.values()) + 0.05
 
 

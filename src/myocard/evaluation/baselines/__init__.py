@@ -10,10 +10,11 @@ from myocard.evaluation.probing import has_test
 from myocard.evaluation.writing import write_run
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, step
-from myocard.recipe import BaselineRecipe, NetworkRecipe, without_pace
+from myocard.recipe import BaselineRecipe, NetworkRecipe
 from myocard.results.run import Choice, EncoderInfo, Hashes
 from myocard.results.scoring import splits_to_score
 from myocard.tasks.cohort import assemble_for
+from myocard.tasks.registry import stated
 
 __all__ = ["inputs_of", "train_baseline"]
 
@@ -59,7 +60,7 @@ def train_baseline(
             scores,
             recipe,
             kind="baseline",
-            name=f"{recipe.model}/{recipe.task}",
+            name=f"{recipe.model}/{cohort.task}",
             encoder=EncoderInfo(name=name),
             readout=recipe.model,
             head=head,
@@ -76,4 +77,4 @@ def train_baseline(
 
 def inputs_of(store: Store, recipe: BaselineRecipe) -> Inputs:
     """All that a baseline's run depends on."""
-    return {"store": store.key, "recipe": without_pace(recipe.model_dump(mode="json"))}
+    return {"store": store.key, "recipe": stated(recipe)}

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
+from myocard.errors import InputError
 from myocard.files.progress import Progress
 from myocard.nn.baselines.minirocket import MiniRocket
 from myocard.recipe import RocketRecipe
@@ -29,14 +30,23 @@ def score(
     splits: Sequence[SplitName],
     progress: Progress,
 ) -> tuple[dict[SplitName, Reals], tuple[Choice, ...]]:
-    """Scores of each split, ``(seeds, records, classes)``, and the penalty of each seed."""
+    """Scores of each split, ``(seeds, records, outputs)``, and the penalty of each seed.
+
+    Raises:
+        InputError: For times to an event, which least squares cannot fit.
+    """
+    if cohort.outcome == "time":
+        raise InputError(
+            f"task {cohort.task}: minirocket is fitted by least squares, which knows no censored "
+            "times; take xresnet1d101"
+        )
     fitted: dict[SplitName, list[Reals]] = {split: [] for split in splits}
     for done, seed in enumerate(recipe.seeds):
         progress("baseline minirocket", done, len(recipe.seeds))
         train = cohort.training_rows(recipe.fraction, seed)
         rows = {"train": train} | {split: cohort.rows[split] for split in splits}
         features = _features(store, rows, recipe, seed)
-        targets = cohort.targets[train].astype(np.float32)
+        targets = cohort.targets[train]
         by_penalty = [_ridge(features, targets, penalty) for penalty in recipe.penalties]
         for split in splits:
             fitted[split].append(np.stack([each[split] for each in by_penalty]))
@@ -63,11 +73,15 @@ def _features(
 
 
 def _ridge(features: dict[str, Reals], targets: Reals, penalty: float) -> dict[str, Reals]:
-    model = make_pipeline(StandardScaler(), Ridge(alpha=penalty))
-    model.fit(features["train"], targets)
-    return {
-        # For a single class scikit-learn gives no second axis.
-        split: model.predict(some).reshape(len(some), targets.shape[1])
-        for split, some in features.items()
-        if split != "train"
-    }
+    """Predictions of each split; each output is fitted where it is known."""
+    known = ~np.isnan(targets)
+    alike = [slice(None)] if known.all() else [slice(k, k + 1) for k in range(targets.shape[1])]
+    scored: dict[str, list[Reals]] = {split: [] for split in features if split != "train"}
+    for columns in alike:
+        rows, own = known[:, columns].all(axis=1), targets[:, columns].astype(np.float32)
+        model = make_pipeline(StandardScaler(), Ridge(alpha=penalty))
+        model.fit(features["train"][rows], own[rows])
+        for split, parts in scored.items():
+            # For a single output scikit-learn gives no second axis.
+            parts.append(model.predict(features[split]).reshape(-1, own.shape[1]))
+    return {split: np.concatenate(parts, axis=1) for split, parts in scored.items()}

@@ -22,10 +22,11 @@ from myocard.evaluation.layers.observation import MASK_RATIO, Description, Obser
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, step
 from myocard.nn.analysis.representation import effective_rank, lidar, linear_cka, matrix_entropy
-from myocard.recipe import Settings, without_pace
+from myocard.recipe import Evaluation
 from myocard.results.layers import LayerMeasures, Point
 from myocard.results.run import Run, SplitName
 from myocard.tasks.cohort import Cohort, assemble_for
+from myocard.tasks.registry import stated
 from myocard.training.loop import seeded
 
 SEED = 0
@@ -78,7 +79,7 @@ def measure_layers(
 
     def make(folder: Path, work: Path) -> None:
         began = time.perf_counter()
-        auroc, curve = _curve(probes, split), _curve(probes, "validation")
+        tested, curve = _curve(probes, split), _curve(probes, "validation")
         rows = {"train": _some(cohort, "train", records), split: _some(cohort, split, records)}
         if len(set(cohort.patients[rows["train"]])) < BLOCKS:
             raise InputError(
@@ -96,7 +97,8 @@ def measure_layers(
             split=split,
             records={name: len(which) for name, which in rows.items()},
             best_layer=max(curve, key=lambda point: point.value).layer,
-            measures={"auroc": auroc} | measures,
+            metric=first.validation.headline,
+            measures={"probe": tested} | measures,
             alignment=tuple(map(tuple, linear_cka(description.states).tolist())),
             mask_ratio=MASK_RATIO,
             seed=SEED,
@@ -109,10 +111,9 @@ def measure_layers(
     return out
 
 
-def inputs_of(encoder: str | None, store: str, recipe: Settings, records: int) -> Inputs:
+def inputs_of(encoder: str | None, store: str, recipe: Evaluation, records: int) -> Inputs:
     """All that the measures depend on; ``recipe`` is that of the probes."""
-    probes = without_pace(recipe.model_dump(mode="json", exclude={"keep"}))
-    return {"encoder": encoder, "store": store, "probes": probes, "records": records}
+    return {"encoder": encoder, "store": store, "probes": stated(recipe), "records": records}
 
 
 def has_test(folder: Path) -> bool:
@@ -158,7 +159,7 @@ def _of_states(found: Description, patients: NDArray[np.object_]) -> Measures:
 
 
 def _curve(probes: Sequence[Run], split: SplitName) -> tuple[Point, ...]:
-    """The probes' macro AUROC by layer."""
+    """The probes' leading metric by layer."""
     points = []
     for run in probes:
         metrics = run.metrics(split)
@@ -167,6 +168,6 @@ def _curve(probes: Sequence[Run], split: SplitName) -> tuple[Point, ...]:
                 f"{run.name}: no probe of a single layer that has scored {split}; probe with "
                 f"`layers` among the readouts{' and --test' if split == 'test' else ''}"
             )
-        scores = metrics.auroc.macro.model_dump(include={"value", "low", "high"})
+        scores = metrics.main.macro.model_dump(include={"value", "low", "high"})
         points.append(Point(layer=run.layer, **scores))
     return tuple(sorted(points, key=lambda point: point.layer))

@@ -17,11 +17,12 @@ from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, clear, is_kept, step, workplace
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.registry import READOUTS, TOKENS, require_widths
-from myocard.recipe import ProbeRecipe, choose, without_pace
+from myocard.recipe import ProbeRecipe, choose
 from myocard.results.run import Hashes, Run
 from myocard.results.saved import prediction_table
-from myocard.results.scoring import mean_aurocs, splits_to_score
+from myocard.results.scoring import mean_headlines, splits_to_score
 from myocard.tasks.cohort import assemble_for
+from myocard.tasks.registry import stated
 
 
 def probe(
@@ -59,7 +60,7 @@ def probe(
     job = Job(states, cohort, recipe, splits_to_score(test=test), progress)
     for name in recipe.readouts:
         require_widths(name, job.widths)
-    target = Path(out) / source.encoder.name / recipe.task
+    target = Path(out) / source.encoder.name / cohort.task
     groups = stacks(recipe, job.depth)
     what = f"probe {source.encoder.name}"
     for done, probes in enumerate(groups):
@@ -110,8 +111,7 @@ def stacks(recipe: ProbeRecipe, depth: int) -> list[list[Probe]]:
 
 def inputs_of(encoder: str | None, store: str, recipe: ProbeRecipe) -> Inputs:
     """All that a run depends on; ``recipe`` is of one readout and head."""
-    settings = recipe.model_dump(mode="json", exclude={"keep"})
-    return {"encoder": encoder, "store": store, "recipe": without_pace(settings)}
+    return {"encoder": encoder, "store": store, "recipe": stated(recipe)}
 
 
 def has_test(folder: Path) -> bool:
@@ -185,7 +185,7 @@ def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: floa
             own_recipe(recipe, probe),
             classifiers,
             kind="probe",
-            name=f"{source.encoder.name}/{recipe.task}/{probe.name}",
+            name=f"{source.encoder.name}/{cohort.task}/{probe.name}",
             encoder=source.encoder,
             readout=probe.readout,
             layer=probe.layer,
@@ -197,7 +197,9 @@ def _write(job: Job, probe: Probe, trained: Trained, folder: Path, seconds: floa
             layer_weights=layer_weights,
             mixtures=trained.mixtures,
             stops=trained.stops,
-            static_mixtures={name: mean_aurocs(cohort, scores) for name, scores in static.items()},
+            static_mixtures={
+                name: mean_headlines(cohort, scores) for name, scores in static.items()
+            },
             hashes=Hashes(store=source.store, encoder=source.encoder.hash),
             seconds=seconds,
             encoding_seconds=source.seconds,

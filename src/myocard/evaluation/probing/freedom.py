@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
-from torch import Tensor
 
-from myocard.metrics.scores import auroc, macro
 from myocard.nn.readouts.classifier import Classifier
 from myocard.results.mixture import Mixture, Optimum, Step
 
@@ -28,7 +25,7 @@ class Choice:
     Attributes:
         step: Its index.
         penalty: Penalty of the head, at every step.
-        means: Mean AUROC of every step over the folds.
+        means: Mean score of every step over the folds.
         lost: How much less it is than the best step's.
         errors: The standard error of that.
         shares: ``(folds, steps, groups, blocks)``.
@@ -67,12 +64,12 @@ class Solved:
         return self.choice.step
 
     def account(self, scores: Sequence[dict[str, float]]) -> Mixture:
-        """Tell of the path, given the macro AUROC of every step by split."""
+        """Tell of the path, given the score of every step by split."""
         choice = self.choice
         path = [
             Step(
                 pull=pull,
-                auroc=choice.means[k],
+                score=choice.means[k],
                 lost=choice.lost[k],
                 error=choice.errors[k],
                 weights=self.weights[k],
@@ -96,14 +93,8 @@ def folds_of(patients: NDArray[np.object_]) -> list[tuple[NDArray[np.int64], NDA
     return list(folds.split(patients, groups=patients))
 
 
-def area_of(targets: NDArray[np.bool_], logits: Float[Tensor, "records classes"]) -> float:
-    """Macro AUROC; one half where no class has both, so that no step is better than another."""
-    once = np.ones((1, len(targets)), dtype=np.int64)
-    return float(np.nan_to_num(macro(auroc(targets, logits.numpy(), once))[0], nan=0.5))
-
-
 def best_penalty(areas: NDArray[np.float64], penalties: Sequence[float]) -> float:
-    """The penalty of best mean AUROC ``(folds, penalties)``, the strongest of equals."""
+    """The penalty of best mean score ``(folds, penalties)``, the strongest of equals."""
     return max(zip(areas.mean(axis=0), penalties, strict=True))[1]
 
 
@@ -113,7 +104,7 @@ def choose(areas: NDArray[np.float64], shares: NDArray[np.float64], penalty: flo
     The error is that of the difference over folds.
 
     Args:
-        areas: Macro AUROC, ``(folds, steps)``.
+        areas: Headline scores, ``(folds, steps)``.
         shares: ``(folds, steps, groups, blocks)``.
         penalty: Penalty of the head, at every step.
     """

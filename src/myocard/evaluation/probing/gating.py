@@ -20,7 +20,7 @@ from torch.nn.functional import batch_norm, linear
 from myocard.evaluation.probing.mixtures import CURVATURE, Mixing, Solution
 from myocard.evaluation.probing.scales import Scales
 from myocard.evaluation.probing.solving import EPSILON, solved_head
-from myocard.nn.readouts.classifier import classification_loss
+from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.pooled import GatedMix
 from myocard.nn.readouts.sums import weighted_sum
 
@@ -144,7 +144,7 @@ class Gating:
         mixed = mixing.norm(weighted_sum(shares, self.states))
         features = batch_norm(mixed, None, None, training=True)
         logits = linear(features, head[:, :-1], head[:, -1])
-        loss = classification_loss(logits, mixing.targets, exclusive=mixing.exclusive).mean()
+        loss = LIKELIHOODS[mixing.outcome].loss(logits, mixing.targets).mean()
         mean = shares.mean(dim=0)
         divergence = (mean * (mean * len(mean)).log()).sum()
         squares = penalty * head[:, :-1].square().sum() + pull * gate.square().sum()

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from myocard.evaluation.features import Features
-from myocard.evaluation.probing.freedom import area_of
 from myocard.evaluation.probing.mapped import MappedSource
 from myocard.evaluation.probing.stopping import Course
 from myocard.evaluation.probing.stream import Stream
 from myocard.files.progress import Progress, silent
-from myocard.nn.readouts.classifier import Classifier, classification_loss
+from myocard.metrics.outcomes import CHANCE
+from myocard.nn.outcomes import LIKELIHOODS, Likelihood
+from myocard.nn.readouts.classifier import Classifier
 from myocard.recipe import ProbeRecipe
 from myocard.results.mixture import Mixture
 from myocard.results.run import Choice, SplitName, Stop
-from myocard.results.scoring import Scores, choose_penalties
+from myocard.results.scoring import Scores, choose_penalties, headline_of
 from myocard.tasks.cohort import Cohort
 from myocard.training.loop import fit, steps_per_epoch
 
@@ -111,6 +112,10 @@ class Job:
         return torch.from_numpy(self.cohort.targets).float()
 
     @property
+    def likelihood(self) -> Likelihood:
+        return LIKELIHOODS[self.cohort.outcome]
+
+    @property
     def widths(self) -> list[int]:
         """Width of every layer."""
         return [layer.width for layer in self.source.layers]
@@ -146,7 +151,7 @@ class Job:
             members: The same, asked for its matrices.
             batches: Yields inputs, and targets that broadcast to the logits.
             what: Name of the work, for ``progress``.
-            areas: Macro AUROC of each member on validation, as they are.
+            areas: Headline score of each member on validation, as they are.
             folder: The folder in which a stopped run is kept and taken up again.
 
         Returns:
@@ -154,12 +159,12 @@ class Job:
         """
         course = Course(members.shape, lambda index: members.member(*index), folder)
         settings = self.recipe.optimisation
-        penalties, exclusive = torch.tensor(self.recipe.penalties), self.cohort.exclusive
+        penalties = torch.tensor(self.recipe.penalties)
 
         def loss(module: nn.Module, batch: tuple[Any, Tensor]) -> Tensor:
             logits = module(batch[0])
             targets = batch[1].expand_as(logits)
-            each = classification_loss(logits, targets, exclusive=exclusive).mean(dim=-1)
+            each = self.likelihood.loss(logits, targets).mean(dim=-1)
             return (each + penalty(members, penalties.to(each.device))).sum()
 
         def is_enough(step: int) -> bool:
@@ -185,6 +190,15 @@ class Job:
             course.look(last, areas())
         return course
 
+    def score(self, rows: NDArray[np.int64], logits: Tensor) -> float:
+        """Headline score of logits; that of chance where nothing can be scored.
+
+        No step of a training is then better than another.
+        """
+        cohort = self.cohort
+        value = headline_of(cohort, rows, logits.numpy())
+        return CHANCE[cohort.outcome] if np.isnan(value) else value
+
     def choose(
         self, scores: dict[SplitName, NDArray[np.floating]]
     ) -> tuple[list[int], Scores, tuple[Choice, ...]]:
@@ -200,9 +214,9 @@ class Job:
 
 
 def areas_of(job: Job, logits: Tensor) -> NDArray[np.float64]:
-    """Macro AUROC on validation of members' logits ``(…, records, classes)``."""
-    targets = job.cohort.targets[job.cohort.rows["validation"]]
-    flat = [area_of(targets, each) for each in logits.flatten(0, -3)]
+    """Headline score on validation of members' logits ``(…, records, outputs)``."""
+    rows = job.cohort.rows["validation"]
+    flat = [job.score(rows, each) for each in logits.flatten(0, -3)]
     return np.array(flat).reshape(logits.shape[:-2])
 
 

@@ -19,7 +19,8 @@ from torch.nn.functional import batch_norm, linear
 
 from myocard.evaluation.probing.scales import Scales
 from myocard.evaluation.probing.solving import TOLERANCE, Regression, solved_head
-from myocard.nn.readouts.classifier import classification_loss
+from myocard.nn.outcomes import LIKELIHOODS
+from myocard.outcomes import Outcome
 
 Shares = NDArray[np.float64]
 """Share of each block in a mixture, ``(blocks,)``; they sum to one."""
@@ -93,14 +94,14 @@ class Mixing:
     Attributes:
         states: ``(blocks, records, features)`` float32.
         norm: Module applied to the sum of the blocks.
-        targets: Zeros and ones.
-        exclusive: True for one softmax over the classes, False for a sigmoid each.
+        targets: As ``myocard.outcomes`` has them.
+        outcome: Kind of the targets.
     """
 
     states: Float[Tensor, "blocks records features"]
     norm: nn.Module
     targets: Float[Tensor, "records classes"]
-    exclusive: bool
+    outcome: Outcome
 
     @property
     def equal(self) -> Shares:
@@ -137,7 +138,7 @@ class Mixing:
         """Solve the head of given shares, from that of a solution ``near`` by."""
         mixed = _mixed(self.states, shares).requires_grad_()
         features = self._standardised(mixed)
-        regression = Regression(features.detach(), self.targets, self.exclusive)
+        regression = Regression(features.detach(), self.targets, self.outcome)
         start = near.head if near else regression.start()
         close = near is not None and np.abs(shares - near.shares).max() < _NEAR
         known = near.scales if near is not None and close else None
@@ -145,7 +146,7 @@ class Mixing:
         head, scales = regression.minimise(penalty, start, TOLERANCE / 10, known)
         weights = head[:, :-1]
         logits = linear(features, weights, head[:, -1])
-        loss = classification_loss(logits, self.targets, exclusive=self.exclusive).mean()
+        loss = LIKELIHOODS[self.outcome].loss(logits, self.targets).mean()
         (pull,) = torch.autograd.grad(loss, mixed)
         slopes = (self.states.flatten(1) @ pull.flatten()).double().numpy()
         objective = float(loss.detach()) + penalty * float(weights.square().sum()) / 2

@@ -18,7 +18,6 @@ from myocard.errors import InputError
 from myocard.evaluation.probing.freedom import (
     Choice,
     Solved,
-    area_of,
     best_penalty,
     choose,
     folds_of,
@@ -27,8 +26,10 @@ from myocard.evaluation.probing.gating import Gating
 from myocard.evaluation.probing.job import Job
 from myocard.evaluation.probing.mixtures import Mixing, Solution
 from myocard.evaluation.probing.solving import EPSILON, solved_head
+from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.pooled import ClassMixture, GatedMix, ScalarMix, mixture_of_norms
+from myocard.outcomes import Outcome
 from myocard.results.mixture import Optimum
 
 SHRINKAGES = (0.1, 0.03, 0.01, 0.003, 0.0)
@@ -46,12 +47,12 @@ class _Problem:
     blocks: Float[Tensor, "blocks records features"]
     norm: nn.Module
     targets: Float[Tensor, "records classes"]
-    exclusive: bool
+    outcome: Outcome
     groups: Sequence[slice]
 
     def on(self, rows: NDArray[np.int64]) -> list[Mixing]:
         """The mixture of each group of classes, on some of the records."""
-        whole = Mixing(self.blocks[:, rows], self.norm, self.targets[rows], self.exclusive)
+        whole = Mixing(self.blocks[:, rows], self.norm, self.targets[rows], self.outcome)
         return [whole.of_classes(group) for group in self.groups]
 
 
@@ -99,14 +100,13 @@ def _solve_gate(
     train: int,
 ) -> Solved:
     """Solve the gates on the path from the static mixture that was chosen, and choose one."""
-    targets = job.cohort.targets[rows]
     embeddings = torch.cat([states[:, 0] for states in job.read(rows)])
     areas, shares = [], []
     for fitted, held in folds_of(job.cohort.patients[rows]):
         gating, solution = _gating(problem, embeddings, fitted, static)
         inputs, blocks = gating.standardised(embeddings[held]), problem.blocks[:, held]
         path = list(gating.path(static.penalty, solution, PULLS))
-        areas.append([area_of(targets[held], gating.logits(x, inputs, blocks)) for x in path])
+        areas.append([job.score(rows[held], gating.logits(x, inputs, blocks)) for x in path])
         shares.append([[x.shares(inputs).mean(dim=0).tolist()] for x in path])
     choice = choose(np.array(areas), np.array(shares), static.penalty)
     gating, solution = _gating(problem, embeddings, np.arange(train), static)
@@ -135,7 +135,7 @@ def _gating(
 def _problem(job: Job, readout: Solvable, rows: NDArray[np.int64]) -> _Problem:
     groups = [slice(None)]
     if isinstance(readout, ClassMixture):
-        if job.cohort.exclusive:
+        if not LIKELIHOODS[job.cohort.outcome].separate:
             raise InputError(
                 f"class-mix: classes of {job.cohort.task} exclude each other; take scalar-mix"
             )
@@ -148,12 +148,12 @@ def _problem(job: Job, readout: Solvable, rows: NDArray[np.int64]) -> _Problem:
         for states in job.read(rows):
             blocks[:, done : done + len(states)] = before(states[:, 1:]).transpose(0, 1)
             done += len(states)
-    return _Problem(blocks, after, job.targets[rows], job.cohort.exclusive, groups)
+    return _Problem(blocks, after, job.targets[rows], job.cohort.outcome, groups)
 
 
 def _cross_validate(problem: _Problem, job: Job, rows: NDArray[np.int64]) -> Choice:
     """Choose the head's penalty at equal shares, and then the step, on held-out patients."""
-    targets, split = job.cohort.targets[rows], folds_of(job.cohort.patients[rows])
+    split = folds_of(job.cohort.patients[rows])
 
     def tried(
         penalty: float, shrinkages: Sequence[float]
@@ -166,7 +166,7 @@ def _cross_validate(problem: _Problem, job: Job, rows: NDArray[np.int64]) -> Cho
                 torch.cat([m.logits(x, blocks) for m, x in zip(mixings, step, strict=True)], dim=1)
                 for step in steps
             ]
-            areas.append([area_of(targets[held], each) for each in logits])
+            areas.append([job.score(rows[held], each) for each in logits])
             shares.append([[solution.shares for solution in step] for step in steps])
         return np.array(areas), np.array(shares)
 

@@ -24,13 +24,13 @@ from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained, areas_of
 from myocard.evaluation.probing.paths import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
 from myocard.evaluation.probing.subspaces import choose_subspaces, products_of
-from myocard.nn.readouts.classifier import Classifier, probabilities
+from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.pooled import LayerSubspaces, Readout
 from myocard.nn.readouts.registry import build_pooled
 from myocard.nn.readouts.stack import Stack
 from myocard.results.run import Choice, Stop
-from myocard.results.scoring import macro_auroc
+from myocard.results.scoring import headline
 from myocard.training.loop import seeded
 
 SMALL = 2_000_000
@@ -101,7 +101,7 @@ def score(job: Job, candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[
     for states in job.read(rows):
         features = {readout: readout(states) for readout in {each.readout for each in flat}}
         logits = torch.stack([each.head(features[each.readout]) for each in flat])
-        parts.append(probabilities(logits, exclusive=job.cohort.exclusive))
+        parts.append(job.likelihood.scores(logits))
     return torch.cat(parts, dim=1).unflatten(0, (len(candidates), -1)).numpy()
 
 
@@ -134,7 +134,7 @@ def _solve_mixtures(job: Job, readouts: Sequence[Readout]) -> Trained:
     mixtures = []
     for seed, each in enumerate(solved):
         areas: list[dict[str, float]] = [
-            {s: macro_auroc(job.cohort, s, values[seed, k]) for s, values in scores.items()}
+            {s: headline(job.cohort, s, values[seed, k]) for s, values in scores.items()}
             for k in range(len(each.classifiers))
         ]
         mixtures.append(each.account(areas))
@@ -147,7 +147,7 @@ def _solve_mixtures(job: Job, readouts: Sequence[Readout]) -> Trained:
             Choice(
                 seed=seed,
                 penalty=each.penalty,
-                validation_auroc=each.path[each.chosen].scores["validation"],
+                validation=each.path[each.chosen].scores["validation"],
             )
             for seed, each in zip(seeds, mixtures, strict=True)
         ),
@@ -189,6 +189,7 @@ def _refit(job: Job, readouts: Sequence[Readout]) -> tuple[Candidates, list[list
 @torch.no_grad()
 def _solve_subspaces(job: Job, readouts: Sequence[Readout]) -> Candidates:
     """Choose each penalty's directions, and solve its head on them."""
+    ridge.require_fitting(job.cohort, "loes", "scalar-mix")
     candidates: Candidates = []
     problems: list[NDArray[np.int64]] = []
     for readout, seed in zip(readouts, job.recipe.seeds, strict=True):
@@ -223,7 +224,7 @@ def _solve(job: Job, readout: Readout, seed: int, penalties: Sequence[float]) ->
     rows = job.cohort.training_rows(job.recipe.fraction, seed)
     readout = readout.eval()
     features = torch.cat([readout(states) for states in job.read(rows)])
-    heads = solve(features, job.targets[rows], penalties, exclusive=job.cohort.exclusive)
+    heads = solve(features, job.targets[rows], penalties, outcome=job.cohort.outcome)
     return [Classifier(readout, head) for head in heads]
 
 
@@ -258,7 +259,7 @@ def _descend(
 
 @torch.inference_mode()
 def _areas(job: Job, stack: Stack, inputs: Sequence[Sequence[Tensor]]) -> NDArray[np.float64]:
-    """Macro AUROC on validation of every member as it is, ``(seeds, probes, penalties)``."""
+    """Headline score on validation of every member as it is, ``(seeds, probes, penalties)``."""
     stack.eval()
     rows, logits = torch.from_numpy(job.cohort.rows["validation"]), []
     device = next(stack.parameters()).device

@@ -16,12 +16,27 @@ from torch import Tensor, nn
 from myocard.errors import InputError
 from myocard.evaluation.probing.job import CHUNK, Job, Trained
 from myocard.evaluation.probing.solving import EPSILON, solved_head
-from myocard.nn.readouts.classifier import Classifier, probabilities
+from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.pooled import Readout
+from myocard.tasks.cohort import Cohort
 
 HEAD = "ridge"
 _SLOPE = 4.0
-"""Slope of a probability's logit at one half; it makes a logit of a fitted target."""
+"""Slope of a probability's logit at one half; it makes a logit of a fitted class."""
+
+
+def require_fitting(cohort: Cohort, what: str, instead: str) -> None:
+    """Refuse targets that are not all known, or censored.
+
+    Raises:
+        InputError: Naming ``what`` cannot fit them, and what does ``instead``.
+    """
+    known = np.concatenate([cohort.targets[rows] for rows in cohort.rows.values()])
+    if cohort.outcome == "time" or np.isnan(known).any():
+        raise InputError(
+            f"task {cohort.task}: {what} is solved by least squares, for which every target has to "
+            f"be known and none censored; take {instead}"
+        )
 
 
 class Moments:
@@ -30,10 +45,11 @@ class Moments:
     Args:
         features: Number of features.
         classes: Number of targets.
+        number: True for targets that are fitted as they are, and not as logits of classes.
     """
 
-    def __init__(self, features: int, classes: int) -> None:
-        self.records = 0
+    def __init__(self, features: int, classes: int, *, number: bool = False) -> None:
+        self.records, self.number = 0, number
         self.of_features = torch.zeros(features, dtype=torch.float64)
         self.of_targets = torch.zeros(classes, dtype=torch.float64)
         self.products = torch.zeros(features, features, dtype=torch.float64)
@@ -55,7 +71,8 @@ class Moments:
         """Solve (C + λI) w = c for every penalty λ; C and c are of standardised features.
 
         Returns:
-            Heads whose logit is four times the fitted target's distance from one half.
+            Heads whose logit is the fitted number; for classes, four times the fitted target's
+            distance from one half.
         """
         mean, rates = self.of_features / self.records, self.of_targets / self.records
         covariance = self.products / self.records - mean.outer(mean)
@@ -67,7 +84,10 @@ class Moments:
         heads = []
         for penalty in penalties:
             weights = axes @ (along / (values.clamp(min=0) + max(penalty, 1e-9))[:, None])
-            solution = _SLOPE * torch.cat([weights.T, (rates - 0.5)[:, None]], dim=1)
+            solution = torch.cat([weights.T, rates[:, None]], dim=1)
+            if not self.number:
+                solution[:, -1] -= 0.5
+                solution *= _SLOPE
             heads.append(solved_head(mean.float(), variance.float(), solution.float()))
         return heads
 
@@ -77,8 +97,9 @@ def train(job: Job, readouts: Sequence[Sequence[Readout]]) -> list[Trained]:
     """Solve and score ``readouts[seed][probe]``.
 
     Raises:
-        InputError: For a readout that is trained.
+        InputError: For a readout that is trained, or targets that least squares cannot fit.
     """
+    require_fitting(job.cohort, "the head ridge", "linear")
     if any(p.requires_grad for row in readouts for each in row for p in each.parameters()):
         raise InputError(
             "the head ridge is for readouts with nothing to train: last, layers, ppa, …"
@@ -106,7 +127,10 @@ def _gather(job: Job, readouts: Sequence[Sequence[Readout]]) -> list[list[Moment
     """The moments of every seed's training records and every probe, from one pass."""
     seeds, classes = job.recipe.seeds, job.targets.shape[1]
     own = [job.cohort.training_rows(job.recipe.fraction, seed) for seed in seeds]
-    gathered = [[Moments(each.features, classes) for each in row] for row in readouts]
+    number = job.cohort.outcome == "number"
+    gathered = [
+        [Moments(each.features, classes, number=number) for each in row] for row in readouts
+    ]
     for rows, states in _read(job, np.unique(np.concatenate(own))):
         for mine, row, of_seed in zip(own, readouts, gathered, strict=True):
             inside = torch.from_numpy(np.isin(rows, mine))
@@ -131,7 +155,7 @@ def _one(job: Job, classifiers: Sequence[Classifier], states: Tensor) -> tuple[T
     features = classifiers[0].readout(states)
     logits = torch.stack([each.head(features) for each in classifiers])
     shares = classifiers[0].readout.layer_weights(states)
-    return probabilities(logits, exclusive=job.cohort.exclusive), shares
+    return job.likelihood.scores(logits), shares
 
 
 def _read(job: Job, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Tensor]]:

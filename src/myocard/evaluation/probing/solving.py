@@ -1,8 +1,8 @@
 """The optimum of the linear head on features that do not change.
 
-Logistic regression with squared weights penalised is convex, so that there is one answer, and no
-learning rate, order or number of epochs in it. All classes are solved as one, in full batches, from
-the strongest penalty to the weakest, each starting where the last one ended.
+A regression (logistic, linear or Cox's) with squared weights penalised is convex, so that there is
+one answer, and no learning rate, order or number of epochs in it. All outputs are solved as one, in
+full batches, from the strongest penalty to the weakest, each starting where the last one ended.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from myocard.evaluation.probing.scales import AxisScales, FullScales, Scales, principal_axes
-from myocard.nn.readouts.classifier import classification_loss, probabilities
+from myocard.nn.outcomes import LIKELIHOODS, Likelihood
 from myocard.nn.readouts.heads import linear as linear_head
+from myocard.outcomes import Outcome
 
 WIDE = 1024
 """Width up to which all of the loss's curvature is looked at."""
@@ -41,11 +42,11 @@ def solve(
     targets: Float[Tensor, "records classes"],
     penalties: Sequence[float],
     *,
-    exclusive: bool,
+    outcome: Outcome,
 ) -> list[nn.Module]:
     """The trained linear head of each penalty, which is of half the squared weights."""
     standardised = linear_head(features.shape[1], 1)[0](features)
-    regression = Regression(standardised, targets, exclusive)
+    regression = Regression(standardised, targets, outcome)
     found: dict[float, Tensor] = {}
     start = regression.start()
     for penalty in sorted(set(penalties), reverse=True):
@@ -70,24 +71,28 @@ def solved_head(
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """All classes' logistic regressions on the same records.
+    """All outputs' regressions on the same records.
 
     A solution is ``(classes, features + 1)``: weights, and the bias, which is not penalised.
 
     Attributes:
         features: Standardised.
-        targets: Zeros and ones.
-        exclusive: True for one softmax over the classes, False for a sigmoid each.
+        targets: As ``myocard.outcomes`` has them.
+        outcome: Kind of the targets.
     """
 
     features: Float[Tensor, "records features"]
     targets: Float[Tensor, "records classes"]
-    exclusive: bool
+    outcome: Outcome
 
     def start(self) -> Tensor:
-        """Weights of zero, and the logit of each class's frequency."""
+        """Weights of zero, and the logits of a model without features."""
         weights = torch.zeros(self.targets.shape[1], self.features.shape[1])
-        return torch.cat([weights, class_rates(self.targets).logit()[:, None]], dim=1)
+        return torch.cat([weights, self.likelihood.start(self.targets)[:, None]], dim=1)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        return LIKELIHOODS[self.outcome]
 
     @cached_property
     def axes(self) -> tuple[Tensor, Tensor]:
@@ -141,24 +146,32 @@ class Regression:
     def scales(self, solution: Tensor, penalty: float, *, exact: bool = False) -> Scales:
         """Scales of the loss around a solution.
 
-        All classes have the curvature of the same features but for a factor; ``exact`` counts how
-        sure each class is of each record, which takes longer.
+        All outputs have the curvature of the same features but for a factor; ``exact`` counts how
+        sure each output is of each record, which takes longer.
         """
         if self.features.shape[1] > WIDE:
-            return AxisScales(self.axes, class_curvatures(self.targets), penalty)
+            return AxisScales(self.axes, self._curvatures_at_start, penalty)
         logits = linear(self._sample, solution)
-        known = probabilities(logits, exclusive=self.exclusive)
-        curvatures = known * (1 - known)
+        curvatures = self.likelihood.curvatures(logits, self.targets[:: self._step])
         if not exact:
             return FullScales(curvatures.mean(dim=0)[:, None, None] * self._gram, penalty)
         weighted = (self._sample.T * each @ self._sample for each in curvatures.T)
         return FullScales(torch.stack([*weighted]) / len(self._sample), penalty)
 
     @cached_property
+    def _curvatures_at_start(self) -> Float[Tensor, " outputs"]:
+        """Curvature of each output's loss in its logit, where nothing is known of a record."""
+        flat = self.likelihood.start(self.targets).expand_as(self.targets)
+        return self.likelihood.curvatures(flat, self.targets).mean(dim=0)
+
+    @property
+    def _step(self) -> int:
+        return max(1, len(self.features) // (_ROWS * self.features.shape[1]))
+
+    @cached_property
     def _sample(self) -> Float[Tensor, "some whole"]:
         """Features of enough records to tell the curvature, and a one."""
-        step = max(1, len(self.features) // (_ROWS * self.features.shape[1]))
-        features = self.features[::step]
+        features = self.features[:: self._step]
         return torch.cat([features, torch.ones(len(features), 1)], dim=1)
 
     @cached_property
@@ -168,21 +181,10 @@ class Regression:
     def _value_and_gradient(self, solution: Tensor, penalty: float) -> tuple[float, Tensor]:
         weights, bias = solution[:, :-1], solution[:, -1]
         logits = linear(self.features, weights, bias)
-        each = classification_loss(logits, self.targets, exclusive=self.exclusive)
+        each = self.likelihood.loss(logits, self.targets)
         value = each.mean(dtype=torch.float64) + penalty * weights.square().sum() / 2
-        missed = probabilities(logits, exclusive=self.exclusive) - self.targets
+        missed = self.likelihood.slopes(logits, self.targets)
         # Contiguous rows: a product with few columns is many times slower in the other layout.
         missed = missed.T.contiguous() / len(self.targets)
         pull = missed @ self.features + penalty * weights
         return float(value), torch.cat([pull, missed.sum(dim=1, keepdim=True)], dim=1)
-
-
-def class_rates(targets: Float[Tensor, "records classes"]) -> Float[Tensor, " classes"]:
-    """Frequency of each class; never 0 or 1."""
-    return (targets.sum(dim=0) + 0.5) / (len(targets) + 1)
-
-
-def class_curvatures(targets: Float[Tensor, "records classes"]) -> Float[Tensor, " classes"]:
-    """Curvature of each class's loss in its logit, where nothing is known of a record."""
-    rates = class_rates(targets)
-    return rates * (1 - rates)

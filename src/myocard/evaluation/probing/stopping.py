@@ -24,14 +24,14 @@ from myocard.results.run import Stop
 LOOKS = frozenset(first * 2**k for first in (25, 35) for k in range(24))
 """Steps after which members are scored: twice each, there is another look."""
 MARGIN = 0.002
-"""Macro AUROC that a later step has to gain to be kept."""
+"""Headline score that a later step has to gain to be kept."""
 
 
 class Course:
     """Members of a training as they were at the steps that are kept.
 
     Attributes:
-        areas: Macro AUROC on validation at these steps, of each member.
+        areas: Headline score on validation at these steps, of each member.
         steps: These steps.
         seen: The last step that was looked at.
 

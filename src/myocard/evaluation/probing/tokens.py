@@ -18,7 +18,7 @@ from myocard.errors import InputError
 from myocard.evaluation.probing.job import Job, Probe, Trained, areas_of
 from myocard.evaluation.probing.stopping import Course
 from myocard.evaluation.probing.stream import Stream, TokenStream
-from myocard.nn.readouts.classifier import Classifier, probabilities
+from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.registry import TOKENS
 from myocard.nn.readouts.tokens import TokenProbes, View
@@ -97,7 +97,7 @@ def _predict(
     for first in range(0, len(rows), batch):
         some = stream[rows[first : first + batch]]
         tokens = {view: shown.to(device) for view, shown in some.items()}
-        scores.append(probabilities(members(tokens), exclusive=job.cohort.exclusive).cpu())
+        scores.append(job.likelihood.scores(members(tokens)).cpu())
         weights.append(members.layer_weights(tokens).cpu())
     return torch.cat(scores, dim=-2).numpy(), torch.cat(weights, dim=-2).numpy()
 

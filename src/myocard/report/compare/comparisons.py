@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby, product
 
 from myocard.errors import InputError
+from myocard.metrics.outcomes import NAMES
 from myocard.metrics.summary import Estimate, Metrics
+from myocard.outcomes import CLASSES
 from myocard.report.compare.names import READOUTS, describe_encoder, label_of
 from myocard.report.compare.pairs import Candidate, Difference, Pair, compare, paired
 from myocard.results.run import Run, SplitName
@@ -39,7 +41,7 @@ class Group:
         label: Encoder, training and head, in words.
         runs: By readout; single layers are apart.
         layers: The runs that read a single layer, by layer.
-        best_layer: The one of ``layers`` with the highest macro AUROC on *validation*; none of
+        best_layer: The one of ``layers`` with the highest score on *validation*; none of
             cross-fitted ones, since a validation fold of some rotation is the test fold of another.
         split: The split that the section is scored on.
     """
@@ -97,13 +99,13 @@ class Group:
 
     @property
     def best(self) -> SavedRun | None:
-        """The run with the highest macro AUROC on *validation*, of all that are not pooled."""
+        """The run with the highest score on *validation*, of all that are not pooled."""
         return _best_on_validation(self.every_run)
 
-    def auroc(self, run: SavedRun) -> Estimate | None:
-        """The macro AUROC of a run; None where it was not scored on ``split``."""
+    def score(self, run: SavedRun) -> Estimate | None:
+        """The leading metric of a run; None where it was not scored on ``split``."""
         metrics = run.info.metrics(self.split)
-        return metrics.auroc.macro if metrics else None
+        return metrics.main.macro if metrics else None
 
     def rows(self) -> list[Row]:
         """The rows of the readouts' table: the best layer stands below the last."""
@@ -123,12 +125,12 @@ class Group:
         The finer tables tell of no others, which would bury the answer.
         """
         rows = self.rows() if self.pretrained else []
-        return [r for r in rows if r.run.info.readout in _MAIN and self.auroc(r.run)]
+        return [r for r in rows if r.run.info.readout in _MAIN and self.score(r.run)]
 
 
 def _best_on_validation(runs: Iterable[SavedRun]) -> SavedRun | None:
     split = [run for run in runs if not run.info.rotations]
-    values = ((run.info.validation.auroc.macro.value, run) for run in split)
+    values = ((run.info.validation.main.macro.value, run) for run in split)
     scored = [(value, run) for value, run in values if value is not None]
     return max(scored, key=lambda pair: pair[0])[1] if scored else None
 
@@ -184,6 +186,13 @@ class Section:
             elif group.pretrained and other.first.info.kind == "baseline" and best is not None:
                 label = f"best on validation: {label_of(best)}"
                 yield named | {"Readout": label}, best, other.best
+
+    @property
+    def metric(self) -> str:
+        """The leading metric, in words."""
+        info = self.every_run[0].info
+        name = NAMES[info.validation.headline]
+        return f"Macro {name}" if info.outcome in CLASSES else name
 
     @property
     def metrics(self) -> Metrics | None:

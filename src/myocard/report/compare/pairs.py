@@ -67,10 +67,12 @@ def _alike(run: SavedRun, reference: SavedRun, split: SplitName) -> bool:
     if any(s.metrics(split) is None for s in sides) or sides[0].classes != sides[1].classes:
         return False
     a, b = predictions(run, split), predictions(reference, split)
-    return np.array_equal(a.ids, b.ids) and np.array_equal(a.targets, b.targets)
+    return np.array_equal(a.ids, b.ids) and np.array_equal(a.targets, b.targets, equal_nan=True)
 
 
 @lru_cache(maxsize=1000)
 def _resamples(run: SavedRun, split: SplitName) -> NDArray[np.floating]:
     found = predictions(run, split)
-    return macro_resamples(found.targets, found.scores, groups=found.patients)
+    return macro_resamples(
+        found.targets, found.scores, outcome=run.info.outcome, groups=found.patients
+    )

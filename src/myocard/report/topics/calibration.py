@@ -59,7 +59,7 @@ def _calibrated(run: SavedRun, split: SplitName) -> tuple[float, Predictions, Pr
     targets, scores = validation.targets, validation.scores
     if not run.info.has_probabilities or scores.min() < 0 or scores.max() > 1:
         return None
-    exclusive = np.allclose(scores.sum(axis=-1), 1, atol=1e-3)  # a softmax; sigmoids do not
+    exclusive = run.info.outcome == "one"
     fitted = [measures.fit_temperature(targets, each, exclusive=exclusive) for each in scores]
     pairs = zip(before.scores, fitted, strict=True)
     after = np.stack([measures.scale(each, value, exclusive=exclusive) for each, value in pairs])
@@ -71,7 +71,7 @@ def _errors(before: Predictions, after: Predictions) -> dict[str, object]:
     resamples = []
     for stage, (_, patients, targets, scores, _) in (("before", before), ("after", after)):
         errors = [measures.expected_calibration_error(targets, each).mean() for each in scores]
-        by_chance = [measures.chance_calibration_error(each) for each in scores]
+        by_chance = [measures.chance_calibration_error(targets, each) for each in scores]
         line |= {f"ece_{stage}": np.mean(errors), f"ece_{stage}_by_chance": np.mean(by_chance)}
         brier = macro_estimate(targets, scores, metric=measures.brier_score, groups=patients)
         line |= {f"brier_{stage}_{name}": value for name, value in brier}

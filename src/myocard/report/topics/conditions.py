@@ -26,7 +26,7 @@ def blocks(section: Section) -> list[Block]:
 
 
 def label_efficiency(section: Section) -> list[drawing.Figure]:
-    """Macro AUROC by the share of training labels: a figure for each encoder and head."""
+    """Leading metric by the share of training labels: a figure for each encoder and head."""
     tables = [(group, pd.DataFrame(_efficiency(section, group))) for group in section.groups]
     return [_draw(section, group, table) for group, table in tables if len(table)]
 
@@ -36,12 +36,12 @@ def lead_sets(section: Section) -> Table:
     shown, numbers = [], []
     for group in section.groups:
         for named, few, _, lost in paired(_fewer_leads(section, group), group.split):
-            macro = group.auroc(few)
+            macro = group.score(few)
             if macro is None:
                 continue
-            scored = {"Macro AUROC [95 %]": estimate(macro), "Against all": gain(lost)}
+            scored = {f"{section.metric} [95 %]": estimate(macro), "Against all": gain(lost)}
             shown.append({key.capitalize(): cell for key, cell in named.items()} | scored)
-            ends = {"auroc": macro.value, "auroc_low": macro.low, "auroc_high": macro.high}
+            ends = {"score": macro.value, "score_low": macro.low, "score_high": macro.high}
             numbers.append(named | ends | lost._asdict() | {"run": few.place})
     caption = "Readouts that see fewer leads, and what that costs on the same records."
     return table_of(f"{section.name}-leads", caption, shown, numbers)
@@ -81,13 +81,13 @@ def _efficiency(section: Section, group: Group) -> Iterator[dict[str, object]]:
     for readout, members in groupby(keyed, key=lambda run: run.info.readout):
         whole = [group.runs[readout]] if readout in group.runs else []
         for run in sorted([*members, *whole], key=lambda run: run.info.fraction):
-            macro = group.auroc(run)
+            macro = group.score(run)
             if macro is not None:
                 yield {
                     "encoder": group.label,
                     "readout": readout,
                     "fraction": run.info.fraction,
-                    "auroc": macro.value,
+                    "score": macro.value,
                     "low": macro.low,
                     "high": macro.high,
                     "seed_sd": macro.seed_sd,
@@ -105,14 +105,14 @@ def _draw(section: Section, group: Group, numbers: pd.DataFrame) -> drawing.Figu
                 line["fraction"], line["low"], line["high"], color=colour, alpha=0.1, lw=0
             )
             label = READOUTS.get(str(readout), str(readout)).split(":")[0]
-            axes.plot(line["fraction"], line["auroc"], "o-", ms=3.5, color=colour, label=label)
+            axes.plot(line["fraction"], line["score"], "o-", ms=3.5, color=colour, label=label)
         shares = sorted(numbers["fraction"].unique())
         axes.set_xscale("log")
         axes.set_xticks(shares, [f"{share:.0%}" for share in shares])
         axes.minorticks_off()
-        axes.set(xlabel="Share of the training records", ylabel="Macro AUROC", title=group.label)
+        axes.set(xlabel="Share of the training records", ylabel=section.metric, title=group.label)
         axes.grid(axis="y")
         canvas.legend(loc="outside lower center", ncols=3)
-    svg = drawing.to_svg(canvas, name, f"Macro AUROC by share of labels, {group.label}")
+    svg = drawing.to_svg(canvas, name, f"{section.metric} by share of labels, {group.label}")
     caption = NOTES["label_efficiency"].format(group=group.label, split=group.split)
     return drawing.Figure(name, caption, svg, numbers)

@@ -38,18 +38,18 @@ def layer_curves(section: Section) -> list[drawing.Figure]:
 
 
 def curve(group: Group) -> pd.DataFrame:
-    """Macro AUROC by layer, and of the readouts that use no single layer."""
+    """Leading metric by layer, and of the readouts that use no single layer."""
     named: list[tuple[str, int | None, SavedRun]]
     named = [("layer", layer, run) for layer, run in sorted(group.layers.items())]
     named += [(name, None, run) for name, run in group.runs.items() if name in ("last", *_LINES)]
     lines = []
     for readout, layer, run in named:
-        macro = group.auroc(run)
+        macro = group.score(run)
         ends = (macro.value, macro.low, macro.high) if macro else (None, None, None)
         line: dict[str, object] = {"encoder": group.label, "readout": readout, "layer": layer}
-        line |= zip(("auroc", "low", "high"), ends, strict=True)
+        line |= zip(("score", "low", "high"), ends, strict=True)
         lines.append(line | {"best": readout == "layer" and layer == group.best_layer})
-    return pd.DataFrame(lines).astype({"auroc": float, "low": float, "high": float})
+    return pd.DataFrame(lines).astype({"score": float, "low": float, "high": float})
 
 
 def _counterparts(group: Group, alone: Sequence[Group]) -> list[Group]:
@@ -82,12 +82,12 @@ def _layer_figure(
         _mark(axes, tables[group.label], group)
         axes.set_ylim(*limits)
         _draw_lines(axes, tables[group.label])
-        axes.set(xlabel="Layer (0: embedding)", ylabel="Macro AUROC")
+        axes.set(xlabel="Layer (0: embedding)", ylabel=section.metric)
         axes.set_title(group.label)
         axes.set_xticks(sorted(group.layers))
         axes.grid(axis="y")
         canvas.legend(loc="outside lower center", ncols=4, handlelength=1.4, columnspacing=1.2)
-    svg = drawing.to_svg(canvas, name, f"Macro AUROC by layer, {group.label}")
+    svg = drawing.to_svg(canvas, name, f"{section.metric} by layer, {group.label}")
     beside = "no random encoder of this depth and head was given"
     if random:
         beside = "grey, the same encoder with random weights"
@@ -100,30 +100,30 @@ def _draw_layers(axes: Axes, table: pd.DataFrame, colour: str, label: str) -> No
     single = table[table["readout"] == "layer"]
     layers = single["layer"].astype(float)
     axes.fill_between(layers, single["low"], single["high"], color=colour, alpha=0.16, lw=0)
-    axes.plot(layers, single["auroc"], color=colour, marker="o", ms=3.5, label=label)
+    axes.plot(layers, single["score"], color=colour, marker="o", ms=3.5, label=label)
 
 
 def _mark(axes: Axes, table: pd.DataFrame, group: Group) -> None:
     best = table[table["best"]]
     axes.plot(
-        best["layer"], best["auroc"], "o", ms=10, mfc="none", mec=drawing.INK, mew=1.2,
+        best["layer"], best["score"], "o", ms=10, mfc="none", mec=drawing.INK, mew=1.2,
         label="best on validation",
     )  # fmt: skip
     last = table[table["readout"] == "last"]
     if len(last):
         axes.plot(
-            max(group.layers), last["auroc"].iloc[0], "D", ms=6, mfc="white", mec=drawing.INK,
+            max(group.layers), last["score"].iloc[0], "D", ms=6, mfc="white", mec=drawing.INK,
             mew=1.2, label="last layer", zorder=5,
         )  # fmt: skip
 
 
 def _draw_lines(axes: Axes, table: pd.DataFrame) -> None:
     """The readouts over all layers as lines across, named at their right ends."""
-    across = table[table["readout"].isin(_LINES)].dropna(subset="auroc").sort_values("auroc")
+    across = table[table["readout"].isin(_LINES)].dropna(subset="score").sort_values("score")
     low, high = axes.get_ylim()
     gap, free = 0.065 * (high - low), -float("inf")
     right = axes.get_xlim()[1]
-    for readout, value in zip(across["readout"], across["auroc"], strict=True):
+    for readout, value in zip(across["readout"], across["score"], strict=True):
         name, colour, dashes = _LINES[readout]
         free = max(value, free + gap)
         axes.axhline(value, color=colour, linestyle=dashes, lw=1.3, zorder=1)

@@ -36,7 +36,7 @@ def blocks(section: Section) -> list[Block]:
 
 
 def figure(section: Section, groups: Sequence[Group]) -> drawing.Figure:
-    """Macro AUROC by relative depth; and the last and best layer over the cost of a record."""
+    """Leading metric by relative depth; and the last and best layer over the cost of a record."""
     numbers = pd.DataFrame([line for group in groups for line in _lines(group)])
     costed = bool(numbers["seconds"].notna().any())
     with drawing.canvas_of(8.0 if costed else 5.4, 3.6) as canvas:
@@ -46,19 +46,19 @@ def figure(section: Section, groups: Sequence[Group]) -> drawing.Figure:
             colour = _COLOURS[place % len(_COLOURS)]
             dashes = _DASHES[place // len(_COLOURS) % len(_DASHES)]
             panels[0].plot(
-                own["depth"], own["auroc"], color=colour, ls=dashes, marker="o", ms=2.5, lw=1.3,
+                own["depth"], own["score"], color=colour, ls=dashes, marker="o", ms=2.5, lw=1.3,
                 label=group.label,
             )  # fmt: skip
             if costed:
                 _draw_cost(panels[1], own, colour)
-        panels[0].set(xlabel="Relative depth (0: embedding)", ylabel="Macro AUROC")
+        panels[0].set(xlabel="Relative depth (0: embedding)", ylabel=section.metric)
         if costed:
             panels[1].set(xlabel="Seconds a record", xscale="log")
         for axes in panels:
             axes.grid(axis="y")
         canvas.legend(loc="outside lower center", ncols=2, fontsize=8)
     name = f"{section.name}-all-encoders"
-    svg = drawing.to_svg(canvas, name, "Macro AUROC of all encoders by relative depth")
+    svg = drawing.to_svg(canvas, name, f"{section.metric} of all encoders by relative depth")
     return drawing.Figure(name, NOTES["all_encoders"].format(split=section.split), svg, numbers)
 
 
@@ -81,7 +81,7 @@ def table(section: Section, groups: Sequence[Group]) -> Table:
         )
         line: dict[str, object] = {"encoder": group.label, "seconds": cost}
         for what, run in {"last": last, "best_layer": layer, "mixture": mixture}.items():
-            line |= prefixed(what, None if run is None else group.auroc(run))
+            line |= prefixed(what, None if run is None else group.score(run))
             line[f"{what}_run"] = None if run is None else run.place
         numbers.append(line)
     name = f"{section.name}-all-encoders-table"
@@ -93,7 +93,7 @@ def _lines(group: Group) -> list[dict[str, object]]:
     return [
         {"encoder": group.label, "layer": layer, "depth": layer / deepest}
         | {"seconds": run.info.encoding_seconds}
-        | prefixed("auroc", group.auroc(run))
+        | prefixed("score", group.score(run))
         for layer, run in sorted(group.layers.items())
     ]
 
@@ -101,7 +101,7 @@ def _lines(group: Group) -> list[dict[str, object]]:
 def _draw_cost(axes: Axes, own: pd.DataFrame, colour: str) -> None:
     """The last layer as a diamond, the highest as a dot, a line between them."""
     cost = own["seconds"].iloc[0]
-    last, best = own["auroc"].iloc[-1], own["auroc"].max()
+    last, best = own["score"].iloc[-1], own["score"].max()
     axes.plot([cost, cost], [last, best], color=colour, lw=1)
     axes.plot(cost, last, "D", color=colour, mfc="white", ms=5)
     axes.plot(cost, best, "o", color=colour, ms=5)
@@ -118,7 +118,7 @@ def _best_mixture(group: Group) -> SavedRun | None:
     mixtures = [run for name, run in group.runs.items() if name in _MIXTURES]
     if any(run.info.rotations for run in mixtures):
         return group.runs.get("scalar-mix")
-    return max(mixtures, key=lambda run: run.info.validation.auroc.macro.value or 0.0, default=None)
+    return max(mixtures, key=lambda run: run.info.validation.main.macro.value or 0.0, default=None)
 
 
 def _named(run: SavedRun | None) -> str:
@@ -129,4 +129,4 @@ def _named(run: SavedRun | None) -> str:
 
 
 def _scored(group: Group, run: SavedRun | None, name: str = "") -> str:
-    return MISSING if run is None else name + estimate(group.auroc(run))
+    return MISSING if run is None else name + estimate(group.score(run))

@@ -77,7 +77,7 @@ def _left_out(section: Section) -> list[Block]:
 
 def finding(group: Group) -> str:
     """A sentence on the readouts of one encoder that beat its last layer."""
-    last = estimate(group.auroc(group.runs["last"]))
+    last = estimate(group.score(group.runs["last"]))
     compared = [(row.label, sign(row.against_last)) for row in group.rows() if row.against_last]
     said = {
         word: ", ".join(label for label, found in compared if found == word)

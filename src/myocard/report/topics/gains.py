@@ -34,7 +34,7 @@ def gains(section: Section) -> list[Figure]:
             tick.set_fontweight("bold" if tick.get_text() in headings else "normal")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel("Gain in macro AUROC on the last layer")
+        axes.set_xlabel(f"Gain on the last layer: {section.metric}")
         axes.grid(axis="x")
     svg = to_svg(canvas, name, f"Gain on the last layer, {section.task}")
     numbers = pd.concat([table for _, table in found])

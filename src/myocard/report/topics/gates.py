@@ -51,7 +51,9 @@ def departures(section: Section) -> Table:
             if stated is None or stated.entropy is None:
                 continue
             spread, label = stated.entropy, label_of(run)
-            areas = {name: each.get(group.split) for name, each in run.info.static_mixtures.items()}
+            scores = {
+                name: each.get(group.split) for name, each in run.info.static_mixtures.items()
+            }
             shown.append(
                 {
                     "Encoder": group.label,
@@ -59,15 +61,15 @@ def departures(section: Section) -> Table:
                     "Entropy / log L": f"{spread.share:.2f}",
                     "KL to the mean [nats]": number(stated.divergence),
                     "Between records": number(stated.between_records),
-                    "AUROC of its mean, same head": number(areas.get("substituted")),
-                    "AUROC of its mean, refitted": number(areas.get("refitted")),
+                    "Score of its mean, same head": number(scores.get("substituted")),
+                    "Score of its mean, refitted": number(scores.get("refitted")),
                 }
             )
             numbers.append(
                 {"encoder": group.label, "readout": label, "entropy": spread.mean}
                 | {"entropy_share": spread.share, "divergence": stated.divergence}
                 | {"between_records": stated.between_records, "run": run.place}
-                | {f"auroc_{name}": area for name, area in areas.items()}
+                | {f"score_{name}": each for name, each in scores.items()}
             )
     return table_of(f"{section.name}-gate-departures", NOTES["departures"], shown, numbers)
 

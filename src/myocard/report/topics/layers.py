@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from myocard.metrics.outcomes import NAMES
 from myocard.report.blocks import Chapter, Definitions, Fold, Gallery, Words
 from myocard.report.drawing import BLUE, GREY, HAIRLINE, INK, Figure, canvas_of, to_svg
 from myocard.report.topics.theory import ALIGNMENT, MEASURES
@@ -58,7 +59,7 @@ def _ground(found: LayerMeasures) -> tuple[Any, ...]:
 def _measures(measured: LayerMeasures, random: Sequence[LayerMeasures], place: int) -> Figure:
     name = f"layer-measures-{place}"
     drawn = [measure for measure in MEASURES if measure.key in measured.measures]
-    heights = [2.2 if measure.key == "auroc" else 1.0 for measure in drawn]
+    heights = [2.2 if measure.key == "probe" else 1.0 for measure in drawn]
     with canvas_of(5.4, 0.82 * sum(heights) + 0.6) as canvas:
         panels = canvas.subplots(len(drawn), sharex=True, height_ratios=heights, squeeze=False)
         for axes, measure in zip(panels[:, 0], drawn, strict=True):
@@ -66,7 +67,8 @@ def _measures(measured: LayerMeasures, random: Sequence[LayerMeasures], place: i
                 _draw(axes, other.measures[measure.key], GREY, "random weights")
             _draw(axes, measured.measures[measure.key], BLUE, "pretrained")
             axes.set_title(measure.label, fontsize=8.5, pad=3)
-            axes.set_ylabel(measure.unit, fontsize=8)
+            unit = NAMES[measured.metric] if measure.key == "probe" else measure.unit
+            axes.set_ylabel(unit, fontsize=8)
             axes.axvline(measured.best_layer, color=INK, lw=0.8, ls=(0, (1, 2)), zorder=0)
             axes.grid(axis="y")
         panels[0, 0].legend(*_once(panels[0, 0]), loc="lower right", ncols=2, fontsize=8)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from myocard.metrics.calibration import operating_point, thresholds_at
+from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables
 from myocard.report.compare.comparisons import Group, Row, Section
 from myocard.report.compare.pairs import predictions
@@ -33,10 +34,10 @@ def operating_points(section: Section, group: Group) -> Table:
 
 
 def _points(row: Row, group: Group) -> Iterator[dict[str, object]]:
-    if row.run.info.rotations:
-        return  # No threshold fits all of its probes.
+    if row.run.info.rotations or row.run.info.outcome not in CLASSES:
+        return  # No threshold fits all probes of rotations, and numbers have none.
     validation, scored = (predictions(row.run, split) for split in ("validation", group.split))
-    positives = scored.targets.sum(axis=0)
+    positives = (scored.targets == 1).sum(axis=0)
     for wanted in SENSITIVITIES:
         chosen = [thresholds_at(wanted, validation.targets, each) for each in validation.scores]
         found = operating_point(scored.targets, scored.scores, np.stack(chosen))

@@ -85,7 +85,7 @@ def _paths(section: Section, group: Group, solved: dict[str, SavedRun]) -> Figur
     numbers = pd.DataFrame(
         [
             {"readout": label, "step": k, "pull": _strength(step), "penalty": mixture.penalty}
-            | {"cross_validation": step.auroc, "lost": step.lost, "error": step.error}
+            | {"cross_validation": step.score, "lost": step.lost, "error": step.error}
             | {"chosen": k == mixture.chosen}
             | dict(step.scores)
             | {f"layer_{layer + 1}": weight for layer, weight in enumerate(step.weights)}
@@ -99,7 +99,7 @@ def _paths(section: Section, group: Group, solved: dict[str, SavedRun]) -> Figur
         for axes, label in zip(panels, solved, strict=True):
             _draw(axes, numbers[numbers["readout"] == label])
             axes.set_title(label)
-            axes.set_ylabel("Macro AUROC")
+            axes.set_ylabel(section.metric)
         panels[-1].set_xlabel("Pull that is left")
         panels[0].legend(loc="lower right", ncols=2, fontsize=8)
     svg = to_svg(canvas, name, f"Scores on the way from equal to free shares, {group.label}")

@@ -2,6 +2,9 @@
 
 import pandas as pd
 
+from myocard.metrics.outcomes import METRICS, NAMES
+from myocard.metrics.summary import Estimate, Metrics
+from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables, headed, table_blocks
 from myocard.report.compare.comparisons import Group, Row, Section
 from myocard.report.table import (
@@ -41,7 +44,7 @@ def detail_blocks(section: Section) -> list[Block]:
 def table(section: Section) -> Table:
     """Every readout of every encoder, and what it gains on the last layer."""
     rows = [(group, row) for group in section.groups for row in group.rows()]
-    shown = [_readout_shown(group, row) for group, row in rows]
+    shown = [_readout_shown(section, group, row) for group, row in rows]
     numbers = [_readout_numbers(group, row) for group, row in rows]
     caption = f"Readouts, scored on {section.split}."
     return table_of(f"{section.name}-readouts", caption, shown, numbers)
@@ -57,19 +60,19 @@ def single_layers(section: Section) -> Table:
     rows = [(g, layer, run) for g in section.groups for layer, run in g.layers.items()]
     shown, numbers = [], []
     for group, layer, run in rows:
-        validation, scored = run.info.validation.auroc.macro, group.auroc(run)
+        validation, scored = run.info.validation.main.macro, group.score(run)
         shown.append(
             {
                 "Encoder": group.label,
                 "Layer": str(layer),
-                "Validation AUROC [95 %]": estimate(validation),
-                f"{section.split.capitalize()} AUROC [95 %]": estimate(scored),
+                f"Validation {section.metric} [95 %]": estimate(validation),
+                f"{section.split.capitalize()} {section.metric} [95 %]": estimate(scored),
             }
         )
         numbers.append(
             {"encoder": group.label, "layer": layer, "run": run.place}
-            | prefixed("validation_auroc", validation)
-            | prefixed("auroc", scored)
+            | prefixed("validation", validation)
+            | prefixed("score", scored)
         )
     frame = pd.DataFrame(shown).T.drop_duplicates().T
     name = f"{section.name}-single-layers"
@@ -77,42 +80,56 @@ def single_layers(section: Section) -> Table:
 
 
 def by_class(section: Section, group: Group) -> Table:
-    """AUROC of every class under every readout of one group."""
+    """Leading metric of every output under every readout of one group."""
     shown, numbers = [], []
     for name in group.first.info.classes:
         line = {"Class": name, "Positives": MISSING}
         for row in group.rows():
             metrics = row.run.info.metrics(section.split)
-            found = metrics.auroc.by_class.get(name) if metrics else None
+            found = metrics.main.by_class.get(name) if metrics else None
             line[row.label] = estimate(found)
             if found:
                 line["Positives"] = str(found.positives)
                 numbers.append(
                     {"class": name, "positives": found.positives, "readout": row.label}
-                    | prefixed("auroc", found)
+                    | prefixed("score", found)
                     | {"run": row.run.place}
                 )
         shown.append(line)
-    caption = f"{group.label}: AUROC [95 %] by class on {section.split}."
+    metric = section.metric.removeprefix("Macro ")
+    caption = f"{group.label}: {metric} [95 %] by output on {section.split}."
     frames = pd.DataFrame(shown), pd.DataFrame(numbers)
     return Table(section.stem("classes", group), caption, *frames, grouped=False)
 
 
-def _readout_shown(group: Group, row: Row) -> dict[str, str]:
-    metrics, auroc = row.run.info.metrics(group.split), group.auroc(row.run)
+def _readout_shown(section: Section, group: Group, row: Row) -> dict[str, str]:
+    metrics, score = row.run.info.metrics(group.split), group.score(row.run)
+    others = {name: _macro(row.run.info, metrics, name) for name in _others(row.run.info)}
     is_last = row.run.info.readout == "last"
     return {
         "Encoder": group.label,
         "Readout": row.label,
-        "Macro AUROC [95 %]": estimate(auroc),
-        "Seed SD": number(auroc.seed_sd if auroc else None),
-        "Avg. precision": number(metrics.average_precision.macro.value if metrics else None),
-        "F1": number(metrics.f1.macro.value if metrics else None),
+        f"{section.metric} [95 %]": estimate(score),
+        "Seed SD": number(score.seed_sd if score else None),
+        **{NAMES[name]: number(found.value if found else None) for name, found in others.items()},
         "Gain on last layer [95 %]": "reference" if is_last else gain(row.against_last),
         "p": "" if is_last else p_value(row.against_last),
-        "On validation": number(row.run.info.validation.auroc.macro.value),
+        "On validation": number(row.run.info.validation.main.macro.value),
         "Optimum": _found(row.run.info),
     }
+
+
+def _others(info: Run) -> list[str]:
+    """The metrics beside the leading one."""
+    names = [*METRICS[info.outcome], *(["f1"] if info.outcome in CLASSES else [])]
+    return [name for name in names if name != info.validation.headline]
+
+
+def _macro(info: Run, metrics: Metrics | None, name: str) -> Estimate | None:
+    """A metric of a run; Brier's score of probabilities alone."""
+    found = metrics.scores.get(name) if metrics else None
+    unfit = name == "brier" and not info.has_probabilities
+    return None if found is None or unfit else found.macro
 
 
 def _found(info: Run) -> str:
@@ -139,10 +156,10 @@ def _readout_numbers(group: Group, row: Row) -> dict[str, object]:
         "split": group.split,
         "records": metrics.records if metrics else None,
     }
-    for name in ("auroc", "average_precision", "f1"):
-        line |= prefixed(name, getattr(metrics, name).macro if metrics else None)
+    for name in (info.validation.headline, *_others(info)):
+        line |= prefixed(name, _macro(info, metrics, name))
     against = row.against_last._asdict() if row.against_last else {}
     for name in ("difference", "low", "high", "p"):
         line[f"against_last_{name}"] = against.get(name)
-    line["validation_auroc"] = info.validation.auroc.macro.value
+    line["validation"] = info.validation.main.macro.value
     return line | {"settled": all(stop.settled for stop in info.stops)}

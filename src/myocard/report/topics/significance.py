@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myocard.metrics.scores import auroc, macro
+from myocard.metrics.outcomes import headline_metric
+from myocard.metrics.scores import macro
 from myocard.metrics.significance import delong_test, detectable, holm
+from myocard.outcomes import CLASSES
 from myocard.report.blocks import Chapter, table_blocks
 from myocard.report.compare.comparisons import Group, Section
 from myocard.report.compare.pairs import Candidate, Pair, paired, predictions
@@ -36,14 +38,16 @@ def across_tasks(sections: Sequence[Section]) -> Table:
         order = numbers.groupby(family, sort=False).ngroup()
         numbers = numbers.iloc[order.argsort(kind="stable")].drop(columns="family")
     shown = pd.DataFrame([_shown(line) for line in numbers.to_dict("records")])
-    return Table("across-tasks", "Key differences in macro AUROC, on every task.", shown, numbers)
+    return Table(
+        "across-tasks", "Key differences in the leading metric, on every task.", shown, numbers
+    )
 
 
 def by_class(section: Section, group: Group) -> Table:
     """DeLong's test of PMA against the last layer and the scalar mix; empty where there is none."""
     shown: dict[str, list[str]] = {}
     numbers = []
-    for pair in paired(_candidates_of_pma(group), group.split):
+    for pair in _of_classes(paired(_candidates_of_pma(group), group.split)):
         found, question = _delong(pair, group.split), pair.named["question"]
         numbers.append(found.assign(question=question, **pair.places))
         gains = found[["difference", "low", "high"]].itertuples(index=False)
@@ -58,6 +62,10 @@ def by_class(section: Section, group: Group) -> Table:
     frame = pd.concat(numbers) if numbers else pd.DataFrame()
     name = section.stem("delong", group)
     return Table(name, caption, pd.DataFrame(shown), frame, grouped=False)
+
+
+def _of_classes(pairs: Iterator[Pair]) -> Iterator[Pair]:
+    return (pair for pair in pairs if pair.run.info.outcome in CLASSES)
 
 
 def _candidates_of_pma(group: Group) -> list[Candidate]:
@@ -110,13 +118,14 @@ def _seed_spread(run: SavedRun, reference: SavedRun, split: SplitName) -> float:
 def _by_seed(run: SavedRun, split: SplitName) -> NDArray[np.floating]:
     found = predictions(run, split)
     once = np.ones((1, len(found.ids)), int)
-    return np.array([macro(auroc(found.targets, each, once))[0] for each in found.scores])
+    metric = headline_metric(run.info.outcome)
+    return np.array([macro(metric(found.targets, each, once))[0] for each in found.scores])
 
 
 def _delong(pair: Pair, split: SplitName) -> pd.DataFrame:
     a, b = predictions(pair.run, split), predictions(pair.against_run, split)
     found = delong_test(a.targets, a.scores, b.scores)
-    known = {"class": pair.run.info.classes, "positives": a.targets.sum(axis=0)}
+    known = {"class": pair.run.info.classes, "positives": (a.targets == 1).sum(axis=0)}
     return pd.DataFrame(known | found._asdict() | {"p_holm": holm(found.p)})
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myocard.metrics.scores import auroc, macro
+from myocard.metrics.outcomes import headline_metric
+from myocard.metrics.scores import macro
 from myocard.metrics.summary import Estimate, macro_estimate
+from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables, headed
 from myocard.report.compare.comparisons import Group, Row, Section
 from myocard.report.compare.pairs import predictions
@@ -30,11 +32,11 @@ def blocks(section: Section) -> list[Block]:
 
 
 def subgroups(section: Section, group: Group) -> Table:
-    """Macro AUROC in each subgroup; empty for other than pretrained, and where no trait is told."""
+    """Leading metric in each subgroup; empty for other than pretrained, and without a trait."""
     rows = group.main_rows()
     numbers = pd.DataFrame([line for row in rows for line in _scores(row, group)])
     shown = pd.DataFrame([_shown(lines) for lines in gathered(numbers, "trait", "subgroup")])
-    caption = f"{group.label}: macro AUROC by subgroup on {section.split}."
+    caption = f"{group.label}: {section.metric} by subgroup on {section.split}."
     return Table(section.stem("subgroups", group), caption, shown, numbers)
 
 
@@ -63,14 +65,24 @@ def _named(values: pd.Series) -> pd.Series:
 def _scores(row: Row, group: Group) -> Iterator[dict[str, object]]:
     found = predictions(row.run, group.split)
     once = np.ones((1, len(found.ids)), int)
-    everyone = np.concatenate([auroc(found.targets, each, once) for each in found.scores])
+    outcome = row.run.info.outcome
+    metric = headline_metric(outcome)
+    everyone = np.concatenate([metric(found.targets, each, once) for each in found.scores])
     for trait, name, inside in strata(found.traits):
         targets = found.targets[inside]
-        positives, negatives = targets.sum(axis=0), (~targets).sum(axis=0)
-        kept = (positives >= MIN_POSITIVES) & (negatives >= MIN_POSITIVES)
+        positives, others = (targets > 0).sum(axis=0), (targets <= 0).sum(axis=0)
+        kept = positives >= MIN_POSITIVES
+        if outcome in CLASSES:
+            kept &= others >= MIN_POSITIVES
         if kept.any():
             scores, patients = found.scores[:, inside][:, :, kept], found.patients[inside]
-            scored = macro_estimate(targets[:, kept], scores, groups=patients, resamples=RESAMPLES)
+            scored = macro_estimate(
+                targets[:, kept],
+                scores,
+                outcome=outcome,
+                groups=patients,
+                resamples=RESAMPLES,
+            )
             yield {
                 "trait": trait,
                 "subgroup": name,

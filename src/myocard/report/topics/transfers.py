@@ -107,7 +107,10 @@ def _cell(run: SavedRun, classes: list[str], names: dict[str, str]) -> dict[str,
     info, found = run.info, run.predictions("test")
     columns = [info.classes.index(name) for name in classes]
     value, *drawn = macro_resamples(
-        found.targets[:, columns], found.scores[..., columns], groups=found.patients
+        found.targets[:, columns],
+        found.scores[..., columns],
+        outcome=info.outcome,
+        groups=found.patients,
     )
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return {
@@ -119,7 +122,7 @@ def _cell(run: SavedRun, classes: list[str], names: dict[str, str]) -> dict[str,
         "tested_on": names[_stores(run)[1]],
         "records": len(found.ids),
         "classes": len(classes),
-        "auroc": float(value),
+        "score": float(value),
         "low": float(low),
         "high": float(high),
         "run": run.place,
@@ -148,7 +151,7 @@ def _matrix(task: str, head: str, numbers: pd.DataFrame) -> Figure:
         grid[0, 0].set_xticks(range(len(columns)), [fill(c, 14) for c in columns])
         canvas.supxlabel("Tested on", fontsize=9)
         canvas.supylabel("Encoder, and what its probe was trained on", fontsize=9)
-    svg = to_svg(canvas, name, f"Macro AUROC by data set of training and testing, {task}")
+    svg = to_svg(canvas, name, f"Scores by data set of training and testing, {task}")
     return Figure(name, NOTES["transfer"].format(task=task, head=head), svg, numbers)
 
 
@@ -163,11 +166,11 @@ def _panel(
     for cell in numbers.to_dict("records"):
         row = lines.index((cell["trained_on"], cell["encoder"]))
         column = columns.index(cell["tested_on"])
-        image[row, column] = cell["auroc"]
-        colour = "white" if cell["auroc"] < 0.75 else INK
+        image[row, column] = cell["score"]
+        colour = "white" if cell["score"] < 0.75 else INK
         weight = "bold" if cell["corpus_has_tested"] else "normal"
         centre = {"ha": "center", "va": "center", "color": colour}
-        axes.text(column, row, f"{cell['auroc']:.3f}\n", centre, fontsize=8.5, weight=weight)
+        axes.text(column, row, f"{cell['score']:.3f}\n", centre, fontsize=8.5, weight=weight)
         interval = f"\n{cell['low']:.2f}–{cell['high']:.2f}"
         axes.text(column, row, interval, centre, fontsize=6.5)
     axes.imshow(image, cmap="cividis", vmin=0.5, vmax=1, aspect="auto")

@@ -1,0 +1,7 @@
+from pathlib import Path
+
+
+class OwnTask:
+    @classmethod
+    def open(cls, folder: Path):
+        raise NotImplementedError

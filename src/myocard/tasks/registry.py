@@ -1,0 +1,35 @@
+"""Every task by its name: those of the public data sets, and folders of people's own."""
+
+from pathlib import Path
+from typing import Any
+
+from myocard.errors import InputError
+from myocard.recipe import Evaluation, without_pace
+from myocard.tasks.own import OwnTask
+from myocard.tasks.task import TASKS, Task
+
+
+def task(name: str) -> Task:
+    """The task called ``name``, or in the folder that `myocard task` made.
+
+    Raises:
+        InputError: For an unknown name; the message lists the choices.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    if Path(name).is_dir():
+        return OwnTask.open(Path(name))
+    raise InputError(
+        f"unknown task {name!r}; the tasks are {', '.join(TASKS)}, and folders that `myocard task` "
+        "made"
+    )
+
+
+def stated(recipe: Evaluation) -> dict[str, Any]:
+    """The settings of a recipe that change a number, for the inputs of a step.
+
+    A task of one's own is known by its name and the hash of its labels, wherever its folder is.
+    """
+    settings = without_pace(recipe.model_dump(mode="json", exclude={"keep"}))
+    labels = task(recipe.task).hash
+    return settings if labels is None else settings | {"task": recipe.task_name, "labels": labels}
