@@ -102,7 +102,7 @@ def test_weights_are_averaged_over_seeds_records_and_each_classes_positives(weig
     assert found.split == "validation"
     assert found.mean == pytest.approx(weights.mean(axis=(0, 1)))
     for column, name in enumerate(CLASSES):
-        expected = weights[:, positives[:, column]].mean(axis=(0, 1))
+        expected = weights[:, positives[:, column] == 1].mean(axis=(0, 1))
         assert found.by_class[name] == pytest.approx(expected)
 
 
