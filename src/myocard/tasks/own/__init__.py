@@ -1,0 +1,4 @@
+"""Tasks of people's own: from a table of labels to targets, patients and folds."""
+
+from myocard.tasks.own.task import Labelled as Labelled
+from myocard.tasks.own.task import OwnTask as OwnTask
