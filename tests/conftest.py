@@ -13,7 +13,11 @@ from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.leads import LEADS
+from myocard.models.classifier import build_classifier
+from myocard.models.model import Model
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.results.decision import Basis, Decision
+from myocard.results.run import ClassifierShape, SplitInfo
 from myocard.simulation import entries
 
 # Tiny shapes are fastest on one thread, and pytest-xdist fills the cores.
@@ -65,3 +69,27 @@ def encoder(network, store) -> MyocardEncoder:
     return MyocardEncoder(
         "tiny", network, Preprocessing(100, 100), pretrained_on, Origin(preset="test")
     )
+
+
+@pytest.fixture
+def decided(encoder) -> Model:
+    """The tiny encoder under a gate that nobody trained, with decisions that nobody chose."""
+    torch.manual_seed(2)
+    classes = ("CD", "MI", "NORM")
+    shape = ClassifierShape(task="superdiagnostic", classes=classes, readout="pma", head="linear")
+    splits = {
+        name: SplitInfo(folds=(fold,), records=40, patients=30)
+        for fold, name in enumerate(("train", "validation", "test"), 8)
+    }
+    decision = Decision(
+        outcome="any",
+        classes=classes,
+        temperature=1.5,
+        thresholds=(0.5, 0.48, 0.52),
+        coverage=0.8,
+        yes_from=(0.45, 0.47, 0.4),
+        no_to=(0.55, 0.5, 0.6),
+        basis=Basis(source="sim", tested_on="sim", splits=splits),
+    )
+    classifier = build_classifier(shape, encoder.norm, encoder.layers).eval()
+    return Model(encoder, classifier, shape, decision)

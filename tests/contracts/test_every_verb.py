@@ -20,6 +20,10 @@ OTHERS = {
     "finetune": ("{same} --set seeds=[1]", "recipe.seeds is [0], not [1]"),
     "baseline": ("{same} --set features=168", "recipe.features is 84, not 168"),
     "report": ("report features --out {out}", 'results is ["results"], not ["features"]'),
+    "save": ("{same} --sensitivity 0.9", "sensitivity is null, not 0.9"),
+    "predict": ("{same} --unit mV", 'unit is null, not "mV"'),
+    "compare": ("{same} --seed 7", "seed is 0, not 7"),
+    "task": ("{same} --seed 7", "settings.seed is 0, not 7"),
     "probe": ("{same} --set resamples=20", "recipe.resamples is 10, not 20"),
     "probe, streamed": ("{same} --set resamples=20", "recipe.resamples is 10, not 20"),
     "transfer": ("{same} --folds 9,10", "transfer.folds is null, not [9, 10]"),
@@ -95,7 +99,8 @@ def test_what_is_absent_is_made_then_kept_and_refused_for_other_inputs(place, my
     assert refusal.startswith(f"myocard: {out}")
     assert ": made from other inputs: " in refusal
     assert told in refusal
-    assert refusal.endswith("choose another folder, or remove it")
+    kind = "file" if verb in verbs.ONE_FILE else "folder"
+    assert refusal.endswith(f"choose another {kind}, or remove it")
     assert files(place) == made
 
 

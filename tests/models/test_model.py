@@ -251,7 +251,7 @@ def broken(lead: str, value: float, samples: slice = slice(None)) -> Record:
     [
         (broken("V3", np.nan, slice(7, 8)), "lead V3 holds values that are not finite; fix it"),
         (broken("aVL", np.inf, slice(7, 8)), "lead aVL holds values that are not finite"),
-        (broken("V6", 0.25), "lead V6 is constant; name the other leads with `only`"),
+        (broken("V6", 0.25), "lead V6 is constant; fix it, or name other leads with `only`"),
         (record(1).select(LEADS[:11]), "the record has no lead V6; it has I, II"),
         (Record(record(1).signal[:, :2490], 500, LEADS), "a record of 4.98 s is shorter than"),
         (Record(record(1).signal[:, :3], 500, LEADS), "shorter than the encoder's window of 5 s"),

@@ -2,14 +2,14 @@
 
     .venv/bin/python tests/robustness/kills.py --kills 120
 
-Runs simulate, prepare, pretrain, extract, fetch and benchmark on simulated records, sends SIGKILL
-to the whole process at random moments, and starts the same command again until it ends. Half come
-at a moment drawn from the undisturbed run's time, half at a change of the file system drawn from
-those that it makes (a file opened to be written, renamed, removed, a folder made). After every kill
-each file that has its final name must be what the undisturbed run leaves there, and what lies in a
-hidden work folder must open; in the end all files must be the undisturbed run's, byte for byte but
-for the seconds that things took and hashes of them. The verbs run in forks of a process that has
-imported all they need.
+Runs simulate, prepare, pretrain, extract, predict, fetch and benchmark on simulated records, sends
+SIGKILL to the whole process at random moments, and starts the same command again until it ends.
+Half come at a moment drawn from the undisturbed run's time, half at a change of the file system
+drawn from those that it makes (a file opened to be written, renamed, removed, a folder made). After
+every kill each file that has its final name must be what the undisturbed run leaves there, and what
+lies in a hidden work folder must open; in the end all files must be the undisturbed run's, byte for
+byte but for the seconds that things took and hashes of them. The verbs run in forks of a process
+that has imported all they need.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from safetensors import safe_open
 
 from myocard import cli
 from myocard.benchmark import run as all_of_it  # noqa: F401
+from myocard.evaluation import prediction
 
 # In runs, in a log, in a page, and in the last column of a table of the loss.
 _SECONDS = re.compile(
@@ -73,6 +74,13 @@ _LITTLE = (
     "sweeps = [{store = 'simulated', tasks = ['ptbxl-superdiagnostic']}]",
     "layers = []",
 )
+
+
+_PROBE = (
+    *("--set", "readouts = ['scalar-mix']", "--set", "heads = ['linear']"),
+    *("--set", "min_positives = 1", "--set", "resamples = 10", "--set", "penalties = [1e-2]"),
+)
+_RUN = "results/killed/ptbxl-superdiagnostic/scalar-mix-linear"
 
 
 @dataclass(frozen=True)
@@ -271,6 +279,10 @@ def verbs(place: Path) -> dict[str, list[str]]:
             *("pretrain", f"{place}/nano.toml", "--store", f"{place}/store", "--out", "encoder"),
         ],
         "extract": ["extract", f"{place}/encoder", f"{place}/store", "--out", "features"],
+        "predict": [
+            *("predict", f"{place}/model", f"{place}/records/records100"),
+            *("--out", "scores.csv", "--jobs", "1"),
+        ],
         "fetch": ["fetch", f"{place}/store*", "--out", "fetched"],
         "benchmark": [
             *("benchmark", "demo", "--out", "out", "--test", "--jobs", "1"),
@@ -280,12 +292,15 @@ def verbs(place: Path) -> dict[str, list[str]]:
 
 
 def materials(place: Path, count: int) -> None:
-    """Make records, a store and an encoder."""
+    """Make records, a store, an encoder and a model on it."""
     (place / "nano.toml").write_text(NANO)
     for words in (
         ["simulate", "--records", str(count), "--out", "records"],
         ["prepare", "ptbxl-100", "records", "--out", "store", "--jobs", "1"],
         ["pretrain", "nano.toml", "--store", "store", "--out", "encoder"],
+        ["extract", "encoder", "store", "--out", "features"],
+        ["probe", "superclasses", "features", "--out", "results", *_PROBE],
+        ["save", "encoder", _RUN, "--out", "model"],
     ):
         if code := end(start(words, place)):
             raise SystemExit(f"{words[0]} ended with {code}: {place.with_name('log').read_text()}")
@@ -314,6 +329,7 @@ def main() -> None:
     parser.add_argument("--verbs", nargs="+", default=list(verbs(Path())))
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    prediction.PART = 16  # of few records several parts
     place = Path(tempfile.mkdtemp(prefix="kills-")) / "place"
     place.mkdir()
     materials(place, asked.records)

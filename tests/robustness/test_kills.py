@@ -7,6 +7,7 @@ import kills
 import pytest
 
 from myocard import simulation
+from myocard.evaluation import prediction
 from myocard.models.checkpoint import Checkpoint
 
 
@@ -18,12 +19,14 @@ def forks_are_meant() -> object:
         yield
 
 
-@pytest.mark.parametrize("verb", ["simulate", "prepare", "pretrain", "extract", "fetch"])
+@pytest.mark.parametrize("verb", ["simulate", "prepare", "pretrain", "extract", "predict", "fetch"])
 def test_a_verb_that_is_killed_comes_to_what_it_comes_to_undisturbed(
-    verb, store, encoder, tmp_path
+    verb, store, encoder, decided, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(prediction, "PART", 1)
     simulation.write(tmp_path / "records", "ptbxl", count=4)
     Checkpoint(encoder, {}).save(tmp_path / "encoder")
+    decided.save_pretrained(tmp_path / "model")
     (tmp_path / "store").symlink_to(store.folder)
     (tmp_path / "nano.toml").write_text(kills.NANO)
     words, tally = kills.verbs(tmp_path)[verb], kills.Tally()

@@ -72,6 +72,12 @@ ONE_FOLDER = {
     "finetune": "finetune finetune.toml encoder store --out {out}",
     "baseline": "baseline ridge.toml store --out {out}",
     "report": "report results --out {out}",
+    "save": f"save encoder results/{RUN} --out {{out}}",
+    "task": "task labels.csv store --id id --target y --kind binary --out {out}",
+    "compare": (
+        f"compare one=results/{RUN} other=results/{RUN} --split validation --resamples 100 "
+        "--out {out}"
+    ),
 }
 """Commands that make the folder by which ``out`` is replaced, as one."""
 
@@ -84,7 +90,12 @@ MANY_FOLDERS = {
 }
 """Commands that make folders in ``out``."""
 
-COMMANDS = ONE_FOLDER | MANY_FOLDERS
+ONE_FILE = {
+    "predict": f"predict encoder records/records100 --probe results/{RUN} --out {{out}}.csv",
+}
+"""Commands that make a file, whose name begins with ``out``."""
+
+COMMANDS = ONE_FOLDER | MANY_FOLDERS | ONE_FILE
 
 
 def other_store(out: Path) -> Store:
@@ -104,4 +115,5 @@ def materials(place: Path, encoder: MyocardEncoder, store: Store, other: Store) 
     extract(encoder, other, place / "features-b")
     for name, text in RECIPES.items():
         (place / name).write_text(text)
+    store.records[["id"]].assign(y=[0, 1] * 30).to_csv(place / "labels.csv", index=False)
     probe(features, read_recipe(place / "probe.toml", ProbeRecipe), place / "results")

@@ -10,6 +10,7 @@ from typer import Argument, Exit, Option, Typer
 from myocard.errors import InputError
 
 MAIN = "The main path, in this order"
+USE = "A model in use"
 MORE = "More to train and to measure"
 DATA = "Records and checks"
 WHOLE = "All of it at once"

@@ -14,6 +14,7 @@ from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
+from myocard.data.faults import Unfit
 from myocard.data.steps import Step, Window, needs_voltage
 from myocard.errors import InputError
 from myocard.leads import LEADS
@@ -118,14 +119,14 @@ class Preprocessing:
                 middle.
 
         Raises:
-            InputError: When the record is too short, or its values are too large for a filter.
+            Unfit: When the record is too short, or its values are too large for a filter.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             found = (
                 self._stepped(signal, rate) if self.steps else self._conformed(signal, rate, draw)
             )
         if not np.isfinite(found).all():
-            raise InputError("values too large to be filtered; look at their unit")
+            raise Unfit("values too large to be filtered; look at their unit", "too_large")
         return found
 
     def _conformed(self, signal: Signal, rate: float, draw: float) -> Signal:
@@ -151,11 +152,12 @@ def placed(draws: NDArray[np.floating], spare: int) -> NDArray[np.int64]:
     return np.where(np.isnan(draws), spare // 2, draws * (spare + 1)).astype(np.int64)
 
 
-def too_short(seconds: float, wanted: float) -> InputError:
+def too_short(seconds: float, wanted: float) -> Unfit:
     """Return the error for a record that is shorter than an encoder's window."""
-    return InputError(
+    return Unfit(
         f"a record of {seconds:g} s is shorter than the encoder's window of {wanted:g} s; give a "
-        "longer one"
+        "longer one",
+        "too_short",
     )
 
 

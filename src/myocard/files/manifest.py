@@ -121,6 +121,8 @@ class Manifest:
 STORE = Manifest("store", "store.json", 5, "make one with `myocard prepare`")
 CHECKPOINT = Manifest("checkpoint", "config.json", 4, "fetch or make the checkpoint again")
 FEATURES = Manifest("cache", "features.json", 3, "make one with `myocard extract`")
+MODEL = Manifest("model", "model.json", 1, "save the model again with `myocard save`")
+"""A model on an encoder that others made; it holds a folder, and is not among ``MANIFESTS``."""
 MANIFESTS = (STORE, CHECKPOINT, FEATURES)
 
 

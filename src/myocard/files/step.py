@@ -66,6 +66,43 @@ def step(
     return not kept
 
 
+def file_step(out: Path, inputs: Inputs, make: Make) -> bool:
+    """Make the file ``out`` from ``inputs``, or keep it, as ``step`` does a folder.
+
+    The inputs stand beside it, in ``NAME.inputs.json``.
+
+    Args:
+        out: The file.
+        inputs: All that its content depends on, as JSON can hold it.
+        make: Writes the fresh file, its first; files in the folder that is its second survive a
+            stop.
+
+    Returns:
+        True if it was made, False if it was kept.
+
+    Raises:
+        InputError: As ``step``.
+    """
+    work, beside = work_folder(out), inputs_beside(out)
+    if out.exists():
+        _require_same(_read(beside, out), inputs, out, "choose another file, or remove it")
+        clear(work, named=out)
+        LOG.info("%s: is there, made from the same inputs; kept", out)
+        return False
+    with workplace(work, inputs, named=out):
+        fresh, stated = work / f".{out.name}", work / f".{beside.name}"
+        make(fresh, work)
+        stated.write_text(_text(inputs), encoding="utf-8")
+        stated.replace(beside)
+        fresh.replace(out)
+    return True
+
+
+def inputs_beside(out: Path) -> Path:
+    """Return the path of the file that tells from what the file ``out`` was made."""
+    return out.with_name(f"{out.name}.{INPUTS}")
+
+
 def is_kept(
     out: Path,
     inputs: Inputs,
@@ -139,8 +176,12 @@ def _claimed(work: Path, inputs: Inputs, named: Path) -> Iterator[None]:
 
 
 def write_inputs(folder: Path, inputs: Inputs) -> None:
-    text = json.dumps(inputs, indent=2, default=str) + "\n"
+    text = _text(inputs)
     replace_file(folder / INPUTS, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def _text(inputs: Inputs) -> str:
+    return json.dumps(inputs, indent=2, default=str) + "\n"
 
 
 def read_inputs(folder: Path) -> Inputs:
@@ -149,13 +190,16 @@ def read_inputs(folder: Path) -> Inputs:
     Raises:
         InputError: When it does not say.
     """
-    path = folder / INPUTS
+    return _read(folder / INPUTS, folder)
+
+
+def _read(path: Path, made: Path) -> Inputs:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{folder}: exists already and does not say from what it was made (no readable "
-            f"{INPUTS}); remove it or choose another folder"
+            f"{made}: exists already and does not say from what it was made (no readable "
+            f"{path.name}); remove it or choose another {'folder' if made.is_dir() else 'file'}"
         ) from error
 
 

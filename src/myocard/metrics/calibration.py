@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit, log_softmax, logit, softmax
-from scipy.stats import norm
+from scipy.special import expit, log_expit, log_softmax, logit, ndtri, softmax
 
 from myocard.metrics.scores import LEVEL, Counts, Flags, Reals, Targets
 
@@ -121,6 +119,9 @@ def fit_temperature(targets: Targets, probabilities: Reals, *, exclusive: bool) 
             return -float(log_softmax(cooled, axis=-1)[positive].sum())
         return -float(log_expit(np.where(positive, cooled, -cooled))[known].sum())
 
+    # Predictions only apply a temperature, and should not wait for what fits one.
+    from scipy.optimize import minimize_scalar
+
     found = minimize_scalar(loss, bounds=np.log([1e-2, 1e2]), options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
@@ -169,7 +170,7 @@ def operating_point(targets: Targets, scores: Reals, thresholds: Reals) -> Opera
 
 def wilson(hits: Numbers, total: Numbers) -> tuple[Reals, Reals]:
     """The interval of a share (Wilson, JASA 22, 1927); the whole range where ``total`` is 0."""
-    z = norm.ppf((1 + LEVEL) / 2)
+    z = ndtri((1 + LEVEL) / 2)
     middle = hits + z**2 / 2
     reach = z * np.sqrt(hits * (1 - hits / np.maximum(total, 1e-12)) + z**2 / 4)
     return (middle - reach) / (total + z**2), (middle + reach) / (total + z**2)

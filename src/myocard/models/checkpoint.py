@@ -2,13 +2,13 @@
 
 ``model.safetensors`` (weights), ``config.json`` (shape, name, origin), ``preprocessing.json`` (the
 input it states), ``corpus.parquet`` (ids of the records it was trained on, and two hashes of each
-waveform) and ``README.md`` (the model card).
+waveform) and ``README.md`` (the model card). A model with decisions has them in ``decision.json``,
+and the card of its encoder in ``encoder.md``.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,15 @@ from myocard.errors import InputError
 from myocard.files.atomic import replace_folder
 from myocard.files.manifest import CHECKPOINT, parsed
 from myocard.files.tables import read_parquet
-from myocard.models.places import found, is_published
+from myocard.models.card import encoder_card, model_card
+from myocard.models.places import found, is_published, of_encoder
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.recipe import read_input
+from myocard.results.decision import DECISION, Decision
 from myocard.results.run import ClassifierShape
 
 HASHED = ("model.safetensors", "preprocessing.json", "corpus.parquet")
+CARD, ENCODER_CARD = "README.md", "encoder.md"
 _MOST_SAMPLES = 1_000_000
 
 
@@ -43,12 +46,16 @@ class Checkpoint:
     Attributes:
         encoder: The encoder.
         rest: Weights of other modules by prefix (``decoder.``, ``readout.``, ``head.``).
-        classifier: The parts of its classifier, for a model that was fine-tuned.
+        classifier: The parts of its classifier, if it has one.
+        decision: Thresholds and the like of the classifier.
+        about: The encoder's card; None to write one.
     """
 
     encoder: MyocardEncoder
     rest: Mapping[str, Tensor]
     classifier: ClassifierShape | None = None
+    decision: Decision | None = None
+    about: str | None = None
 
     def save(self, folder: Path) -> None:
         """Write the folder; it appears whole, or the checkpoint that was there stays.
@@ -91,8 +98,21 @@ class Checkpoint:
             "classifier": self.classifier and self.classifier.model_dump(mode="json"),
             "myocard": version("myocard"),
         }
+        if self.decision is not None:
+            self.decision.write(folder)
+            also_hashed = (*also_hashed, DECISION)
         CHECKPOINT.write(folder, config, (*HASHED, *also_hashed))
-        (folder / "README.md").write_text(model_card(encoder))
+        self._write_cards(folder)
+
+    def _write_cards(self, folder: Path) -> None:
+        about, name = self.about or encoder_card(self.encoder), self.encoder.name
+        if self.classifier is None or self.decision is None:
+            (folder / CARD).write_text(about, encoding="utf-8")
+            return
+        told = f"{name}: see [its card]({ENCODER_CARD})."
+        card = model_card(name, self.classifier, self.decision, told)
+        (folder / CARD).write_text(card, encoding="utf-8")
+        (folder / ENCODER_CARD).write_text(about, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":
@@ -102,7 +122,8 @@ class Checkpoint:
             InputError: When a file is missing, altered, or does not fit the others.
         """
         folder = found(folder)
-        config = CHECKPOINT.read(folder, HASHED)
+        has_decision = DECISION in CHECKPOINT.hashes(folder)
+        config = CHECKPOINT.read(folder, (*HASHED, *([DECISION] if has_decision else [])))
         expected = read_input(folder)
         corpus = read_parquet(folder / "corpus.parquet", CORPUS_COLUMNS, CHECKPOINT.fix)
         try:
@@ -122,7 +143,14 @@ class Checkpoint:
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
         pretrained_on = PretrainedOn(corpus, tuple(sorted(set(corpus["source"]))))
         encoder = MyocardEncoder(name, network.eval(), expected, pretrained_on, origin)
-        return cls(encoder, rest, classifier)
+        decision = Decision.read(folder) if has_decision else None
+        return cls(encoder, rest, classifier, decision)
+
+
+def card_of_encoder(folder: Path) -> str | None:
+    """The card of an encoder in the folder of a checkpoint, where there is one."""
+    cards = (folder / name for name in (ENCODER_CARD, CARD))
+    return next((path.read_text("utf-8", "replace") for path in cards if path.exists()), None)
 
 
 # Some of torch's initialisers are seen as a whole, and then not what they call.
@@ -167,12 +195,18 @@ def open_checkpoint(given: Path | str) -> Checkpoint | ECGEncoder:
         InputError: When it is none of these, or cannot be read.
     """
     added = added_encoder(str(given))
-    if added is not None:
-        return added
-    place = found(Path(given))
+    return open_place(found(Path(given))) if added is None else added
+
+
+def open_place(place: Path) -> Checkpoint | ECGEncoder:
+    """Read a checkpoint's file or folder, as ``open_checkpoint`` does.
+
+    Raises:
+        InputError: When it is none, or cannot be read.
+    """
     if not is_published(place):
         return Checkpoint.load(place)
-    encoder = open_published(place)
+    encoder = open_published(of_encoder(place))
     tell_licence(encoder.opened.card)
     return encoder
 
@@ -215,29 +249,3 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], prefix: str, 
         raise InputError(
             f"{file}: the weights do not fit the model that is stated beside them ({first})"
         ) from error
-
-
-def model_card(encoder: MyocardEncoder) -> str:
-    """A page that tells a stranger what the encoder is."""
-    expected, shape, origin = encoder.input, encoder.network.shape, encoder.origin
-    corpus = encoder.pretrained_on.records
-    counts = [] if corpus is None else corpus["source"].value_counts(sort=False).items()
-    sources = "\n".join(f"- {source}: {count:,} records" for source, count in counts)
-    band = f"{expected.band.highpass or 0:g}–{expected.band.lowpass or expected.rate / 2:g} Hz"
-    rank = origin.effective_rank
-    spread = "" if rank is None else (
-        f"Effective rank of the last layer's states of {rank.records} of them: "
-        f"{rank.value:g} of {rank.width}; below {rank.bound:g} is a collapse.\n\n"
-    )  # fmt: skip
-    template = resources.files("myocard.models").joinpath("card.md").read_text(encoding="utf-8")
-    return template.format(
-        name=encoder.name,
-        version=version("myocard"),
-        shape=shape,
-        input=expected,
-        band=band,
-        leads=", ".join(expected.leads),
-        sources=sources or "Nothing: the weights are random.",
-        spread=spread,
-        origin=origin.model_dump_json(indent=2),
-    )

@@ -41,6 +41,14 @@ def classifiers_hash(run: Path) -> str:
     return digest.hexdigest()
 
 
+def state_hash(classifier: nn.Module) -> str:
+    """A hash of the weights of one classifier."""
+    digest = hashlib.sha256()
+    for name, value in sorted(classifier.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def build_classifier(
     shape: ClassifierShape, norm: nn.Module, layers: Sequence[Layer]
 ) -> Classifier:

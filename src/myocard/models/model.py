@@ -1,58 +1,51 @@
 """A model that a user holds: ask it about records, one or many."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypedDict, Unpack
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from myocard.data.signal import Preprocessing
+from myocard.encoders.files import read_weights
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder, differ_in_width, joined_states
+from myocard.encoders.published import PublishedEncoder
+from myocard.encoders.registry import added_encoder
 from myocard.errors import InputError
-from myocard.leads import parse_leads
-from myocard.models.checkpoint import Checkpoint, open_checkpoint
-from myocard.models.classifier import load_classifier, read_probe
-from myocard.models.places import upload
+from myocard.files.atomic import replace_folder
+from myocard.files.manifest import CHECKPOINT, MODEL
+from myocard.models import foreign
+from myocard.models.checkpoint import Checkpoint, card_of_encoder, open_place
+from myocard.models.classifier import WEIGHTS, load_classifier, read_probe
+from myocard.models.places import found, of_encoder, upload
+from myocard.models.records import ArrayForm, Form, Records, listed, window, with_only
 from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.classifier import Classifier
 from myocard.outcomes import CLASSES
-from myocard.record import Record
+from myocard.results.decision import Decision
 from myocard.results.run import ClassifierShape
 
-Records = Record | Sequence[Record] | ArrayLike
 _BATCH = 64
+_MODELS = (CHECKPOINT, MODEL)
 NANO = "ecg-nano"
 """The encoder that comes with myocard."""
 
 
-class ArrayForm(TypedDict, total=False):
-    """The form of an array of signals.
+class Reading(NamedTuple):
+    """What a model makes of some windows.
 
     Attributes:
-        rate: Samples per second (Hz).
-        leads: Names of its rows.
-        unit: mV, uV, V or NU.
+        scores: ``(records, classes)``.
+        layer_weights: ``(records, layers)``.
     """
 
-    rate: float | None
-    leads: Sequence[str] | None
-    unit: str | None
-
-
-class Form(ArrayForm, total=False):
-    """The form of what a model is asked about: of an array, and for any records the leads to read.
-
-    Attributes:
-        only: Some of the encoder's leads, for records that lack the others.
-    """
-
-    only: Sequence[str] | None
+    scores: NDArray[np.float32]
+    layer_weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +61,16 @@ class Model:
         encoder: The encoder.
         classifier: Readout and head, if there are any.
         shape: Task, classes, readout and head of the classifier.
+        decision: Temperature, thresholds and sets for the scores of the classifier; a table of
+            predictions has them, and ``predict_proba`` does not.
+        place: The file or folder that the encoder was read from.
     """
 
     encoder: ECGEncoder
     classifier: Classifier | None = None
     shape: ClassifierShape | None = None
+    decision: Decision | None = None
+    place: Path | None = None
 
     def __repr__(self) -> str:
         info, shape = self.encoder.info, self.shape
@@ -115,53 +113,105 @@ class Model:
         weights: NDArray[np.float32] = classifier.readout.layer_weights(states).numpy()
         return weights[asked]
 
-    @torch.inference_mode()
     def predict_proba(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
         """The probability of each of ``classes_``, ``(records, classes)``."""
-        classifier, shape = self._with_classifier()
+        _, shape = self._with_classifier()
         if shape.outcome not in CLASSES:
-            raise InputError(f"{shape.task}: outputs are no probabilities; ask predict for them")
-        states, asked = self._states(records, **form)
-        return self._scores(classifier(states), shape)[asked]
+            raise InputError(f"{shape.task}: outputs are no probabilities; call predict")
+        return self.predict(records, **form)
 
-    @torch.inference_mode()
     def predict(self, records: Records, **form: Unpack[Form]) -> NDArray[np.float32]:
         """The score of each of ``classes_``, ``(records, outputs)``.
 
         Probabilities of classes, numbers in the unit of their labels, log hazards of events.
         """
-        classifier, shape = self._with_classifier()
+        self._with_classifier()
         states, asked = self._states(records, **form)
-        return self._scores(classifier(states), shape)[asked]
+        return self._scores(states)[asked]
 
-    @staticmethod
-    def _scores(logits: Tensor, shape: ClassifierShape) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = LIKELIHOODS[shape.outcome].scores(logits).numpy()
-        if not shape.scale:
-            return scores
-        scale = np.array([(each.mean, each.deviation) for each in shape.scale], np.float32).T
-        return scores * scale[1] + scale[0]
+    @torch.inference_mode()
+    def read(self, windows: NDArray[np.float32]) -> Reading:
+        """Read windows ``(records, leads, samples)`` that are as the encoder expects them."""
+        classifier, _ = self._with_classifier()
+        states = _pooled(self.encoder, torch.from_numpy(windows))
+        return Reading(self._scores(states), classifier.readout.layer_weights(states).numpy())
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write encoder and classifier as a checkpoint's folder, which the hub takes as it is.
+    def decided(
+        self,
+        run: Path | str,
+        *,
+        sensitivity: float | None = None,
+        coverage: float | None = None,
+    ) -> "Model":
+        """The same model with temperature, thresholds and sets from its run's validation records.
+
+        Args:
+            run: The folder of the run that trained it.
+            sensitivity: Share of its positives that a threshold is to find; by default thresholds
+                give the best F1.
+            coverage: Probability with which sets are to hold the truth; by default no sets.
 
         Raises:
-            InputError: When others made the encoder, or the folder is there and no checkpoint.
+            InputError: When it is another model's run, and as ``decide`` of
+                ``results/validation.py``.
+        """
+        # Fitting imports for half a second, which a prediction should not wait for.
+        from myocard.results.validation import decide
+
+        classifier, _ = self._with_classifier()
+        trained = read_weights(Path(run) / WEIGHTS, "give the folder of the run that trained it")
+        own = classifier.state_dict()
+        if trained.keys() != own.keys() or not all(own[k].equal(v) for k, v in trained.items()):
+            raise InputError(f"{run}: a run of another model; give the folder of its own")
+        decision = decide(Path(run), sensitivity=sensitivity, coverage=coverage)
+        return replace(self, decision=decision)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write a folder that holds all that it takes to use the model elsewhere.
+
+        The hub takes it as it is. An encoder that others made is copied into it as they published
+        it: their licence says whether the folder may be passed on.
+
+        Raises:
+            InputError: When the folder is there and no model, or ``write`` refuses.
+        """
+        folder = Path(folder)
+        if folder.exists() and not any((folder / each.file).exists() for each in _MODELS):
+            raise InputError(f"{folder}: exists and is no checkpoint; choose another folder")
+        replace_folder(folder, self.write)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of ``save_pretrained`` into a folder that is there.
+
+        Raises:
+            InputError: When others made the encoder, and there is no classifier or no file of it.
+        """
+        encoder, place = self.encoder, self.place
+        if isinstance(encoder, MyocardEncoder):
+            own = {} if self.classifier is None else self.classifier.state_dict()
+            rest = {name: value.clone() for name, value in own.items()}  # the norm is one for both
+            about = None if place is None else card_of_encoder(place)
+            Checkpoint(encoder, rest, self.shape, self.decision, about).write(folder)
+            return
+        classifier, shape = self._with_classifier()
+        if not isinstance(encoder, PublishedEncoder) or place is None:
+            raise InputError(
+                f"{encoder.info.name}: was made by code and not read from a file, which a model's "
+                "folder could hold; pass on the run and the code"
+            )
+        foreign.write(folder, encoder, place, classifier, shape, self.decision)
+
+    def push_to_hub(self, repository: str) -> str:
+        """Save it on the Hugging Face hub, as ``owner/name``; return the address.
+
+        Raises:
+            InputError: When others made the encoder, or the hub refuses.
         """
         if not isinstance(self.encoder, MyocardEncoder):
             raise InputError(
                 f"{self.encoder.info.name} is not myocard's own: its makers' licence says who may "
                 "pass it on; share a probe's run in its place"
             )
-        rest = {} if self.classifier is None else self.classifier.state_dict()
-        Checkpoint(self.encoder, rest, self.shape).save(Path(folder))
-
-    def push_to_hub(self, repository: str) -> str:
-        """Save it on the Hugging Face hub, as ``owner/name``; return the address.
-
-        Raises:
-            InputError: As ``save_pretrained``, and when the hub refuses.
-        """
         with TemporaryDirectory() as place:
             self.save_pretrained(Path(place) / "model")
             return upload(Path(place) / "model", repository)
@@ -175,112 +225,53 @@ class Model:
         return self.classifier, self.shape
 
     @torch.inference_mode()
+    def _scores(self, states: Tensor) -> NDArray[np.float32]:
+        classifier, shape = self._with_classifier()
+        scores: NDArray[np.float32] = LIKELIHOODS[shape.outcome].scores(classifier(states)).numpy()
+        if not shape.scale:
+            return scores
+        scale = np.array([(each.mean, each.deviation) for each in shape.scale], np.float32).T
+        return scores * scale[1] + scale[0]
+
     def _states(
         self, records: Records, only: Sequence[str] | None = None, **form: Unpack[ArrayForm]
     ) -> tuple[Tensor, int | slice]:
         """The states of all records, and the index of what was asked for."""
-        listed, single = _listed(records, **form)
-        encoder = self.encoder if only is None else _with_only(self.encoder, only)
-        windows = torch.from_numpy(np.stack([_window(each, encoder.input) for each in listed]))
-        parts = [joined_states(encoder, some) for some in windows.split(_BATCH)]
-        return torch.cat(parts), 0 if single else slice(None)
+        each_one, single = listed(records, **form)
+        encoder = self.encoder if only is None else with_only(self.encoder, only)
+        windows = np.stack([window(record, encoder.input) for record in each_one])
+        return _pooled(encoder, torch.from_numpy(windows)), 0 if single else slice(None)
 
 
-def _listed(
-    records: Records,
-    rate: float | None = None,
-    leads: Sequence[str] | None = None,
-    unit: str | None = None,
-) -> tuple[list[Record], bool]:
-    """The records as a list, and whether a single one was given."""
-    stated = {"rate": rate, "leads": leads, "unit": unit}
-    if isinstance(records, Record):
-        _refuse_form(stated)
-        return [records], True
-    if isinstance(records, Sequence) and all(isinstance(each, Record) for each in records):
-        if not records:
-            raise InputError("no record is given")
-        _refuse_form(stated)
-        return list(records), False
-    if isinstance(records, str | Path):
-        raise InputError(f"{records}: a path, not a record; give myocard.read(path)")
-    try:
-        array = np.asarray(records)
-    except ValueError as error:
-        raise InputError("give arrays of one shape, or a list of Records") from error
-    missing = [name for name, value in stated.items() if value is None]
-    if rate is None or leads is None or unit is None:
-        named = ", ".join(f"{name}=…" for name in missing)
-        raise InputError(f"an array does not say its {', '.join(missing)}; give {named}")
-    if array.ndim not in (2, 3) or not len(array):
-        raise InputError(
-            f"an array of shape {array.shape}; give (leads, samples) or (records, leads, samples)"
-        )
-    single = array.ndim == 2
-    signals = array[None] if single else array
-    return [Record.from_array(signal, rate, leads, unit) for signal in signals], single
-
-
-def _refuse_form(stated: Mapping[str, object]) -> None:
-    given = ", ".join(f"{name}=" for name, value in stated.items() if value is not None)
-    if given:
-        raise InputError(f"a Record states its own rate, leads and unit; leave {given} out")
-
-
-def _with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
-    if isinstance(only, str):
-        raise InputError(f"only={only!r}: give a list of leads")
-    stated, chosen = encoder.input.leads, parse_leads(only)
-    if not chosen or not set(chosen) <= set(stated):
-        raise InputError(
-            f"leads {', '.join(chosen) or 'of no name'}: {encoder.info.name} reads "
-            f"{', '.join(stated)}; name some of these"
-        )
-    return encoder.with_leads(chosen)
-
-
-def _window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
-    """The middle window of a record, as an encoder expects it."""
-    missing = ", ".join(lead for lead in expected.leads if lead not in record.leads)
-    if missing:
-        raise InputError(
-            f"the record has no lead {missing}; it has {', '.join(record.leads)}: name those of "
-            "them that the model reads with `only`"
-        )
-    record = record.select(expected.leads)
-    if not record.signal.size:
-        raise InputError("a record of 0 s is shorter than the encoder's window; give a longer one")
-    if record.not_finite:
-        raise InputError(
-            f"lead {', '.join(record.not_finite)} holds values that are not finite; fix it, or "
-            "name the other leads with `only`"
-        )
-    if record.flat:
-        named = ", ".join(record.flat)
-        raise InputError(f"lead {named} is constant; name the other leads with `only`")
-    if expected.needs_voltage and record.unit == "NU":
-        raise InputError("the record has no voltage, which the encoder reads; give it in mV")
-    return expected(record.signal, record.rate)
+@torch.inference_mode()
+def _pooled(encoder: ECGEncoder, windows: Tensor) -> Tensor:
+    return torch.cat([joined_states(encoder, some) for some in windows.split(_BATCH)])
 
 
 def from_pretrained(given: Path | str = NANO, probe: Path | str | None = None) -> Model:
     """Load an encoder, and the readout and head that go with it.
 
     Args:
-        given: A pretrained encoder or fine-tuned model, as ``open_checkpoint`` takes it: its folder
-            or file, its name, or its place on the Hugging Face hub. By default the encoder that
-            comes with myocard, for which no network is asked.
+        given: A model that was saved, a pretrained encoder or a fine-tuned model, as
+            ``open_checkpoint`` takes it: its folder or file, its name, or its place on the Hugging
+            Face hub. By default the encoder that comes with myocard, for which no network is asked.
         probe: The run folder of a probe of that encoder.
 
     Raises:
         InputError: When it is not whole, or the probe is of another encoder.
     """
-    opened = open_checkpoint(given)
+    added = added_encoder(str(given))
+    place = None if added is not None else found(Path(given))
+    if place is not None and probe is None and (place / MODEL.file).exists():
+        return Model(*foreign.read(place), place=of_encoder(place))
+    opened = open_place(place) if place is not None else added
     encoder = opened.encoder if isinstance(opened, Checkpoint) else opened
+    source = place and of_encoder(place)
     if probe is not None:
         run, classifier = read_probe(Path(probe), encoder)
-        return Model(encoder, classifier, run.shape)
+        return Model(encoder, classifier, run.shape, place=source)
     if not isinstance(opened, Checkpoint) or opened.classifier is None:
-        return Model(encoder)
-    shape, rest, file = opened.classifier, dict(opened.rest), Path(given) / "model.safetensors"
-    return Model(encoder, load_classifier(shape, rest, file, encoder.norm, encoder.layers), shape)
+        return Model(encoder, place=source)
+    shape, rest, file = opened.classifier, dict(opened.rest), source / "model.safetensors"
+    classifier = load_classifier(shape, rest, file, encoder.norm, encoder.layers)
+    return Model(encoder, classifier, shape, opened.decision, source)

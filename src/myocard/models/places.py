@@ -8,12 +8,16 @@ from typing import Any
 from myocard.encoders.files import CONFIG, WEIGHTS, checkpoints
 from myocard.encoders.registry import cards
 from myocard.errors import InputError
-from myocard.files.manifest import CHECKPOINT
+from myocard.files.manifest import CHECKPOINT, MODEL
 
 _SHIPPED = Path(str(resources.files("myocard.models") / "shipped"))
 _ON_HUB = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:/(?P<file>\w[\w./-]*))?")
 _OURS = ("preprocessing.json", "corpus.parquet")
 """Files beside ``config.json`` and the weights in a folder of myocard's alone."""
+ENCODER = "encoder"
+"""Folder within a model's folder that holds the encoder, where others made it."""
+_OF_MODELS = ("decision.json", "README.md", "encoder.md")
+"""Further files of a model."""
 
 
 def shipped() -> list[str]:
@@ -48,6 +52,15 @@ def found(named: Path) -> Path:
     return _fetched(name, **on_hub.groupdict())
 
 
+def of_encoder(place: Path) -> Path:
+    """Return the published file or folder within a model's folder; any other place as it is."""
+    if not (place / MODEL.file).exists():
+        return place
+    within = place / ENCODER
+    files = sorted(within.iterdir()) if within.is_dir() else []
+    return files[0] if len(files) == 1 else within
+
+
 def is_published(place: Path) -> bool:
     """Tell others' checkpoints from a folder of myocard's, or of one of its parts at least."""
     if place.is_file():
@@ -74,7 +87,8 @@ def _fetched(name: str, repository: str, file: str | None) -> Path:
     try:
         if file is not None:
             return Path(hub.hf_hub_download(repository, file))
-        place = Path(hub.snapshot_download(repository, allow_patterns=[CONFIG, WEIGHTS, *_OURS]))
+        wanted = [CONFIG, WEIGHTS, *_OURS, *_OF_MODELS]
+        place = Path(hub.snapshot_download(repository, allow_patterns=wanted))
     except Exception as error:
         raise _refusal(f"{name}: neither here nor on the hub", error) from error
     if not (place / WEIGHTS).exists():

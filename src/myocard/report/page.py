@@ -1,24 +1,18 @@
 """One page, its tables and its figures, from folders of results."""
 
 import hashlib
-import json
-import re
 from collections.abc import Sequence
-from importlib import resources
 from os.path import relpath
 from pathlib import Path
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from myocard.errors import InputError
 from myocard.files.atomic import restore
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
-from myocard.report.blocks import Block, Chapter, Gallery, Provenance, Tabulated, Words, all_blocks
+from myocard.report.blocks import Block, Chapter, Provenance, Words
 from myocard.report.compare.comparisons import Section, sections
 from myocard.report.drawing import write_text
+from myocard.report.html import render, slug, write_blocks
 from myocard.report.topics import (
     calibration,
     conditions,
@@ -63,6 +57,7 @@ TOPICS = (
 READ = (RUN, LAYERS, "log.jsonl", "reconstruction.npz", "config.json")
 PAGE = "report.html"
 _DIGEST = "results.sha256"
+_TITLE = "Which layer should be read?"
 
 
 def write_report(paths: Sequence[Path], out: Path) -> Path:
@@ -127,18 +122,16 @@ def _write(paths: Sequence[Path], folder: Path, out: Path) -> None:
         chapters.append(_provenance_chapter(runs))
     for name in ("figures", "tables"):
         (folder / name).mkdir()
-    for block in all_blocks([block for chapter in chapters for block in chapter.blocks]):
-        if isinstance(block, Gallery):
-            for figure in block.figures:
-                figure.write(folder / "figures")
-        elif isinstance(block, Tabulated):
-            block.table.write(folder / "tables")
-    write_text(_page(chapters, out), folder / PAGE)
+    write_blocks(chapters, figures=folder / "figures", tables=folder / "tables")
+    page = render(
+        chapters, out, title=_TITLE, lead=NOTES["lead"], figures="figures/", tables="tables/"
+    )
+    write_text(page, folder / PAGE)
 
 
 def _chapter(section: Section) -> Chapter:
     blocks: list[Block] = [block for topic in TOPICS for block in topic(section)]
-    return Chapter(_slug(section.name), f"{section.task}, {section.source}", blocks)
+    return Chapter(slug(section.name), f"{section.task}, {section.source}", blocks)
 
 
 def _provenance_chapter(runs: Sequence[SavedRun]) -> Chapter:
@@ -147,30 +140,3 @@ def _provenance_chapter(runs: Sequence[SavedRun]) -> Chapter:
         "Where the numbers come from",
         [Words(NOTES["provenance"]), *(Provenance(run) for run in runs)],
     )
-
-
-def _page(chapters: Sequence[Chapter], out: Path) -> str:
-    environment = Environment(
-        loader=PackageLoader("myocard.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["inline"] = lambda figure: Markup(figure.svg)
-    environment.filters["slug"] = _slug
-    environment.filters["settings"] = _settings
-    environment.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
-    style = resources.files("myocard.report").joinpath("report.css").read_text()
-    template = environment.get_template("report.html.jinja")
-    return template.render(chapters=chapters, style=Markup(style))
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())
-
-
-def _settings(run: SavedRun) -> str:
-    kept = {"seconds", "seeds", "chosen", "splits", "versions", "hashes", "recipe", "transfer"}
-    content = run.info.model_dump(mode="json", include=kept)
-    return json.dumps(content, indent=1, sort_keys=True)

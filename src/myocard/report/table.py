@@ -95,6 +95,11 @@ def p_value(found: Difference | None) -> str:
     return number(found.p if found else None)
 
 
+def p_text(value: float | None) -> str:
+    """A p value, or its bound where three digits would say 0."""
+    return "< 0.001" if value is not None and value < 0.0005 else number(value)
+
+
 def gathered(numbers: pd.DataFrame, *keys: str) -> list[pd.DataFrame]:
     """Lines that agree in ``keys``, together, in the order in which they first come."""
     if numbers.empty:

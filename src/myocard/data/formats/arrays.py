@@ -1,21 +1,24 @@
 """Files that hold an array of numbers: CSV, MATLAB, NumPy and HDF5.
 
-They say little about themselves; ``formats`` joins what they say with what the caller knows.
+They say little about themselves; ``formats`` joins what they say with what the caller knows. The
+packages that read MATLAB and HDF5 are imported by the readers: a WFDB record should not wait for
+them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
 from myocard.data.formats import matlab
 from myocard.errors import InputError
 from myocard.files.tables import read_csv_table
+
+if TYPE_CHECKING:
+    import h5py
 
 # Deflate shrinks by 1032 at most (zlib's technical notes); an HDF5 data set that claims more holds
 # mostly values that were never written.
@@ -70,6 +73,9 @@ def read_npy(path: Path) -> Found:
 
 def read_mat(path: Path) -> Found:
     """Read the one matrix of numbers in a MATLAB file, on its own or as a field of a structure."""
+    import h5py
+    import scipy.io
+
     if h5py.is_hdf5(path):
         return read_hdf5(path)  # MATLAB 7.3
     try:
@@ -87,6 +93,8 @@ def read_mat(path: Path) -> Found:
 
 def read_hdf5(path: Path) -> Found:
     """Read the data set ``signal``, or the only one; its attributes may be rate, leads and unit."""
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             data = _data_set(file, path)
@@ -103,7 +111,9 @@ def read_hdf5(path: Path) -> Found:
     )
 
 
-def _data_set(file: h5py.File, path: Path) -> h5py.Dataset:
+def _data_set(file: "h5py.File", path: Path) -> "h5py.Dataset":
+    import h5py
+
     # Links to other files are not followed.
     links = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
     names = [name for name in links if isinstance(file[name], h5py.Dataset)]

@@ -14,7 +14,7 @@ from myocard.outcomes import CLASSES
 from myocard.report.blocks import Chapter, table_blocks
 from myocard.report.compare.comparisons import Group, Section
 from myocard.report.compare.pairs import Candidate, Pair, paired, predictions
-from myocard.report.table import Table, number, signed
+from myocard.report.table import Table, number, p_text, signed
 from myocard.report.words import NOTES
 from myocard.results.run import BEST_LAYER, SplitName
 from myocard.results.saved import SavedRun
@@ -55,8 +55,8 @@ def by_class(section: Section, group: Group) -> Table:
             "Class": found["class"].tolist(),
             "Positives": found["positives"].astype(str).tolist(),
             f"{question} [95 %]": [signed(*each) for each in gains],
-            f"{question}: p": found["p"].map(_p).tolist(),
-            f"{question}: p, Holm": found["p_holm"].map(_p).tolist(),
+            f"{question}: p": found["p"].map(p_text).tolist(),
+            f"{question}: p, Holm": found["p_holm"].map(p_text).tolist(),
         }
     caption = NOTES["delong"].format(group=group.label, split=section.split)
     frame = pd.concat(numbers) if numbers else pd.DataFrame()
@@ -135,11 +135,7 @@ def _shown(line: Mapping[Hashable, Any]) -> dict[str, str]:
         "Task": f"{line['task']}, {line['source']}",
         "Difference [95 %]": signed(line["difference"], line["low"], line["high"]),
         "Seed SD": number(line["seed_sd"]),
-        "p": _p(line["p"]),
-        "p, Holm": _p(line["p_holm"]),
+        "p": p_text(line["p"]),
+        "p, Holm": p_text(line["p_holm"]),
         "Detectable": number(line["detectable"]),
     }
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.0005 else number(value)

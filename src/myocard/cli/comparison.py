@@ -1,0 +1,59 @@
+"""Anybody's predictions, compared."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from myocard.cli import options
+from myocard.cli.options import app
+
+
+@app.command(rich_help_panel=options.MORE)
+def compare(
+    predictions: Annotated[
+        list[str],
+        Argument(help="CSV or Parquet tables, or folders of runs: PATH, or NAME=PATH"),
+    ],
+    out: options.Out,
+    patients: Annotated[
+        str | None,
+        Option(help="Table of id and patient; `none`: no patient has two records; or a column"),
+    ] = None,
+    reference: Annotated[
+        str | None, Option(help="Hold all others against this model; all pairs by default")
+    ] = None,
+    choose_on: Annotated[
+        str | None, Option(help="Split whose best model is the reference: validation")
+    ] = None,
+    split: Annotated[str, Option(help="Split to compare on")] = "test",
+    common: Annotated[
+        bool, Option("--common", help="Compare the records that all have, and tell the others")
+    ] = False,
+    subgroup: Annotated[
+        list[str] | None, Option(help="Column to tell apart, besides sex, age, site, device")
+    ] = None,
+    resamples: Annotated[int, Option(min=100, help="Of the bootstrap by patient")] = 4_000,
+    seed: Annotated[int, Option(min=0, help="Of the bootstrap")] = 0,
+) -> None:
+    """Compare anybody's predictions.
+    [dim]myocard compare a.csv b.csv --patients patients.csv --out comparison[/dim]
+
+    Paired differences by patient with a verdict each: HTML, JSON, CSV, LaTeX and SVG. The first of
+    a pair is claimed to be better; with a reference, every other model is claimed to be.
+    """
+    from myocard.report.predictions import write_comparison
+    from myocard.report.predictions.tables import sentences
+    from myocard.results.comparison import Comparison, Plan
+
+    plan = Plan(
+        split=split,
+        patients=patients,
+        common=common,
+        reference=reference,
+        choose_on=choose_on,
+        subgroups=tuple(subgroup or ()),
+        resamples=resamples,
+        seed=seed,
+    )
+    page = write_comparison(predictions, plan, out)
+    print(*sentences(Comparison.read(out)), page, sep="\n")

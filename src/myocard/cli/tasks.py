@@ -1,0 +1,78 @@
+"""Tasks of one's own, from tables of labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from myocard.cli import options
+from myocard.cli.options import app
+
+
+@app.command(rich_help_panel=options.DATA)
+def task(
+    labels: Annotated[
+        Path, Argument(help="A .csv, .tsv, .txt, .xlsx or .parquet, or a TOML file of all options")
+    ],
+    store: options.StoreFolder,
+    out: options.Out,
+    ids: Annotated[str | None, Option("--id", help="Column of the records' ids")] = None,
+    target: Annotated[str | None, Option(help="Column of the labels; several: a,b,c")] = None,
+    kind: Annotated[str | None, Option(help="binary, one, several, number or time")] = None,
+    unit: Annotated[str | None, Option(help="Of a number or a time")] = None,
+    event: Annotated[str | None, Option(help="Of a time: column of 1 (seen) and 0")] = None,
+    positive: Annotated[str | None, Option(help="The one of two words that is positive")] = None,
+    list_separator: Annotated[str | None, Option(help="Between classes in one cell")] = None,
+    missing: Annotated[
+        list[str] | None, Option(help="Words of a label that is not known, for the usual ones")
+    ] = None,
+    decimal: Annotated[str | None, Option(help="Decimal mark, if cells do not prove it")] = None,
+    sheet: Annotated[str | None, Option(help="Of a workbook that has several")] = None,
+    patient: Annotated[
+        str | None, Option(help="Column; none: each record is a person; the store's by default")
+    ] = None,
+    split: Annotated[
+        str | None, Option(help="store, made, date, site or a column; the store's if it has folds")
+    ] = None,
+    date: Annotated[str | None, Option(help="Column of the records' dates")] = None,
+    date_format: Annotated[str | None, Option(help="Such as %d/%m/%Y")] = None,
+    site: Annotated[str | None, Option(help="Column of sites; the store's by default")] = None,
+    test_site: Annotated[list[str] | None, Option(help="A site to test on")] = None,
+    unmatched: Annotated[float | None, Option(help="Share of ids without a record")] = None,
+    seed: Annotated[int | None, Option(help="Of folds that are made")] = None,
+) -> None:
+    """Make your own labels a task.
+    [dim]myocard task labels.xlsx store --id ecg --target low_ef --kind binary --out low_ef[/dim]
+
+    Match a table's rows with the records, split them by patient, and list what is left out.
+    """
+    from myocard.data.store import Store
+    from myocard.tasks.own.account import account
+    from myocard.tasks.own.making import make_task
+    from myocard.tasks.own.settings import read_settings
+    from myocard.tasks.own.task import TaskInfo
+
+    asked = {
+        "id": ids,
+        "target": target,
+        "kind": kind,
+        "unit": unit,
+        "event": event,
+        "positive": positive,
+        "list_separator": list_separator,
+        "missing": missing,
+        "decimal": decimal,
+        "sheet": sheet,
+        "patient": patient,
+        "split": split,
+        "date": date,
+        "date_format": date_format,
+        "site": site,
+        "test_site": test_site,
+        "unmatched": unmatched,
+        "seed": seed,
+    }
+    given = {key: value for key, value in asked.items() if value is not None}
+    table, settings = read_settings(labels, given)
+    make_task(table, Store.open(store).records, settings, out)
+    print(*account(TaskInfo.read(out)), out, sep="\n")

@@ -1,0 +1,204 @@
+"""Tables of predictions: a row for the record in every file, whatever becomes of it.
+
+Files are read and predicted in parts, each a table of its own until all are there. So a job that
+was killed goes on with the next part, and memory does not grow with the number of files.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from myocard.data.sources.listing import record_files, state
+from myocard.data.window import Stated, windows_of
+from myocard.errors import InputError
+from myocard.evaluation import prediction_table
+from myocard.files.atomic import replace_file
+from myocard.files.progress import Progress, silent
+from myocard.files.step import file_step, inputs_beside
+from myocard.models.classifier import state_hash
+from myocard.models.model import Model, from_pretrained
+
+LOG = logging.getLogger(__name__)
+PART = 256
+"""Files of a part: what a stop can cost."""
+
+
+class Source(NamedTuple):
+    """A model as every process can open it.
+
+    Attributes:
+        given: A saved model or an encoder, as ``from_pretrained`` takes it.
+        probe: The run folder of a probe of that encoder; None for a saved model.
+    """
+
+    given: str
+    probe: str | None = None
+
+    def open(self) -> Model:
+        """Open the model.
+
+        Raises:
+            InputError: When it is not whole, or has no decision.
+        """
+        model = from_pretrained(self.given, self.probe)
+        if self.probe is not None:
+            return model.decided(self.probe)
+        if model.decision is None:
+            raise InputError(
+                f"{self.given}: has no thresholds; save it with its run (`myocard save`), or give "
+                "the encoder and the run of a probe (--probe)"
+            )
+        return model
+
+
+def predict(
+    model: Path | str,
+    places: Sequence[Path | str],
+    out: Path | str,
+    *,
+    probe: Path | str | None = None,
+    stated: Stated = Stated(),  # noqa: B008
+    jobs: int = -1,
+    progress: Progress = silent,
+) -> int:
+    """Predict the record in each file of some places, or take up where a stopped job left off.
+
+    Args:
+        model: A saved model; or an encoder, with ``probe``.
+        places: Files and folders, as ``record_files`` takes them.
+        out: The table to write, ``.csv`` or ``.parquet``, by the rule of ``files/step.py``.
+        probe: The run folder of a probe of that encoder; thresholds are those of the best F1.
+        stated: What files do not say of their records.
+        jobs: Processes; -1 for one a core. Each holds the model.
+        progress: Called after every part.
+
+    Returns:
+        The number of rows without a score.
+
+    Raises:
+        InputError: When the model cannot be opened, there is no record, or ``out`` was made from
+            another model, other files or settings.
+    """
+    out, source = Path(out), Source(str(model), None if probe is None else str(probe))
+    prediction_table.require_format(out)
+    files = _files(list(map(Path, places)), out)
+    opened = source.open()
+    inputs = {
+        "model": json.loads(_key(opened)),
+        **stated._asdict(),
+        "files": len(files),
+        "listing": state(files),
+    }
+
+    def make(fresh: Path, work: Path) -> None:
+        parts = _write_parts(opened, source, files, work, stated, jobs, progress)
+        prediction_table.join(parts, fresh, out.suffix)
+
+    file_step(out, inputs, make)
+    return prediction_table.without_score(out)
+
+
+def _files(places: Sequence[Path], out: Path) -> list[Path]:
+    files, others = record_files(places, without=(out, inputs_beside(out)))
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
+        LOG.info("passed over %d files that hold no record: %s", others.total(), kinds)
+    if not files:
+        raise InputError(f"{', '.join(map(str, places))}: no file of a record there")
+    return files
+
+
+def _key(model: Model) -> str:
+    """State all that a model's scores depend on."""
+    assert model.classifier is not None
+    assert model.decision is not None
+    stated = {
+        "encoder": model.encoder.info.hash,
+        "classifier": state_hash(model.classifier),
+        "decision": model.decision.model_dump(mode="json"),
+    }
+    return json.dumps(stated)
+
+
+def _write_parts(
+    model: Model,
+    source: Source,
+    files: Sequence[Path],
+    work: Path,
+    stated: Stated,
+    jobs: int,
+    progress: Progress,
+) -> list[Path]:
+    """Make the parts that are missing; return all, in order."""
+    chunks = [files[start : start + PART] for start in range(0, len(files), PART)]
+    parts = [work / f"part-{number:06d}.parquet" for number in range(len(chunks))]
+    missing = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
+    done = len(files) - sum(len(chunk) for chunk, _ in missing)
+    what = f"predict {model.encoder.info.name}"
+    progress(what, done, len(files))
+    for count in _made(model, source, missing, stated, jobs):
+        done += count
+        progress(what, done, len(files))
+    return parts
+
+
+def _made(
+    model: Model,
+    source: Source,
+    missing: Sequence[tuple[Sequence[Path], Path]],
+    stated: Stated,
+    jobs: int,
+) -> Iterator[int]:
+    """Make parts; yield the number of files of each when it is there."""
+    # To start a process takes as long as a part.
+    most = len(missing) // 2
+    if jobs == 1 or most < 2:
+        return (_write_part(model, *each, stated) for each in missing)
+    # A few records should not wait for its import.
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    todo = (delayed(_write_part_of)(source, _key(model), *each, stated) for each in missing)
+    processes = min(effective_n_jobs(jobs), most)
+    return iter(Parallel(n_jobs=processes, return_as="generator_unordered")(todo))
+
+
+def _write_part_of(
+    source: Source, key: str, files: Sequence[Path], part: Path, stated: Stated
+) -> int:
+    return _write_part(_opened(source, key), files, part, stated)
+
+
+@lru_cache(maxsize=1)
+def _opened(source: Source, key: str) -> Model:
+    """Open a model once in a process that another one started."""
+    # The other one has told the licence.
+    logging.getLogger("myocard").addHandler(logging.NullHandler())
+    model = source.open()
+    if _key(model) != key:
+        raise InputError(f"{source.given}: was changed meanwhile; give the command again")
+    return model
+
+
+def _write_part(model: Model, files: Sequence[Path], part: Path, stated: Stated) -> int:
+    windows, seen = windows_of(files, model.encoder.input, stated)
+    with _one_thread():
+        table = prediction_table.part(model, files, windows, seen)
+    replace_file(part, lambda fresh: prediction_table.write_part(table, fresh))
+    return len(files)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the number of processes change no digit, whatever threads each has left."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

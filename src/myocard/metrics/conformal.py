@@ -1,0 +1,54 @@
+"""Split conformal prediction: answers that hold the truth with a stated probability.
+
+Nothing is assumed of the model or of the data, but that the records that a bound is from and those
+to come are exchangeable (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates, arXiv 2107.07511,
+section 1.1).
+"""
+
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myocard.metrics.scores import Reals
+
+Targets = NDArray[np.generic]
+"""``(records, classes)``: 1 or true, 0 or false, NaN where nothing is known."""
+
+_ROUNDING = 1e-9  # 0.9 × 10 may be above 9.
+
+
+def fewest(coverage: float) -> int:
+    """The fewest records from which a bound of ``coverage`` can be had."""
+    return ceil(coverage / (1 - coverage) - _ROUNDING)
+
+
+def bound(residuals: Reals, coverage: float) -> float:
+    """The residual that a record to come stays within, with probability ``coverage`` at least.
+
+    The ⌈(n + 1) coverage⌉-th smallest of ``residuals`` ``(n,)``, infinite where n is too small.
+    Where no two are equal, the probability is at most 1 / (n + 1) above ``coverage``.
+    """
+    rank = ceil((len(residuals) + 1) * coverage - _ROUNDING)
+    return float(np.sort(residuals)[rank - 1]) if rank <= len(residuals) else np.inf
+
+
+def bounds_by_answer(targets: Targets, scores: Reals, coverage: float) -> tuple[Reals, Reals]:
+    """The least score of "yes" and the largest of "no" for each class, ``(classes,)`` both.
+
+    Each is from the records of which that answer is true, so that it covers among these alone:
+    coverage is conditional on the class (Vovk, ACML 2012).
+    """
+    columns = list(zip(targets.T, scores.T, strict=True))
+    yes = [-bound(-score[target == 1], coverage) for target, score in columns]
+    no = [bound(score[target == 0], coverage) for target, score in columns]
+    return np.array(yes), np.array(no)
+
+
+def bound_of_class(targets: Targets, probabilities: Reals, coverage: float) -> float:
+    """The least probability with which a class is in the set, where classes exclude each other.
+
+    Coverage is marginal. These are the smallest sets on average, if the probabilities are true
+    (Sadinle, Lei and Wasserman, JASA 114, 2019).
+    """
+    return -bound(-probabilities[targets == 1], coverage)

@@ -1,0 +1,119 @@
+"""Records as a user hands them to a model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from myocard.data.faults import Unfit
+from myocard.data.signal import Preprocessing
+from myocard.data.window import window_of
+from myocard.encoders.protocol import ECGEncoder
+from myocard.errors import InputError
+from myocard.leads import parse_leads
+from myocard.record import Record
+
+Records = Record | Sequence[Record] | ArrayLike
+_OF_LEADS = ("missing_lead", "not_finite", "flat_lead")
+"""Faults of single leads, which a model may leave out."""
+
+
+class ArrayForm(TypedDict, total=False):
+    """The form of an array of signals.
+
+    Attributes:
+        rate: Samples per second (Hz).
+        leads: Names of its rows.
+        unit: mV, uV, V or NU.
+    """
+
+    rate: float | None
+    leads: Sequence[str] | None
+    unit: str | None
+
+
+class Form(ArrayForm, total=False):
+    """The form of what a model is asked about: of an array, and for any records the leads to read.
+
+    Attributes:
+        only: Some of the encoder's leads, for records that lack the others.
+    """
+
+    only: Sequence[str] | None
+
+
+def listed(
+    records: Records,
+    rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> tuple[list[Record], bool]:
+    """The records as a list, and whether a single one was given.
+
+    Raises:
+        InputError: When there is none, an array does not say its form, or a record is told one.
+    """
+    stated = {"rate": rate, "leads": leads, "unit": unit}
+    if isinstance(records, Record):
+        _refuse_form(stated)
+        return [records], True
+    if isinstance(records, Sequence) and all(isinstance(each, Record) for each in records):
+        if not records:
+            raise InputError("no record is given")
+        _refuse_form(stated)
+        return list(records), False
+    if isinstance(records, str | Path):
+        raise InputError(f"{records}: a path, not a record; give myocard.read(path)")
+    try:
+        array = np.asarray(records)
+    except ValueError as error:
+        raise InputError("give arrays of one shape, or a list of Records") from error
+    missing = [name for name, value in stated.items() if value is None]
+    if rate is None or leads is None or unit is None:
+        named = ", ".join(f"{name}=…" for name in missing)
+        raise InputError(f"an array does not say its {', '.join(missing)}; give {named}")
+    if array.ndim not in (2, 3) or not len(array):
+        raise InputError(
+            f"an array of shape {array.shape}; give (leads, samples) or (records, leads, samples)"
+        )
+    single = array.ndim == 2
+    signals = array[None] if single else array
+    return [Record.from_array(signal, rate, leads, unit) for signal in signals], single
+
+
+def _refuse_form(stated: Mapping[str, object]) -> None:
+    given = ", ".join(f"{name}=" for name, value in stated.items() if value is not None)
+    if given:
+        raise InputError(f"a Record states its own rate, leads and unit; leave {given} out")
+
+
+def with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
+    """The encoder fed with some of its leads alone.
+
+    Raises:
+        InputError: When they are not among its own, or it needs all.
+    """
+    if isinstance(only, str):
+        raise InputError(f"only={only!r}: give a list of leads")
+    stated, chosen = encoder.input.leads, parse_leads(only)
+    if not chosen or not set(chosen) <= set(stated):
+        raise InputError(
+            f"leads {', '.join(chosen) or 'of no name'}: {encoder.info.name} reads "
+            f"{', '.join(stated)}; name some of these"
+        )
+    return encoder.with_leads(chosen)
+
+
+def window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
+    """Cut the middle window of a record, as an encoder expects it.
+
+    Raises:
+        InputError: When the record has none that the encoder can read.
+    """
+    try:
+        return window_of(record, expected)
+    except Unfit as error:
+        advice = "; fix it, or name other leads with `only`" if error.reason in _OF_LEADS else ""
+        raise InputError(f"{error}{advice}") from error

@@ -1,0 +1,160 @@
+"""Values in cells: numbers, yes or no, classes; what is ambiguous is refused, never guessed."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from myocard.errors import InputError
+from myocard.tasks.own.rows import Cell
+
+YES = frozenset({"1", "yes", "true", "positive", "y"})
+NO = frozenset({"0", "no", "false", "negative", "n"})
+_FLAG = re.compile(r"^([01])[.,]0+$")
+
+
+def _form(decimal: str, thousands: str) -> re.Pattern[str]:
+    whole = rf"\d+|[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+|(?={re.escape(decimal)}\d)"
+    return re.compile(rf"[+-]?(?:{whole})(?:{re.escape(decimal)}\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+_FORMS = {".": _form(".", ","), ",": _form(",", ".")}
+
+
+def known(cells: pd.Series, missing: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which cells say something; ``missing`` are the words, in lower case, that do not."""
+    words = frozenset(missing)
+    silent = {cell: text(cell).casefold() in words for cell in set(cells)}
+    return np.array([not silent[cell] for cell in cells], dtype=bool)
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Return classes by number where all are numbers, else by the alphabet."""
+    distinct = sorted(set(names))
+    try:
+        return tuple(sorted(distinct, key=float))
+    except ValueError:
+        return tuple(distinct)
+
+
+def text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else str(cell)
+
+
+def numbers(cells: pd.Series, where: str, decimal: str | None = None) -> NDArray[np.float64]:
+    """Read numbers, whose decimal mark must be proven by some cell, or given.
+
+    Args:
+        cells: Known cells; the index is the line.
+        where: Place of the column, for messages.
+        decimal: The mark; by default that which all cells fit.
+
+    Raises:
+        InputError: When a cell is no number, both marks are in use, or neither is proven and they
+            would read different numbers.
+    """
+    read = {mark: _read(cells, mark) for mark in (".", ",")}
+    fits = {mark: ~np.isnan(values) for mark, values in read.items()}
+    proofs = {mark: fits[mark] & ~fits[other] for mark, other in ((".", ","), (",", "."))}
+    if decimal is not None:
+        _refuse(cells, ~fits[decimal], where, f"is no number with the decimal mark {decimal}")
+        return read[decimal]
+    _refuse(cells, ~(fits["."] | fits[","]), where, "is no number")
+    if proofs["."].any() and proofs[","].any():
+        point, comma = _shown(cells[proofs["."]]), _shown(cells[proofs[","]])
+        raise InputError(
+            f"{where}: a decimal point in {point}, a decimal comma in {comma}; write them alike"
+        )
+    mark = "," if proofs[","].any() else "."
+    if not proofs[mark].any():
+        _refuse(
+            cells,
+            read["."] != read[","],
+            where,
+            "may have a mark of decimals or of thousands; say --decimal . or --decimal ,",
+        )
+    return read[mark]
+
+
+def _read(cells: pd.Series, mark: str) -> NDArray[np.float64]:
+    return np.array([_number(cell, mark) for cell in cells], dtype=float)
+
+
+def _number(cell: Cell, mark: str) -> float:
+    """Return a number, or NaN where the cell holds none in this form."""
+    if isinstance(cell, str) and _FORMS[mark].fullmatch(cell):
+        value = float(cell.replace("." if mark == "," else ",", "").replace(",", "."))
+    else:
+        value = cell if isinstance(cell, float) else math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def uses_commas(cells: pd.Series) -> bool:
+    """Tell if some cell is a number by a decimal comma alone."""
+    return any(math.isnan(_number(c, ".")) and not math.isnan(_number(c, ",")) for c in cells)
+
+
+def flags(cells: pd.Series, where: str, positive: str | None = None) -> NDArray[np.float64]:
+    """Read 1 for yes and 0 for no.
+
+    Args:
+        cells: Known cells; the index is the line.
+        where: Place of the column, for messages.
+        positive: The word that is a yes in a column of two other words.
+
+    Raises:
+        InputError: For other words, all of which are listed.
+    """
+    read = {cell: _FLAG.sub(r"\1", text(cell).casefold()) for cell in set(cells)}
+    words = [read[cell] for cell in cells]
+    counts = Counter(words)
+    listed = ", ".join(f"{word!r} ({count})" for word, count in counts.most_common(6))
+    if positive is not None:
+        yes = frozenset({positive.strip().casefold()})
+        if len(counts) > 2 or not yes & counts.keys():
+            raise InputError(f"{where}: holds {listed}, not {positive!r} and one other word")
+    else:
+        yes = YES
+        if counts.keys() - YES - NO:
+            fix = (
+                "name the one that is positive with --positive"
+                if len(counts) == 2
+                else "make it a column of two values, or ask for the kind one"
+            )
+            raise InputError(f"{where}: holds {listed}, not yes and no; {fix}")
+    return np.array([word in yes for word in words], dtype=float)
+
+
+def class_names(cells: pd.Series, where: str) -> list[str]:
+    """Read the class in each cell; ``1`` and ``1.0`` are one where all cells are numbers.
+
+    Raises:
+        InputError: When two classes differ in capitals alone.
+    """
+    names = [text(cell) for cell in cells]
+    values = _read(cells, ".")
+    if not np.isnan(values).any():
+        return [str(int(value)) if value.is_integer() else repr(value) for value in values.tolist()]
+    first: dict[str, str] = {}
+    for name in names:
+        if first.setdefault(name.casefold(), name) != name:
+            raise InputError(
+                f"{where}: {first[name.casefold()]!r} and {name!r} differ in capitals alone; "
+                "write them alike"
+            )
+    return names
+
+
+def _refuse(cells: pd.Series, wrong: NDArray[np.bool_], where: str, what: str) -> None:
+    if wrong.any():
+        raise InputError(f"{where}: {_shown(cells[wrong])} {what}")
+
+
+def _shown(cells: pd.Series) -> str:
+    """Show some cells with their lines."""
+    shown = ", ".join(f"{text(cell)!r} (line {line})" for line, cell in cells.iloc[:3].items())
+    return f"{shown} and {len(cells) - 3} more" if len(cells) > 3 else shown
