@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import OneHotEncoder
 
+from myocard.metrics.outcomes import NAMES, headline, headline_metric
 from myocard.outcomes import Outcome
 from myocard.tasks.own.settings import OwnTaskSettings
 from myocard.tasks.own.task import Follows
