@@ -70,7 +70,7 @@ def _basis(run: Run) -> Basis:
         tested_on=run.source,
         splits=run.splits,
         metric=run.validation.headline,
-        score=run.test and run.test.main.macro,
+        score=run.test.main.macro if run.test else None,
     )
 
 
