@@ -4,6 +4,7 @@ import pandas as pd
 
 from myocard.report.blocks import Block, folded_tables, headed, table_blocks
 from myocard.report.compare.comparisons import Group, Row, Section
+from myocard.report.compare.names import named_layer
 from myocard.report.table import (
     MISSING,
     Table,
@@ -61,7 +62,7 @@ def single_layers(section: Section) -> Table:
         shown.append(
             {
                 "Encoder": group.label,
-                "Layer": str(layer),
+                "Layer": named_layer(run.info.encoder, layer),
                 "Validation AUROC [95 %]": estimate(validation),
                 f"{section.split.capitalize()} AUROC [95 %]": estimate(scored),
             }
