@@ -135,6 +135,26 @@ def test_an_audit_of_names_says_what_they_tell(myocard, place):
     assert (code, out) == (1, told)
 
 
+def test_extract_warns_of_records_that_the_encoder_has_seen_or_may_have(myocard, place):
+    records = pd.read_parquet(place / "raw" / "records.parquet").assign(source="mimic-iv-ecg")
+    renamed(place / "raw", records, place / "seen")
+    code, _, err = myocard("extract", "merl.pth", "seen", "--out", "features/seen")
+    told = "warning: merl-vit: pretrained on mimic-iv-ecg: has seen the records of mimic-iv-ecg\n"
+    assert (code, err.count("warning"), told in err) == (0, 1, True)
+    code, _, err = myocard("extract", "merl.pth", "seen", "--random", 0, "--out", "features/random")
+    assert (code, "warning" in err) == (0, False)
+    code, _, err = myocard("extract", "merl.pth", "raw", "--out", "features/raw")
+    assert (code, "warning" in err) == (0, False)
+    (place / "nameless.py").write_text(
+        "import myocard, torch\ninput = myocard.Preprocessing(rate=100, samples=100)\n"
+        "module = torch.nn.Sequential(torch.nn.Linear(100, 20))\n"
+        'make = lambda: myocard.wrap(module, layers=["0"], input=input, name="nameless")\n'
+    )
+    code, _, err = myocard("extract", "nameless:make", "raw", "--out", "features/nameless")
+    assert code == 0, err
+    assert "warning: nameless: nobody says what it was pretrained on, which may be these" in err
+
+
 def test_a_corpus_whose_owner_shares_its_fingerprints_is_audited(myocard, place):
     code, out, err = myocard("fingerprint", "raw", "--out", "theirs.parquet")
     assert (code, out, err) == (0, "theirs.parquet\n", "")

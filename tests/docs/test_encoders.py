@@ -6,14 +6,15 @@ from myocard.encoders.published import Card
 from myocard.encoders.registry import cards
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "encoders.md"
-RULE = "|---|---|---|---|---|---|---|\n"
+RULE = "|---|---|---|---|---|---|---|---|\n"
 
 
 def row(card: Card) -> str:
     licences = f"{card.code_licence}; {card.weights_licence}"
     datasets = "unknown" if card.pretrained_on is None else ", ".join(card.pretrained_on)
     model = f"{card.title}: {card.paper}"
-    cells = [f"`{card.name}`", model, licences, card.size, card.signals, datasets, card.where]
+    size, signals = card.size, card.signals
+    cells = [f"`{card.name}`", model, licences, size, card.layers, signals, datasets, card.where]
     return f"| {' | '.join(cells)} |\n"
 
 

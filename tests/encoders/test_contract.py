@@ -8,9 +8,10 @@ import torch
 
 from myocard.data.signal import Preprocessing
 from myocard.encoders.files import read_content
-from myocard.encoders.protocol import ECGEncoder, joined_states
+from myocard.encoders.protocol import ECGEncoder, LeadwiseEncoder, joined_states
 from myocard.encoders.published import PublishedEncoder
 from myocard.encoders.registry import cards, families, open_published
+from myocard.evaluation.layers.attention import with_attention
 from myocard.files.manifest import parsed
 from myocard.leads import LEADS
 
@@ -25,6 +26,17 @@ FILES = {
     "ecg-jepa-weimann": "ecg-jepa-weimann/chkpt.min.pt",
     "ecg-cpc": "ecg-cpc/last.ckpt",
 }
+
+ATTENTION = {
+    "st-mem": {"entropy", "seconds", "across", "separators"},
+    "ecg-fm": {"entropy", "seconds"},
+    # Its tokens are over leads that are joined end to end.
+    "hubert-ecg": {"entropy"},
+    "ecg-jepa-kim": {"entropy", "seconds", "across"},
+    "merl-vit": {"entropy", "seconds"},
+    "ecg-jepa-weimann": {"entropy", "seconds", "separators"},
+}
+"""Measures of attention by model; others have no attention."""
 
 
 @pytest.fixture(params=FILES)
@@ -57,6 +69,9 @@ def test_it_meets_the_protocol_and_its_layers_are_as_stated(encoder, signals):
         found = list(encoder.hidden_states(signals))
     assert [tokens.shape[-1] for tokens in found] == [layer.width for layer in encoder.layers]
     assert len({layer.name for layer in encoder.layers}) == len(encoder.layers)
+    assert encoder.info.ends == cards()[encoder.info.name].layers
+    staged = encoder.layers[0].name == "stem"
+    assert (encoder.info.layer_names is not None) == staged
 
 
 def test_one_record_alone_is_the_record_in_a_batch_in_any_order(encoder, signals):
@@ -68,6 +83,40 @@ def test_one_record_alone_is_the_record_in_a_batch_in_any_order(encoder, signals
         scale = 1e-5 * max(1.0, whole.square().mean().sqrt().item())
         torch.testing.assert_close(single, whole, atol=scale, rtol=1e-5)
         torch.testing.assert_close(other, whole[order], atol=scale, rtol=1e-5)
+
+
+def test_the_grid_tells_which_tokens_are_kept_and_of_which_lead(encoder, signals):
+    with torch.inference_mode():
+        every = list(encoder.network.states(signals))
+        kept = list(encoder.hidden_states(signals))
+    for before, after in zip(every, kept, strict=True):
+        places, _ = encoder.grid(before.shape[1])
+        assert torch.equal(before[:, places.flatten()], after)
+        if isinstance(encoder, LeadwiseEncoder):
+            assert torch.equal(before[:, places], encoder.by_lead(after))
+
+
+def test_attention_is_told_of_every_block_that_has_one_and_changes_no_state(encoder, signals):
+    with torch.inference_mode():
+        found, measures = with_attention(encoder, encoder.hidden_states(signals))
+        _, alone = with_attention(encoder, encoder.hidden_states(signals[:1]))
+        plain = list(encoder.hidden_states(signals))
+    assert all(map(torch.equal, found, plain))
+    told = ATTENTION.get(encoder.info.name, set())
+    assert measures.keys() == {f"attention_{name}" for name in told}
+    for name, values in measures.items():
+        assert values.shape == (len(signals), len(encoder.layers))
+        assert values[:, 0].isnan().all()
+        torch.testing.assert_close(values[:1], alone[name], equal_nan=True)
+    blocks = {name: values[:, 1:] for name, values in measures.items()}
+    stated, tokens = encoder.input, max(each.shape[1] for each in plain)
+    most = {
+        "attention_entropy": np.log(tokens + 2 * len(stated.leads)),
+        "attention_seconds": stated.samples / stated.rate,
+        "attention_across": 1,
+        "attention_separators": 1,
+    }
+    assert all(((each > 0) & (each < most[name])).all() for name, each in blocks.items())
 
 
 def test_a_pass_leaves_weights_and_buffers_alone_and_takes_no_gradient(encoder, signals):

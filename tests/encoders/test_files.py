@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from myocard.encoders.files import read_content
-from myocard.encoders.published import part
+from myocard.encoders.tensors import part
 from myocard.errors import InputError
 
 MANY = 10**9

@@ -14,6 +14,7 @@ from myocard.encoders.openecg import FAMILY, Codec, Shape
 from myocard.encoders.published import encoder_of
 from myocard.encoders.registry import families
 from myocard.errors import InputError
+from myocard.evaluation.layers.attention import with_attention
 from myocard.simulation import entries
 
 FILE = Path("codec.pt")
@@ -102,6 +103,17 @@ def test_layers_are_the_embedding_convolutions_and_blocks(content) -> None:
     assert [layer.name for layer in model.layers] == names
     assert [state.shape for state in states] == [(3, 20, 8)] * 5
     assert list(model.left_out) == ["refine.", "head."]
+    assert encoder_of(model, "openecg").info.layer_names == tuple(names)
+
+
+def test_attention_is_told_of_its_blocks_and_not_of_its_convolutions(content, generator) -> None:
+    encoder = encoder_of(FAMILY.open(content, FILE), "openecg")
+    with torch.inference_mode():
+        states = encoder.hidden_states(torch.randn(3, 1, 40, generator=generator))
+        _, measures = with_attention(encoder, states)
+    assert measures.keys() == {"attention_entropy", "attention_seconds"}
+    for values in measures.values():
+        assert values.isnan().tolist() == [[True, True, True, False, False]] * 3
 
 
 def test_every_missing_tensor_is_refused(content) -> None:

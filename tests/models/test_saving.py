@@ -70,7 +70,7 @@ def test_its_card_says_of_what_and_whom_it_was_made(run, tmp_path):
     for part in (
         "# superdiagnostic from tiny",
         f"sim: {train.records} records of {train.patients} patients to train",
-        f"Macro AUROC {decision.basis.auroc.value:.3f} [",
+        f"AUROC {decision.basis.score.value:.3f} [",
         "the best F1 on validation",
         "Sets hold the truth for a share 0.5",
         *(f"| {k} | {v:.4g} |" for k, v in zip(decision.classes, decision.thresholds, strict=True)),
@@ -130,7 +130,7 @@ def test_a_fine_tuned_model_is_saved_with_its_run(run, store, tmp_path):
     windows = torch.randn(3, 12, 100).numpy()
     back, before = from_pretrained(tmp_path / "model"), from_pretrained(tuned / "model")
     assert np.array_equal(back.read(windows).scores, before.read(windows).scores)
-    assert back.decision.basis.auroc is None
+    assert back.decision.basis.score is None
     assert "It was not scored on test records." in (tmp_path / "model" / "README.md").read_text()
     with pytest.raises(InputError, match="tiny is an encoder without a readout"):
         save(tmp_path / "encoder", tuned, tmp_path / "other")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myocard.leads import LEADS
-from myocard.nn.analysis.attention import attention_weights
+from myocard.nn.analysis.attention import watched
 from myocard.nn.encoder import Encoder, EncoderShape, align, patch_tokens
 
 SHAPE = EncoderShape(samples=100, patch=10, width=12, depth=3, heads=3)
@@ -149,8 +149,7 @@ def test_aligned_tokens_attend_to_their_like():
         torch.manual_seed(1)
         network = Encoder(shape).apply(prepare)
         noise = torch.randn(4, 12, 200, generator=torch.Generator().manual_seed(2))
-        block, tokens = network.blocks[0], network.tokens(noise, LEADS)
-        given = attention_weights(block.attention, block.attention_norm(tokens))
+        _, (tokens, (given,)) = watched(network.layers(network.tokens(noise, LEADS)))
         shares.append(given.diagonal(dim1=-2, dim2=-1).mean() * tokens.shape[1])
     published, aligned = shares
     assert published < 2

@@ -31,7 +31,13 @@ PRETRAINED = EncoderInfo(
     leak_check="records",
 )
 RANDOM = EncoderInfo(
-    name="small", hash="ffff", random=True, layers=LAYERS, width=192, leak_check="records"
+    name="small",
+    hash="ffff",
+    random=True,
+    layers=LAYERS,
+    width=192,
+    preset="ecgsoup",
+    leak_check="records",
 )
 
 

@@ -60,6 +60,7 @@ def test_a_pretrained_encoder_is_drawn_with_the_random_one_of_its_kind(tmp_path)
         {"split": "test", "records": {"train": 50, "test": 20}},
         {"leads": ("I",)},
         {"encoder": EncoderInfo(name="small", random=True, layers=4, width=24)},
+        {"encoder": EncoderInfo(name="other", random=True, layers=4, width=12, preset="other")},
     ],
 )
 def test_random_weights_that_were_measured_otherwise_are_not_drawn_beside(tmp_path, changes):

@@ -9,6 +9,7 @@ from myocard.metrics.summary import difference, macro_resamples
 from myocard.report.compare.comparisons import sections
 from myocard.report.compare.pairs import compare
 from myocard.report.table import MISSING, Table, latex, signed
+from myocard.report.topics.curves import layer_curves
 from myocard.report.topics.readouts import by_class, encoders, single_layers, table
 from myocard.results.run import EncoderInfo
 from myocard.results.saved import load_runs
@@ -181,3 +182,29 @@ def test_an_encoder_of_two_leads_stands_beside_one_of_twelve(tmp_path, write):
     (section,) = sections(load_runs(tmp_path))
     assert [run.folder.name for run in section.runs] == ["whole", "watch"]
     assert [run.folder.name for run in section.reduced] == ["whole-few"]
+
+
+def test_layers_with_names_of_their_own_are_called_by_them(tmp_path, write):
+    names = ("stem", "stage 1", "stage 2")
+    encoder = EncoderInfo(name="resnet", layers=3, layer_names=names, ends="First, the stem's.")
+    for layer in range(3):
+        write(
+            tmp_path / "runs" / f"{layer}", "layer", layer=layer, noise=3 - layer, encoder=encoder
+        )
+    write(tmp_path / "runs" / "last", "last", noise=1, encoder=encoder)
+    section = only_section(tmp_path / "runs")
+    assert single_layers(section).shown["Layer"].tolist() == ["0, stem", "1, stage 1", "2, stage 2"]
+    assert "best layer on validation (2, stage 2)" in table(section).shown["Readout"].tolist()
+    (figure,) = layer_curves(section)
+    assert all(f">{name}<" in figure.svg for name in names)
+    assert "Layer (0: embedding)" not in figure.svg
+    assert figure.caption.endswith("First, the stem's.")
+
+
+def test_random_weights_of_another_architecture_are_not_drawn_beside(runs, write):
+    other = EncoderInfo(
+        name="other", random=True, layers=5, width=192, preset="other", leak_check="records"
+    )
+    write(runs / "other", "layer", layer=3, encoder=other)
+    (figure,) = layer_curves(only_section(runs))
+    assert {name.split(" ")[0] for name in figure.numbers["encoder"]} == {"small,"}

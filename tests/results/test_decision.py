@@ -84,7 +84,7 @@ def test_it_says_from_how_many_records_and_patients_it_is_and_how_it_did_on_test
     assert basis.splits["validation"].records == 40
     assert basis.splits["validation"].patients == 20
     assert (basis.source, basis.tested_on) == ("made", "made")
-    assert basis.auroc == Run.read(run).test.auroc.macro
+    assert basis.score == Run.read(run).test.main.macro
 
 
 def test_it_comes_back_from_its_file_and_another_schema_is_refused(run, tmp_path):

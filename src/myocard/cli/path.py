@@ -171,10 +171,13 @@ def extract(
     from myocard.cli.named import encoder_named
     from myocard.data.store import Store
     from myocard.evaluation.features import extract as make
+    from myocard.tasks.audit import leaks_by_name
 
     encoder, opened = encoder_named(checkpoint), Store.open(store)
     if random is not None:
         encoder = encoder.randomised(random)
+    for finding in leaks_by_name(encoder.pretrained_on, opened.records):
+        print(f"warning: {encoder.info.name}: {finding}", file=sys.stderr)
     with shown() as progress:
         make(encoder, opened, out, batch=batch, progress=progress)
     print(out)

@@ -20,8 +20,8 @@ from torch.nn.functional import gelu
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Clip, Resample, Window
 from myocard.encoders.protocol import block_layers
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
-from myocard.encoders.tensors import count, find, present, shape_of
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights
+from myocard.encoders.tensors import count, filled, find, part, present, shape_of
 from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import MinMax, Resample, Window, ZScore
 from myocard.encoders.protocol import block_layers
-from myocard.encoders.published import Card, Family, Opened, Weights, filled, part
-from myocard.encoders.tensors import find, linear_head, present
+from myocard.encoders.published import Card, Family, Opened, Weights
+from myocard.encoders.tensors import filled, find, linear_head, part, present
 from myocard.encoders.wav2vec import Shape, Wav2Vec, folded, read_shape
 from myocard.errors import InputError
 from myocard.leads import LEADS

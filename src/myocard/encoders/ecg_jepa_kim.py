@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Resample, Window
 from myocard.encoders.protocol import block_layers
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, filled, part
-from myocard.encoders.tensors import count, shape_of
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened
+from myocard.encoders.tensors import count, filled, part, shape_of
 from myocard.encoders.vit import Block, BlockShape, of_leads
 from myocard.errors import InputError
 from myocard.leads import LEADS
@@ -120,7 +120,7 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
         build=build,
         norm="norm",
         of_leads=of_leads,
-        leadwise=True,
+        order="lead by lead",
     )
 
 

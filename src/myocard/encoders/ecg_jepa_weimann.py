@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Clip, Constants, Resample, Window
 from myocard.encoders.protocol import block_layers
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
-from myocard.encoders.tensors import count, present, shape_of
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights
+from myocard.encoders.tensors import count, filled, part, present, shape_of
 from myocard.encoders.vit import Block, BlockShape
 from myocard.errors import InputError
 from myocard.leads import LEADS, parse_leads

@@ -15,8 +15,8 @@ from torch.nn.functional import max_pool1d, pad, sigmoid, silu
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Butterworth, LessMedian, Notch, Resample, Window, ZScore
 from myocard.encoders.protocol import Layer
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
-from myocard.encoders.tensors import count, find, linear_head, shape_of
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights
+from myocard.encoders.tensors import count, filled, find, linear_head, part, shape_of
 from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens

@@ -14,8 +14,8 @@ from typing import Any
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import DecimateJoined, HammingBand, MinMax, Resample, Window
 from myocard.encoders.protocol import block_layers
-from myocard.encoders.published import Card, Family, Opened, filled, part
-from myocard.encoders.tensors import find, linear_head, present
+from myocard.encoders.published import Card, Family, Opened
+from myocard.encoders.tensors import filled, find, linear_head, part, present
 from myocard.encoders.wav2vec import Wav2Vec, folded, read_shape
 from myocard.errors import InputError
 
@@ -118,6 +118,7 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
         layers=block_layers(shape.width, shape.depth),
         input=_INPUT,
         build=build,
+        order="joined",
         head=linear_head(tensors, "classifier", CARD, file),
         left_out=left_out,
     )

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import MinMax, Resample, Window
 from myocard.encoders.protocol import Layer, block_layers
-from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights, filled, part
-from myocard.encoders.tensors import count, present, shape_of
+from myocard.encoders.published import Card, Family, LayeredNetwork, Opened, Weights
+from myocard.encoders.tensors import count, filled, part, present, shape_of
 from myocard.encoders.vit import NumberedBlocks, StackShape, stack_shape
 from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens

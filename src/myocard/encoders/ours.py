@@ -9,9 +9,10 @@ from torch import nn
 
 from myocard.data.leaks import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
-from myocard.encoders.protocol import Layer, weights_hash
+from myocard.encoders.protocol import Layer, block_layers, weights_hash
 from myocard.errors import InputError
 from myocard.metrics.summary import Frozen
+from myocard.nn.analysis.attention import TokenGrid
 from myocard.nn.encoder import Encoder, align, patch_tokens
 from myocard.nn.shapes import LeadTokens, Representation, Signals, Tokens
 from myocard.recipe import FinetuneRecipe, PretrainRecipe
@@ -87,9 +88,7 @@ class MyocardEncoder:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        width, depth = self.network.shape.width, self.network.shape.depth
-        names = ["embedding", *(f"block {block}" for block in range(1, depth + 1))]
-        return tuple(Layer(name, width) for name in names)
+        return block_layers(self.network.shape.width, self.network.shape.depth)
 
     @property
     def norm(self) -> nn.Module:
@@ -120,6 +119,11 @@ class MyocardEncoder:
 
     def pool(self, tokens: Tokens) -> Representation:
         return self.by_lead(tokens).mean(dim=2).mean(dim=1)
+
+    def grid(self, tokens: int) -> TokenGrid:
+        leads, patch = len(self.input.leads), self.network.shape.patch
+        places = torch.arange(tokens).view(leads, -1)[:, 1:-1]
+        return TokenGrid(places, patch / self.input.rate)
 
     def with_leads(self, leads: Sequence[str]) -> "MyocardEncoder":
         kept = tuple(lead for lead in self.input.leads if lead in leads)

@@ -11,6 +11,7 @@ from torch import nn
 from myocard.data.leaks import PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
+from myocard.nn.analysis.attention import TokenGrid
 from myocard.nn.shapes import JoinedStates, LeadTokens, Representation, Signals, States, Tokens
 from myocard.results.run import EncoderInfo
 
@@ -27,6 +28,15 @@ def block_layers(width: int, depth: int) -> tuple[Layer, ...]:
     """Return the layers of a stack of blocks of one width."""
     names = ["embedding", *(f"block {block}" for block in range(1, depth + 1))]
     return tuple(Layer(name, width) for name in names)
+
+
+def own_names(layers: Sequence[Layer]) -> tuple[str, ...] | None:
+    """Return the names of layers; None where they tell no more than their numbers."""
+    names = tuple(layer.name for layer in layers)
+    numbered = (
+        name == "embedding" or name.endswith(f" {number}") for number, name in enumerate(names)
+    )
+    return None if all(numbered) else names
 
 
 @runtime_checkable
@@ -96,6 +106,15 @@ class LeadwiseEncoder(ECGEncoder, Protocol):
 
     def by_lead(self, tokens: Tokens) -> LeadTokens:
         """The tokens of each lead."""
+        ...
+
+
+@runtime_checkable
+class AttentiveEncoder(Protocol):
+    """The further member of an encoder whose attention can be measured."""
+
+    def grid(self, tokens: int) -> TokenGrid:
+        """Where those of a layer's ``tokens`` lie that stand for a part of the signal."""
         ...
 
 

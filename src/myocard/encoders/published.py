@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from myocard.data.leaks import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
-from myocard.encoders.protocol import Layer, weights_hash
+from myocard.encoders.protocol import Layer, own_names, weights_hash
 from myocard.errors import InputError
+from myocard.nn.analysis.attention import TokenGrid
 from myocard.nn.shapes import LeadTokens, Representation, Signals, Tokens
 from myocard.results.run import EncoderInfo
 
 Weights = Mapping[str, Tensor]
-Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class Opened:
             reason.
         of_leads: Makes the network that reads some of its leads, by their places in
             ``input.leads``; None where it needs all.
-        leadwise: True if tokens are ordered lead by lead, the same number for each.
+        order: Order of the tokens that stand for the signal: over time, each of all leads; lead by
+            lead, the same number for each; or over leads joined end to end, some of two leads.
     """
 
     card: Card
@@ -96,7 +97,7 @@ class Opened:
     head: nn.Module | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     of_leads: Callable[[LayeredNetwork, Sequence[int]], LayeredNetwork] | None = None
-    leadwise: bool = False
+    order: Literal["over time", "lead by lead", "joined"] = "over time"
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,8 @@ class PublishedEncoder:
             hash=weights_hash(self.network, self.input, f"{self.layers} {_settings(self.network)}"),
             random=self.random is not None,
             layers=len(self.layers),
+            layer_names=own_names(self.layers),
+            ends=self.opened.card.layers,
             width=widths.pop() if len(widths) == 1 else None,
             preset=self.opened.card.name,
             datasets=self.pretrained_on.datasets,
@@ -172,6 +175,14 @@ class PublishedEncoder:
 
     def pool(self, tokens: Tokens) -> Representation:
         return tokens.mean(dim=1)
+
+    def grid(self, tokens: int) -> TokenGrid:
+        places = self.network.signal_tokens(torch.arange(tokens).float().view(1, -1, 1)).flatten()
+        rows = len(self.input.leads) if self.opened.order == "lead by lead" else 1
+        times = len(places) // rows
+        seconds = self.input.samples / self.input.rate / times
+        joined = self.opened.order == "joined"
+        return TokenGrid(places.long().view(rows, times), None if joined else seconds)
 
     def with_leads(self, leads: Sequence[str]) -> "PublishedEncoder":
         stated, opened = self.input.leads, self.opened
@@ -221,70 +232,5 @@ class LeadwisePublishedEncoder(PublishedEncoder):
 
 def encoder_of(opened: Opened, name: str) -> PublishedEncoder:
     """Return the encoder of a checkpoint that was read."""
-    kind = LeadwisePublishedEncoder if opened.leadwise else PublishedEncoder
+    kind = LeadwisePublishedEncoder if opened.order == "lead by lead" else PublishedEncoder
     return kind(name, opened)
-
-
-def part(
-    weights: Mapping[str, Any], prefix: str, left_out: Mapping[str, str], file: Path
-) -> dict[str, Tensor]:
-    """Take the tensors below ``prefix``, less those whose names begin as ``left_out`` says.
-
-    Numbers of other precision become float32, as a network made from them should be.
-
-    Args:
-        weights: Tensors by name.
-        prefix: Taken off the names.
-        left_out: Beginnings of names, in ``weights``, that the network does not need.
-        file: For messages.
-
-    Raises:
-        InputError: When there is none, a tensor is neither below the prefix nor left out, or one is
-            no tensor or holds values that are not finite.
-    """
-    unneeded = tuple(left_out)
-    kept = {name: value for name, value in weights.items() if not name.startswith(unneeded)}
-    strange = [name for name in kept if not name.startswith(prefix)]
-    if strange or not kept:
-        raise InputError(f"{file}: {_some(strange) or 'no tensor'} beside {prefix or 'weights'}…")
-    found = {}
-    for name, value in kept.items():
-        if not isinstance(value, Tensor):
-            raise InputError(f"{file}: {name} is no tensor")
-        single = value.float() if value.is_floating_point() else value
-        if not single.isfinite().all():
-            raise InputError(f"{file}: {name} holds values that are not finite; fetch it again")
-        found[name.removeprefix(prefix)] = single
-    return found
-
-
-def filled(build: Callable[[], Network], weights: Weights, card: Card, file: Path) -> Network:
-    """Build a network in evaluation mode with ``weights``, every one and no other.
-
-    Raises:
-        InputError: Naming the first tensors that are missing, left over, or of another shape.
-    """
-    # On no device first: a small file can state shapes that fill any memory.
-    with torch.device("meta"):
-        own = build().state_dict()
-    missing = [name for name in own if name not in weights]
-    extra = [name for name in weights if name not in own]
-    other = [
-        f"{name} {tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
-        for name in own
-        if name in weights and weights[name].shape != own[name].shape
-    ]
-    told = [
-        f"{what} {_some(names)}"
-        for what, names in (("missing", missing), ("left over", extra), ("of another shape", other))
-        if names
-    ]
-    if told:
-        raise InputError(f"{file}: no checkpoint of {card.title}: tensors {'; '.join(told)}")
-    network = build()
-    network.load_state_dict({name: weights[name] for name in own})
-    return network.eval()
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Butterworth, Resample, Window, ZScore
 from myocard.encoders.protocol import block_layers
-from myocard.encoders.published import Card, Family, Opened, filled, part
-from myocard.encoders.tensors import linear_head, present, shape_of
+from myocard.encoders.published import Card, Family, Opened
+from myocard.encoders.tensors import filled, linear_head, part, present, shape_of
 from myocard.encoders.vit import NumberedBlocks, StackShape, of_leads, stack_shape
 from myocard.leads import LEADS
 from myocard.nn.shapes import Signals, Tokens
@@ -125,7 +125,7 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
         head=head,
         left_out=left_out,
         of_leads=of_leads,
-        leadwise=True,
+        order="lead by lead",
     )
 
 

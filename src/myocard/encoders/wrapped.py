@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from myocard.data.leaks import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.hooks import Hooks, Returned, first_pass
-from myocard.encoders.protocol import Layer, weights_hash
+from myocard.encoders.protocol import Layer, own_names, weights_hash
 from myocard.encoders.redrawing import redrawn
 from myocard.errors import InputError
 from myocard.nn.shapes import Representation, Signals, Tokens
@@ -72,6 +72,7 @@ class WrappedEncoder:
             hash=weights_hash(self.network, self.input, _ADDRESS.sub("", stated)),
             random=self.random,
             layers=len(self.layers),
+            layer_names=own_names(self.layers),
             width=widths.pop() if len(widths) == 1 else None,
             datasets=self.pretrained_on.datasets,
             leak_check=self.pretrained_on.leak_check,

@@ -19,6 +19,8 @@ LOG = logging.getLogger(__name__)
 INPUTS = "inputs.json"
 """The file, in the folder that was made, that tells from what."""
 
+REMEDY = "choose another folder, or remove it"
+
 Inputs = Mapping[str, Any]
 Make = Callable[[Path, Path], object]
 """Function that fills the fresh folder, its first; files in the second survive a stop."""
@@ -109,15 +111,18 @@ def is_kept(
     *,
     is_enough: Callable[[Path], bool] = lambda folder: True,
     inputs_of: Callable[[Path], Inputs] | None = None,
+    remedy: str = REMEDY,
 ) -> bool:
     """Tell whether ``step`` with the same arguments would keep ``out``.
+
+    ``remedy`` is what helps where other inputs are refused.
 
     Raises:
         InputError: When ``out`` was made from other inputs.
     """
     if not out.exists():
         return False
-    _require_same((inputs_of or read_inputs)(out), inputs, out)
+    _require_same((inputs_of or read_inputs)(out), inputs, out, remedy)
     return is_enough(out)
 
 
@@ -203,9 +208,7 @@ def _read(path: Path, made: Path) -> Inputs:
         ) from error
 
 
-def _require_same(
-    found: Inputs, wanted: Inputs, out: Path, remedy: str = "choose another folder, or remove it"
-) -> None:
+def _require_same(found: Inputs, wanted: Inputs, out: Path, remedy: str) -> None:
     have, want = _flat(found), _flat(json.loads(json.dumps(wanted, default=str)))
     other = [key for key in [*want, *(have.keys() - want.keys())] if have.get(key) != want.get(key)]
     if other:

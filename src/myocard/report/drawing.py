@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from myocard.files.atomic import replace_file
@@ -58,6 +59,17 @@ def canvas_of(width: float, height: float) -> Iterator[Canvas]:
     """
     with style.context(_STYLE):
         yield Canvas(figsize=(width, height), layout="constrained")
+
+
+def tick_layers(axes: Axes, layers: Sequence[int], names: Sequence[str] | None) -> None:
+    """Tick layers by their names, or by their numbers where they have none of their own."""
+    if names is None:
+        axes.set_xticks(layers)
+        axes.set_xlabel("Layer (0: embedding)")
+    else:
+        axes.set_xticks(layers, [names[layer] for layer in layers])
+        axes.tick_params("x", rotation=90)
+        axes.set_xlabel("Layer")
 
 
 def to_svg(canvas: Canvas, name: str, description: str) -> str:

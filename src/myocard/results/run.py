@@ -33,6 +33,8 @@ class EncoderInfo(Frozen):
         random: True if its weights are random.
         mixture: Input of its pretraining's decoder: ``last`` (ST-MEM) or ``mean`` (IPASTMEM).
         layers: Number of its hidden states, the embedding among them.
+        layer_names: Names of its hidden states, where they tell more than numbers.
+        ends: Sentence on what its first and last hidden states are, of a published model.
         width: Width of its states.
         preset: Name of its input.
         pretraining: Hash of all of its pretraining but the mixture.
@@ -46,12 +48,19 @@ class EncoderInfo(Frozen):
     random: bool = False
     mixture: str | None = None
     layers: int | None = None
+    layer_names: tuple[str, ...] | None = None
+    ends: str | None = None
     width: int | None = None
     preset: str | None = None
     pretraining: str | None = None
     sources: dict[str, int] | None = None
     datasets: tuple[str, ...] | None = None
     leak_check: LeakCheck | None = None
+
+    @property
+    def architecture(self) -> tuple[str | None, int | None, int | None]:
+        """The fields in which an encoder and its random control agree."""
+        return self.preset, self.layers, self.width
 
 
 class Scale(Frozen):

@@ -240,7 +240,7 @@ def test_another_recipe_encoder_or_store_is_refused_in_the_same_folder(features,
     for made, how, difference in (
         (features, recipe(readouts=("ppa",), seeds=(0, 2)), r"recipe\.seeds is \[0, 1\], not"),
         (of(features, store="t"), given, 'store is "store of made", not "t"'),
-        (other_encoder, given, 'encoder is "e", not "f"'),
+        (other_encoder, given, 'encoder is "e", not "f"; two encoders of a name, or recipes, need'),
     ):
         message = f"ppa-linear: made from other inputs: {difference}"
         with pytest.raises(InputError, match=message):

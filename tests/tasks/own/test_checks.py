@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from myocard.tasks.own.checks import copies, counted, following, rare, rows_of_splits
-from myocard.tasks.own.metadata import _concordance, _residuals, followed
+from myocard.tasks.own.metadata import _residuals, followed
 from myocard.tasks.own.settings import OwnTaskSettings
 from myocard.tasks.own.task import Follows
 
@@ -133,14 +132,6 @@ def test_too_few_labels_have_no_score():
     targets = np.zeros(40)
     targets[:4] = 1
     assert scores(targets, rows, records) == {}
-
-
-def test_concordance_is_auroc_where_all_events_come_at_once():
-    rng = np.random.default_rng(0)
-    events = rng.integers(0, 2, 50)
-    risks = rng.integers(0, 5, 50).astype(float)
-    times = np.where(events, 1.0, -2.0)
-    assert _concordance(times, risks) == pytest.approx(roc_auc_score(events, risks))
 
 
 def test_residuals_of_a_null_model_sum_to_zero():

@@ -165,7 +165,7 @@ def test_the_hash_tells_labels_apart(make, table):
 
 
 def test_a_task_is_not_called_as_a_public_one_or_as_no_folder_may_be(make, table):
-    with pytest.raises(InputError, match="ptbxl-all is a task of a public data set; give another"):
+    with pytest.raises(InputError, match="ptbxl-all is a task of a public data set; choose"):
         make(table, "ptbxl-all")
     with pytest.raises(InputError, match="my task: the folder names the task"):
         make(table, "my task")

@@ -47,8 +47,8 @@ def measure_layers(
 ) -> Path:
     """Measure every layer, and write ``layers.json`` and ``layers.csv`` into the folder ``out``.
 
-    Any encoder has the measures of states and tokens; attention and reconstruction are of encoders
-    whose blocks and patches are known (``MyocardEncoder``).
+    Any encoder has the measures of states and tokens; attention is of an ``AttentiveEncoder``, and
+    reconstruction of one whose patches are known (``MyocardEncoder``).
 
     Args:
         encoder: Any encoder.

@@ -15,7 +15,7 @@ from myocard.data.batches import Part, Windows, in_order
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder, joined_states
-from myocard.nn.analysis.attention import attention_statistics, attention_weights
+from myocard.evaluation.layers.attention import with_attention
 from myocard.nn.analysis.regression import normal_equations, solve_ridge, squared_errors
 from myocard.nn.analysis.representation import matrix_entropy, token_similarity
 from myocard.nn.encoder import patch_tokens
@@ -23,7 +23,6 @@ from myocard.nn.objectives.masked import standardise_patches
 from myocard.nn.objectives.masks import each_lead
 from myocard.nn.patches import patchify
 from myocard.nn.shapes import Patches, Signals, Tokens
-from myocard.nn.transformer import Block
 
 BATCH = 16
 MASK_RATIO = 0.75
@@ -53,7 +52,7 @@ class Observer:
 
     @classmethod
     def of(cls, encoder: ECGEncoder, store: Store, progress: Callable[[int], object]) -> "Observer":
-        """Observe any encoder; one whose blocks are known tells of its attention too."""
+        """Observe any encoder; one whose patches are known tells how well tokens draw them."""
         encoder.network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         if isinstance(encoder, MyocardEncoder):
             return PatchObserver(encoder, store, progress)
@@ -67,9 +66,9 @@ class Observer:
             done += len(signals)
             self.progress(done)
 
-    def layers(self, signals: Signals) -> EveryLayer:
-        """Every layer, as the other methods take it."""
-        return list(self.encoder.hidden_states(signals))
+    def states(self, signals: Signals) -> Iterator[Tokens]:
+        """Every layer in order, as the other methods take them."""
+        return self.encoder.hidden_states(signals)
 
     def tokens(self, layers: EveryLayer) -> EveryLayer:
         """The tokens that stand for a part of the signal, of ``layers`` with all tokens."""
@@ -93,13 +92,13 @@ class Observer:
 
 
 class PatchObserver(Observer):
-    """Observation of a Transformer over patches, whose blocks and patches are known."""
+    """Observation of a Transformer over patches, whose patches are known."""
 
     encoder: MyocardEncoder
 
-    def layers(self, signals: Signals) -> EveryLayer:
+    def states(self, signals: Signals) -> Iterator[Tokens]:
         network = self.encoder.network
-        return list(network.layers(network.tokens(signals, self.encoder.input.leads)))
+        return network.layers(network.tokens(signals, self.encoder.input.leads))
 
     def tokens(self, layers: EveryLayer) -> EveryLayer:
         leads = len(self.encoder.input.leads)
@@ -112,31 +111,10 @@ class PatchObserver(Observer):
         halves = (signals[..., :samples], signals[..., -samples:])
         return torch.stack([joined_states(self.encoder, half) for half in halves], dim=1)
 
-    def measures(self, layers: EveryLayer) -> dict[str, Tensor]:
-        return super().measures(layers) | self._attention(layers)
-
     def pairs(self, signals: Signals, layers: EveryLayer) -> "Iterator[tuple[str, Pairs]]":
         patches = standardise_patches(patchify(signals, self.encoder.network.shape.patch))
         yield "own", self._paired(layers, patches, torch.ones_like(patches[..., 0]).bool())
         yield "hidden", self._hidden_pairs(signals, patches)
-
-    def _attention(self, layers: EveryLayer) -> dict[str, Tensor]:
-        """Measures of the block that a layer comes out of; the embedding comes out of none."""
-        network, expected = self.encoder.network, self.encoder.input
-        statistics = [
-            _statistics(block, tokens, len(expected.leads))
-            for block, tokens in zip(network.blocks, layers[:-1], strict=True)
-        ]
-        entropy, distance, across, separators = (
-            torch.stack([torch.full_like(each[0], torch.nan), *each], dim=1)
-            for each in zip(*statistics, strict=True)
-        )
-        return {
-            "attention_entropy": entropy,
-            "attention_seconds": distance * network.shape.patch / expected.rate,
-            "attention_across": across,
-            "attention_separators": separators,
-        }
 
     def _hidden_pairs(self, signals: Signals, patches: Patches) -> "Pairs":
         """The visible tokens of a masked input, and the patch behind each, where it is hidden."""
@@ -156,12 +134,6 @@ class PatchObserver(Observer):
         leads = len(self.encoder.input.leads)
         tokens = torch.stack([patch_tokens(x, leads)[chosen] for x in layers])
         return Pairs(layer_norm(tokens, tokens.shape[-1:]), patches[chosen], chosen.nonzero()[:, 0])
-
-
-def _statistics(block: torch.nn.Module, tokens: Tokens, leads: int) -> tuple[Tensor, ...]:
-    assert isinstance(block, Block)
-    weights = attention_weights(block.attention, block.attention_norm(tokens))
-    return attention_statistics(weights, leads)
 
 
 class Description(NamedTuple):
@@ -210,11 +182,11 @@ def describe(observer: Observer, rows: Rows) -> Description:
     states, halves, measures = [], [], []
     equations: dict[str, Tensor] = {}
     for signals in observer.batches(rows):
-        layers = observer.layers(signals)
+        layers, attention = with_attention(observer.encoder, observer.states(signals))
         pooled = [observer.encoder.pool(tokens) for tokens in observer.tokens(layers)]
         states.append(pooled)
         halves.append(observer.halves(signals))
-        measures.append(observer.measures(layers))
+        measures.append(observer.measures(layers) | attention)
         for name, pairs in observer.pairs(signals, layers):
             sums = normal_equations(pairs.tokens, pairs.patches)
             equations[name] = equations.get(name, 0) + sums
@@ -232,7 +204,7 @@ def reconstruct(observer: Observer, maps: Maps, rows: Rows, before: int = 0) -> 
     """Apply maps that were fitted on other records; ``before`` records were done earlier."""
     found: dict[str, list[Misses]] = {name: [] for name in maps}
     for signals in observer.batches(rows, before):
-        for name, pairs in observer.pairs(signals, observer.layers(signals)):
+        for name, pairs in observer.pairs(signals, list(observer.states(signals))):
             found[name].append(_misses(pairs, maps[name], len(signals)))
     return {
         name: Misses(*(torch.cat(parts).cpu() for parts in zip(*each, strict=True)))

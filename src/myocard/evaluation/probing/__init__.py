@@ -14,7 +14,7 @@ from myocard.evaluation.probing.weights import by_record, measured_weights, stat
 from myocard.evaluation.writing import write_run
 from myocard.files.atomic import restore, work_folder
 from myocard.files.progress import Progress, silent
-from myocard.files.step import Inputs, clear, is_kept, step, workplace
+from myocard.files.step import REMEDY, Inputs, clear, is_kept, step, workplace
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.registry import READOUTS, TOKENS, require_widths
 from myocard.recipe import ProbeRecipe, choose
@@ -132,7 +132,10 @@ def _is_there(job: Job, probe: Probe, target: Path) -> bool:
     folder = target / probe.name
     restore(folder)
     return is_kept(
-        folder, _inputs(job, probe), is_enough=lambda out: "test" not in job.splits or has_test(out)
+        folder,
+        _inputs(job, probe),
+        is_enough=lambda out: "test" not in job.splits or has_test(out),
+        remedy=f"two encoders of a name, or recipes, need an --out each: {REMEDY}",
     )
 
 

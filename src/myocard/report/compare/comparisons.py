@@ -8,7 +8,7 @@ from myocard.errors import InputError
 from myocard.metrics.outcomes import NAMES
 from myocard.metrics.summary import Estimate, Metrics
 from myocard.outcomes import CLASSES
-from myocard.report.compare.names import READOUTS, describe_encoder, label_of
+from myocard.report.compare.names import READOUTS, describe_encoder, label_of, named_layer
 from myocard.report.compare.pairs import Candidate, Difference, Pair, compare, paired
 from myocard.results.run import Run, SplitName
 from myocard.results.saved import SavedRun
@@ -87,7 +87,7 @@ class Group:
         if self.family[2:] != other.family[2:] or other.random:
             return False
         ours, theirs = mine.encoder, info.encoder
-        if (ours.layers, ours.width) != (theirs.layers, theirs.width):
+        if ours.architecture != theirs.architecture:
             return False
         alike = ours.pretraining is not None and ours.pretraining == theirs.pretraining
         return self.random or ((ours.mixture, theirs.mixture) == ("last", "mean") and alike)
@@ -111,7 +111,8 @@ class Group:
         """The rows of the readouts' table: the best layer stands below the last."""
         named = [(label_of(run), run) for run in self.runs.values()]
         if self.best_layer is not None:
-            best = (f"{_BEST_LAYER} ({self.best_layer})", self.layers[self.best_layer])
+            layer = named_layer(self.first.info.encoder, self.best_layer)
+            best = (f"{_BEST_LAYER} ({layer})", self.layers[self.best_layer])
             named.insert(int("last" in self.runs), best)
         last = self.runs.get("last")
         return [

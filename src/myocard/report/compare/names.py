@@ -1,6 +1,7 @@
 """Names of runs in tables and figures."""
 
 from myocard.report.words import read_words
+from myocard.results.run import EncoderInfo
 from myocard.results.saved import SavedRun
 
 READOUTS: dict[str, str] = read_words("readouts")
@@ -13,6 +14,11 @@ def label_of(run: SavedRun) -> str:
     if info.layer is not None:
         return f"layer {info.layer}"
     return READOUTS.get(info.readout, info.readout)
+
+
+def named_layer(encoder: EncoderInfo, layer: int) -> str:
+    """The number of a layer, and its name where it has one of its own."""
+    return f"{layer}, {encoder.layer_names[layer]}" if encoder.layer_names else str(layer)
 
 
 def describe_encoder(run: SavedRun) -> str:

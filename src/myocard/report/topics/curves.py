@@ -53,10 +53,12 @@ def curve(group: Group) -> pd.DataFrame:
 
 
 def _counterparts(group: Group, alone: Sequence[Group]) -> list[Group]:
-    """The random encoders of ``group``'s depth, under its head."""
-    depth = group.first.info.encoder.layers
-    alike = [o for o in alone if (o.head, o.first.info.encoder.layers) == (group.head, depth)]
-    return [other for other in alike if other is not group]
+    """The random encoders of ``group``'s architecture, under its head."""
+
+    def kind(each: Group) -> tuple[object, ...]:
+        return each.head, *each.first.info.encoder.architecture
+
+    return [other for other in alone if kind(other) == kind(group) and other is not group]
 
 
 def _limits(tables: Iterable[pd.DataFrame]) -> tuple[float, float]:
@@ -73,7 +75,7 @@ def _layer_figure(
     tables: dict[str, pd.DataFrame],
     limits: tuple[float, float],
 ) -> drawing.Figure:
-    name = section.stem("layers", group)
+    name, encoder = section.stem("layers", group), group.first.info.encoder
     with drawing.canvas_of(5.4, 3.3) as canvas:
         axes = canvas.subplots()
         for other in random:
@@ -82,18 +84,19 @@ def _layer_figure(
         _mark(axes, tables[group.label], group)
         axes.set_ylim(*limits)
         _draw_lines(axes, tables[group.label])
-        axes.set(xlabel="Layer (0: embedding)", ylabel=section.metric)
+        axes.set_ylabel(section.metric)
         axes.set_title(group.label)
-        axes.set_xticks(sorted(group.layers))
+        drawing.tick_layers(axes, sorted(group.layers), encoder.layer_names)
         axes.grid(axis="y")
         canvas.legend(loc="outside lower center", ncols=4, handlelength=1.4, columnspacing=1.2)
     svg = drawing.to_svg(canvas, name, f"{section.metric} by layer, {group.label}")
-    beside = "no random encoder of this depth and head was given"
+    beside = "no random encoder of its architecture and this head was given"
     if random:
         beside = "grey, the same encoder with random weights"
     stated = {"group": group.label, "split": section.split, "head": group.head, "beside": beside}
     numbers = pd.concat([tables[each.label] for each in (group, *random)])
-    return drawing.Figure(name, NOTES["layer_curve"].format(**stated), svg, numbers)
+    caption = " ".join(filter(None, [NOTES["layer_curve"].format(**stated), encoder.ends]))
+    return drawing.Figure(name, caption, svg, numbers)
 
 
 def _draw_layers(axes: Axes, table: pd.DataFrame, colour: str, label: str) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from myocard.report import drawing
 from myocard.report.blocks import Block, galleries, headed, table_blocks
 from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.names import READOUTS
+from myocard.report.compare.names import READOUTS, named_layer
 from myocard.report.table import MISSING, Table, estimate, number, prefixed, table_of
 from myocard.report.words import NOTES
 from myocard.results.run import BEST_LAYER
@@ -51,7 +51,7 @@ def figure(section: Section, groups: Sequence[Group]) -> drawing.Figure:
             )  # fmt: skip
             if costed:
                 _draw_cost(panels[1], own, colour)
-        panels[0].set(xlabel="Relative depth (0: embedding)", ylabel=section.metric)
+        panels[0].set(xlabel="Relative depth (0: first state)", ylabel=section.metric)
         if costed:
             panels[1].set(xlabel="Seconds a record", xscale="log")
         for axes in panels:
@@ -125,7 +125,9 @@ def _named(run: SavedRun | None) -> str:
     if run is None or run.info.readout == BEST_LAYER:
         return ""
     layer = run.info.layer
-    return f"{layer}: " if layer is not None else f"{READOUTS.get(run.info.readout)}: "
+    if layer is not None:
+        return f"{named_layer(run.info.encoder, layer)}: "
+    return f"{READOUTS.get(run.info.readout)}: "
 
 
 def _scored(group: Group, run: SavedRun | None, name: str = "") -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from myocard.metrics.outcomes import NAMES
 from myocard.report.blocks import Chapter, Definitions, Fold, Gallery, Words
-from myocard.report.drawing import BLUE, GREY, HAIRLINE, INK, Figure, canvas_of, to_svg
+from myocard.report.drawing import BLUE, GREY, HAIRLINE, INK, Figure, canvas_of, tick_layers, to_svg
 from myocard.report.topics.theory import ALIGNMENT, MEASURES
 from myocard.report.words import NOTES
 from myocard.results.layers import LAYERS, LayerMeasures, Point
@@ -52,8 +52,8 @@ def _label(found: LayerMeasures) -> str:
 
 def _ground(found: LayerMeasures) -> tuple[Any, ...]:
     """The fields in which two measures that can be compared agree."""
-    depth = (found.encoder.layers, found.encoder.width)
-    return found.hashes.store, found.task, found.split, found.leads, depth
+    kind = found.encoder.architecture
+    return found.hashes.store, found.task, found.split, found.leads, kind
 
 
 def _measures(measured: LayerMeasures, random: Sequence[LayerMeasures], place: int) -> Figure:
@@ -72,8 +72,8 @@ def _measures(measured: LayerMeasures, random: Sequence[LayerMeasures], place: i
             axes.axvline(measured.best_layer, color=INK, lw=0.8, ls=(0, (1, 2)), zorder=0)
             axes.grid(axis="y")
         panels[0, 0].legend(*_once(panels[0, 0]), loc="lower right", ncols=2, fontsize=8)
-        panels[-1, 0].set_xticks(range(len(measured.alignment)))
-        panels[-1, 0].set_xlabel("Layer (0: embedding)")
+        layers = range(len(measured.alignment))
+        tick_layers(panels[-1, 0], layers, measured.encoder.layer_names)
         canvas.align_ylabels()
     svg = to_svg(canvas, name, f"Measures of every layer, {_label(measured)}")
     lines = [

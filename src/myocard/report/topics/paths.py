@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from myocard.report.blocks import Block, Gallery, Heading, folded_tables
 from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.names import label_of
+from myocard.report.compare.names import label_of, named_layer
 from myocard.report.drawing import BLUE, GREY, INK, VERMILION, Figure, canvas_of, to_svg
 from myocard.report.table import Table, number, table_of
 from myocard.report.words import NOTES
@@ -40,13 +40,14 @@ def certificates(section: Section) -> Table:
     for group, run, mixture, optimum in _optima(section):
         step = mixture.path[mixture.chosen]
         layer = int(np.argmax(optimum.weights))
+        named_most = named_layer(run.info.encoder, layer + 1)
         spread = f"{optimum.low[layer]:.2f}–{optimum.high[layer]:.2f}"
         named = {"Encoder": group.label, "Readout": label_of(run), "Classes": _named(run, optimum)}
         shown.append(
             named
             | {
                 "Pull": _strength(step),
-                "Most on layer": f"{layer + 1}: {optimum.weights[layer]:.2f} [{spread}]",
+                "Most on layer": f"{named_most}: {optimum.weights[layer]:.2f} [{spread}]",
                 "Gap [nats]": f"{optimum.gap:.0e}",
                 "Optima": str(optimum.optima),
                 "Worst above best [nats]": number(optimum.worse),

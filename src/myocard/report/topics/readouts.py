@@ -7,6 +7,7 @@ from myocard.metrics.summary import Estimate, Metrics
 from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables, headed, table_blocks
 from myocard.report.compare.comparisons import Group, Row, Section
+from myocard.report.compare.names import named_layer
 from myocard.report.table import (
     MISSING,
     Table,
@@ -64,7 +65,7 @@ def single_layers(section: Section) -> Table:
         shown.append(
             {
                 "Encoder": group.label,
-                "Layer": str(layer),
+                "Layer": named_layer(run.info.encoder, layer),
                 f"Validation {section.metric} [95 %]": estimate(validation),
                 f"{section.split.capitalize()} {section.metric} [95 %]": estimate(scored),
             }
