@@ -20,7 +20,7 @@ from myocard.results.validation import decide
 from myocard.tasks.cohort import Cohort
 
 SPLITS = {"validation": SplitInfo(folds=(9,), records=40, patients=20)}
-BASIS = Basis(source="here", tested_on="there", splits=SPLITS)
+BASIS = Basis(source="here", tested_on="there", splits=SPLITS, metric="auroc")
 
 
 def write_run(folder: Path, cohort: Cohort, scores: dict[str, np.ndarray], **changes) -> Path:
