@@ -58,8 +58,14 @@ def named(file: Path, changes: Sequence[str]) -> str:
     return f"{file} with --set {', '.join(map(repr, changes))}" if changes else str(file)
 
 
+RECIPE = "recipe.toml"
+"""The recipe in the folder of a task of one's own."""
+
+
 def find_recipe(path: str | Path, folder: str) -> Path:
     """The file of a recipe: a path, or the name of one that is shipped in ``folder``.
+
+    The folder of a task of one's own holds a recipe.
 
     Raises:
         InputError: When there is none; the message lists those that are shipped.
@@ -72,7 +78,7 @@ def find_recipe(path: str | Path, folder: str) -> Path:
         return shipped[str(path)]
     if not Path(path).exists():
         raise InputError(f"{path}: no such recipe; shipped are {', '.join(sorted(shipped))}")
-    return Path(path)
+    return Path(path) / RECIPE if Path(path).is_dir() else Path(path)
 
 
 def read_content(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pandas as pd
 from myocard.errors import InputError
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
+from myocard.recipe.settings import RECIPE
 from myocard.tasks.own.checks import copies, counted, following, rare, rows_of_splits
 from myocard.tasks.own.labelling import Labels, label_records, place_of
 from myocard.tasks.own.metadata import followed
@@ -28,9 +29,8 @@ from myocard.tasks.own.task import (
 )
 from myocard.tasks.task import TASKS
 
-RECIPE = "recipe.toml"
 _RECIPE = """\
-# myocard probe {recipe} FEATURES --out results
+# myocard probe {folder} FEATURES --out results
 task = {task}
 readouts = ["last", "layers", "ppa", "scalar-mix", "concat"]
 heads = ["linear"]
@@ -72,7 +72,7 @@ def make_task(labels: Path, records: pd.DataFrame, settings: OwnTaskSettings, ou
         file = LabelFile(name=labels.name, sha256=sha256)
         _info(name, found, listed, settings, file, sheet.blank, left_out).write(folder)
         task = json.dumps(out.as_posix(), ensure_ascii=False)
-        recipe = _RECIPE.format(recipe=(out / RECIPE).as_posix(), task=task)
+        recipe = _RECIPE.format(folder=out.as_posix(), task=task)
         (folder / RECIPE).write_text(recipe, encoding="utf-8")
 
     inputs = {
