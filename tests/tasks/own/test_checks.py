@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from myocard.tasks.own.checks import copies, counted, following, rare, rows_of_splits
+from myocard.tasks.own.checks import copies, counted, far, following, rare, rows_of_splits
 from myocard.tasks.own.metadata import _residuals, followed
 from myocard.tasks.own.settings import OwnTaskSettings
 from myocard.tasks.own.task import Follows
@@ -108,7 +108,9 @@ def test_the_share_is_that_of_records_with_trait_and_label():
     assert scores(targets, rows, records)["device"].share == pytest.approx(share)
 
 
-@pytest.mark.parametrize(("outcome", "measure"), [("number", "R²"), ("time", "concordance")])
+@pytest.mark.parametrize(
+    ("outcome", "measure"), [("number", "R²"), ("time", "Concordance (Harrell)")]
+)
 def test_numbers_and_times_that_follow_a_device_are_found(outcome, measure):
     rows, records = hospital()
     rng = np.random.default_rng(3)
@@ -138,6 +140,14 @@ def test_residuals_of_a_null_model_sum_to_zero():
     times = np.random.default_rng(0).choice([-3.0, -1, 1, 2, 5], 60)
     assert _residuals(times).sum() == pytest.approx(0)
     assert _residuals(np.array([1.0, 2, -3])).tolist() == pytest.approx([2 / 3, 1 / 6, -5 / 6])
+
+
+def test_codes_among_numbers_are_named():
+    ages = np.append(np.linspace(20, 90, 50), [300.0, 300.0, np.nan])[:, None]
+    (told,) = far(ages, ("age",))
+    assert "2 values lie far from the median of 56" in told
+    assert "300 (2)" in told
+    assert not list(far(ages[:50], ("age",)))
 
 
 def test_rare_classes_are_named_split_by_split():

@@ -17,6 +17,8 @@ from myocard.tasks.own.task import Follows, SplitCounts
 Floats = NDArray[np.float64]
 FEWEST = 5
 """Positives and negatives below which a class is called rare."""
+FAR = 5.0
+"""Widths of the middle half beyond which a number is called far."""
 FOLLOWS = 0.7
 """Score from metadata alone above which labels are said to follow it."""
 
@@ -64,6 +66,26 @@ def rare(splits: Mapping[str, SplitCounts], outcome: Outcome) -> Iterator[str]:
         ]
         if few:
             yield f"rare in {split}: {', '.join(few)}"
+
+
+def far(targets: Floats, outputs: tuple[str, ...]) -> Iterator[str]:
+    """Yield a sentence for each number of which some values lie far from the others.
+
+    They lie more than ``FAR`` times the middle half's width from the median, as a code for
+    "unknown" or "over 89" does.
+    """
+    for name, target in zip(outputs, targets.T, strict=True):
+        known = target[~np.isnan(target)]
+        low, median, high = np.quantile(known, [0.25, 0.5, 0.75])
+        off = known[np.abs(known - median) > FAR * (high - low)]
+        if high > low and len(off):
+            counts = ", ".join(
+                f"{value:g} ({n})" for value, n in Counter(off.tolist()).most_common(3)
+            )
+            yield (
+                f"{name}: {len(off)} values lie far from the median of {median:g}, such as "
+                f"{counts}; leave them blank if they are codes"
+            )
 
 
 def following(scores: Sequence[Follows]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from myocard.errors import InputError
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
 from myocard.recipe.settings import RECIPE
-from myocard.tasks.own.checks import copies, counted, following, rare, rows_of_splits
+from myocard.tasks.own.checks import copies, counted, far, following, rare, rows_of_splits
 from myocard.tasks.own.labelling import Labels, label_records, place_of
 from myocard.tasks.own.metadata import followed
 from myocard.tasks.own.settings import OwnTaskSettings
@@ -182,6 +182,7 @@ def _info(
         follows=follows,
         warnings=(
             *rare(splits, outcome),
+            *(far(targets, classes) if outcome == "number" else ()),
             *following(follows),
             *copies(labelled, of_split),
         ),
