@@ -75,7 +75,7 @@ def _basis(run: Run) -> Basis:
         source=run.trained_on or run.source,
         tested_on=run.source,
         splits=run.splits,
-        auroc=run.test and run.test.auroc.macro,
+        auroc=None if run.test is None else run.test.auroc.macro,
     )
 
 
