@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
     from myocard.models.model import Model as Model
-    from myocard.models.model import from_pretrained as from_pretrained
+    from myocard.models.opening import from_pretrained as from_pretrained
     from myocard.nn.readouts.pooled import PMA as PMA
     from myocard.nn.readouts.pooled import PPA as PPA
     from myocard.recipe import ProbeRecipe as ProbeRecipe
@@ -33,7 +33,7 @@ _LAZY = {
     "ProbeRecipe": "myocard.recipe:ProbeRecipe",
     "Run": "myocard.results.run:Run",
     "extract": "myocard.evaluation.features:extract",
-    "from_pretrained": "myocard.models.model:from_pretrained",
+    "from_pretrained": "myocard.models.opening:from_pretrained",
     "load_runs": "myocard.results.saved:load_runs",
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",

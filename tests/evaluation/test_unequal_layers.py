@@ -30,7 +30,8 @@ from myocard.evaluation.transfer import transfer
 from myocard.leads import LEADS
 from myocard.models.checkpoint import Checkpoint
 from myocard.models.classifier import read_classifiers, read_probe
-from myocard.models.model import Model, from_pretrained
+from myocard.models.model import Model
+from myocard.models.opening import from_pretrained
 from myocard.nn.readouts.registry import POOLED, READOUTS, WITHOUT_SUM, build_pooled
 from myocard.nn.readouts.widths import LayerMaps, SideBySide
 from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split

@@ -11,7 +11,7 @@ from myocard.data.sources import entries
 from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.models.checkpoint import load_encoder
-from myocard.models.model import NANO
+from myocard.models.opening import NANO
 from myocard.models.places import shipped
 
 MOST_BYTES = 4_000_000

@@ -84,5 +84,5 @@ def predict(
         failed = make(model, records, out, probe=probe, stated=stated, jobs=jobs, progress=progress)
     print(out)
     if failed:
-        options.console.print(f"{failed:,} records have no scores: see the column error")
+        options.console.print(f"records without scores: {failed:,}; see the column error")
         raise Exit(1)

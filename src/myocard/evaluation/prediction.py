@@ -22,25 +22,28 @@ from myocard.files.atomic import replace_file
 from myocard.files.progress import Progress, silent
 from myocard.files.step import file_step, inputs_beside
 from myocard.models.classifier import state_hash
-from myocard.models.model import Model, from_pretrained
+from myocard.models.model import Model
+from myocard.models.opening import from_pretrained
 
 LOG = logging.getLogger(__name__)
 PART = 256
 """Files of a part: what a stop can cost."""
 
 
-class Source(NamedTuple):
-    """A model as every process can open it.
+class Question(NamedTuple):
+    """What every process is asked of its files.
 
     Attributes:
         given: A saved model or an encoder, as ``from_pretrained`` takes it.
         probe: The run folder of a probe of that encoder; None for a saved model.
+        stated: What the files do not say of their records.
     """
 
     given: str
-    probe: str | None = None
+    probe: str | None
+    stated: Stated
 
-    def open(self) -> Model:
+    def open_model(self) -> Model:
         """Open the model.
 
         Raises:
@@ -85,10 +88,11 @@ def predict(
         InputError: When the model cannot be opened, there is no record, or ``out`` was made from
             another model, other files or settings.
     """
-    out, source = Path(out), Source(str(model), None if probe is None else str(probe))
+    out = Path(out)
+    question = Question(str(model), None if probe is None else str(probe), stated)
     prediction_table.require_format(out)
     files = _files(list(map(Path, places)), out)
-    opened = source.open()
+    opened = question.open_model()
     inputs = {
         "model": json.loads(_key(opened)),
         **stated._asdict(),
@@ -97,7 +101,7 @@ def predict(
     }
 
     def make(fresh: Path, work: Path) -> None:
-        parts = _write_parts(opened, source, files, work, stated, jobs, progress)
+        parts = _write_parts(opened, question, files, work, jobs, progress)
         prediction_table.join(parts, fresh, out.suffix)
 
     file_step(out, inputs, make)
@@ -128,10 +132,9 @@ def _key(model: Model) -> str:
 
 def _write_parts(
     model: Model,
-    source: Source,
+    question: Question,
     files: Sequence[Path],
     work: Path,
-    stated: Stated,
     jobs: int,
     progress: Progress,
 ) -> list[Path]:
@@ -142,7 +145,7 @@ def _write_parts(
     done = len(files) - sum(len(chunk) for chunk, _ in missing)
     what = f"predict {model.encoder.info.name}"
     progress(what, done, len(files))
-    for count in _made(model, source, missing, stated, jobs):
+    for count in _made(model, question, missing, jobs):
         done += count
         progress(what, done, len(files))
     return parts
@@ -150,38 +153,35 @@ def _write_parts(
 
 def _made(
     model: Model,
-    source: Source,
+    question: Question,
     missing: Sequence[tuple[Sequence[Path], Path]],
-    stated: Stated,
     jobs: int,
 ) -> Iterator[int]:
     """Make parts; yield the number of files of each when it is there."""
     # To start a process takes as long as a part.
     most = len(missing) // 2
     if jobs == 1 or most < 2:
-        return (_write_part(model, *each, stated) for each in missing)
+        return (_write_part(model, *each, question.stated) for each in missing)
     # A few records should not wait for its import.
     from joblib import Parallel, delayed, effective_n_jobs
 
-    todo = (delayed(_write_part_of)(source, _key(model), *each, stated) for each in missing)
+    todo = (delayed(_write_part_of)(question, _key(model), *each) for each in missing)
     processes = min(effective_n_jobs(jobs), most)
     return iter(Parallel(n_jobs=processes, return_as="generator_unordered")(todo))
 
 
-def _write_part_of(
-    source: Source, key: str, files: Sequence[Path], part: Path, stated: Stated
-) -> int:
-    return _write_part(_opened(source, key), files, part, stated)
+def _write_part_of(question: Question, key: str, files: Sequence[Path], part: Path) -> int:
+    return _write_part(_opened(question, key), files, part, question.stated)
 
 
 @lru_cache(maxsize=1)
-def _opened(source: Source, key: str) -> Model:
+def _opened(question: Question, key: str) -> Model:
     """Open a model once in a process that another one started."""
     # The other one has told the licence.
     logging.getLogger("myocard").addHandler(logging.NullHandler())
-    model = source.open()
+    model = question.open_model()
     if _key(model) != key:
-        raise InputError(f"{source.given}: was changed meanwhile; give the command again")
+        raise InputError(f"{question.given}: was changed meanwhile; give the command again")
     return model
 
 

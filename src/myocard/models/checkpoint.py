@@ -105,14 +105,13 @@ class Checkpoint:
         self._write_cards(folder)
 
     def _write_cards(self, folder: Path) -> None:
-        about, name = self.about or encoder_card(self.encoder), self.encoder.name
-        if self.classifier is None or self.decision is None:
-            (folder / CARD).write_text(about, encoding="utf-8")
-            return
-        told = f"{name}: see [its card]({ENCODER_CARD})."
-        card = model_card(name, self.classifier, self.decision, told)
-        (folder / CARD).write_text(card, encoding="utf-8")
-        (folder / ENCODER_CARD).write_text(about, encoding="utf-8")
+        cards, name = {CARD: self.about or encoder_card(self.encoder)}, self.encoder.name
+        if self.classifier is not None and self.decision is not None:
+            told = f"{name}: see [its card]({ENCODER_CARD})."
+            card = model_card(name, self.classifier, self.decision, told)
+            cards = {CARD: card, ENCODER_CARD: cards[CARD]}
+        for file, text in cards.items():
+            (folder / file).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":

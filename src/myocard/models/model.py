@@ -15,14 +15,13 @@ from myocard.encoders.files import read_weights
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder, differ_in_width, joined_states
 from myocard.encoders.published import PublishedEncoder
-from myocard.encoders.registry import added_encoder
 from myocard.errors import InputError
 from myocard.files.atomic import replace_folder
 from myocard.files.manifest import CHECKPOINT, MODEL
 from myocard.models import foreign
-from myocard.models.checkpoint import Checkpoint, card_of_encoder, open_place
-from myocard.models.classifier import WEIGHTS, load_classifier, read_probe
-from myocard.models.places import found, of_encoder, upload
+from myocard.models.checkpoint import Checkpoint, card_of_encoder
+from myocard.models.classifier import WEIGHTS
+from myocard.models.places import upload
 from myocard.models.records import ArrayForm, Form, Records, listed, window, with_only
 from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.classifier import Classifier
@@ -32,8 +31,6 @@ from myocard.results.run import ClassifierShape
 
 _BATCH = 64
 _MODELS = (CHECKPOINT, MODEL)
-NANO = "ecg-nano"
-"""The encoder that comes with myocard."""
 
 
 class Reading(NamedTuple):
@@ -246,32 +243,3 @@ class Model:
 @torch.inference_mode()
 def _pooled(encoder: ECGEncoder, windows: Tensor) -> Tensor:
     return torch.cat([joined_states(encoder, some) for some in windows.split(_BATCH)])
-
-
-def from_pretrained(given: Path | str = NANO, probe: Path | str | None = None) -> Model:
-    """Load an encoder, and the readout and head that go with it.
-
-    Args:
-        given: A model that was saved, a pretrained encoder or a fine-tuned model, as
-            ``open_checkpoint`` takes it: its folder or file, its name, or its place on the Hugging
-            Face hub. By default the encoder that comes with myocard, for which no network is asked.
-        probe: The run folder of a probe of that encoder.
-
-    Raises:
-        InputError: When it is not whole, or the probe is of another encoder.
-    """
-    added = added_encoder(str(given))
-    place = None if added is not None else found(Path(given))
-    if place is not None and probe is None and (place / MODEL.file).exists():
-        return Model(*foreign.read(place), place=of_encoder(place))
-    opened = open_place(place) if place is not None else added
-    encoder = opened.encoder if isinstance(opened, Checkpoint) else opened
-    source = place and of_encoder(place)
-    if probe is not None:
-        run, classifier = read_probe(Path(probe), encoder)
-        return Model(encoder, classifier, run.shape, place=source)
-    if not isinstance(opened, Checkpoint) or opened.classifier is None:
-        return Model(encoder, place=source)
-    shape, rest, file = opened.classifier, dict(opened.rest), source / "model.safetensors"
-    classifier = load_classifier(shape, rest, file, encoder.norm, encoder.layers)
-    return Model(encoder, classifier, shape, opened.decision, source)

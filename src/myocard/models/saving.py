@@ -4,7 +4,8 @@ from pathlib import Path
 
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
-from myocard.models.model import Model, from_pretrained
+from myocard.models.model import Model
+from myocard.models.opening import from_pretrained
 from myocard.results.run import RUN, Run
 from myocard.results.saved import PREDICTIONS
 
