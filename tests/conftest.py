@@ -89,7 +89,7 @@ def decided(encoder) -> Model:
         coverage=0.8,
         yes_from=(0.45, 0.47, 0.4),
         no_to=(0.55, 0.5, 0.6),
-        basis=Basis(source="sim", tested_on="sim", splits=splits),
+        basis=Basis(source="sim", tested_on="sim", splits=splits, metric="auroc"),
     )
     classifier = build_classifier(shape, encoder.norm, encoder.layers).eval()
     return Model(encoder, classifier, shape, decision)
