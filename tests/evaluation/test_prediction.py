@@ -13,7 +13,8 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from myocard import Model, from_pretrained, read
+from myocard import Model, Record, from_pretrained, read
+from myocard.data import window
 from myocard.data.window import Stated
 from myocard.errors import InputError
 from myocard.evaluation import prediction
@@ -233,6 +234,19 @@ def test_a_model_without_decisions_is_refused(encoder, decided, records, tmp_pat
     Model(encoder, decided.classifier, decided.shape).save_pretrained(tmp_path / "plain")
     with pytest.raises(InputError, match=r"plain: has no thresholds; save it with its run"):
         predict(tmp_path / "plain", [records], tmp_path / "out.csv")
+
+
+def test_a_file_that_a_reader_fails_on_is_a_row_as_well(saved, records, tmp_path, monkeypatch):
+    def fail(file: Path, **how: object) -> Record:
+        if file.stem == "00002_lr":
+            raise ZeroDivisionError("once\nmore")
+        return read(file)
+
+    monkeypatch.setattr(window, "read", fail)
+    assert predict(saved, [records], tmp_path / "out.parquet", jobs=1) == 1
+    errors = table(tmp_path / "out.parquet")["error"]
+    assert errors.dropna().index.tolist() == [1]
+    assert errors[1].endswith("00002_lr.hea: not readable (ZeroDivisionError: once more)")
 
 
 def test_names_that_are_no_utf_8_are_written_out(saved, records, tmp_path):

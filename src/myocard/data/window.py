@@ -77,12 +77,16 @@ def windows_of(
             windows.append(window_of(record, expected)[None])
             longer = resampled_length(record.signal.shape[1], record.rate, expected.rate)
             seen.append(Seen("cropped" if longer > expected.samples else None))
-        except (InputError, OSError) as error:
+        except InputError as error:
             seen.append(Seen(_reason(error), " ".join(str(error).split())))
+        # One file that a reader fails on should not be the end of all others, each time anew.
+        except Exception as error:
+            told = f"{file}: not readable ({type(error).__name__}: {error})"
+            seen.append(Seen("unreadable", " ".join(told.split())))
     return np.concatenate(windows), seen
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: InputError) -> str:
     if isinstance(error, Unfit):
         return error.reason
     return "wrong_length" if isinstance(error, WrongLength) else "unreadable"
