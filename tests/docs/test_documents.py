@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-IN_ORDER = ["docs/guide.md", "docs/api.md", "docs/encoders.md"]
+IN_ORDER = ["docs/guide.md", "docs/api.md", "docs/encoders.md", "docs/embeddings.md"]
 """Documents whose blocks run where those of the README have run."""
 
 

@@ -4,7 +4,7 @@ import logging
 import sys
 
 # In the order in which `myocard --help` lists their commands.
-from myocard.cli import path, training, encoders, data, benchmark  # noqa: F401  # isort: skip
+from myocard.cli import path, probing, training, delineation, encoders, data, benchmark  # noqa: F401  # isort: skip
 from myocard.cli.options import app, console
 from myocard.errors import InputError
 from myocard.training.devices import require_alone

@@ -120,6 +120,7 @@ def read(content: Mapping[str, Any], file: Path) -> Opened:
         build=build,
         head=linear_head(tensors, "classifier", CARD, file),
         left_out=left_out,
+        timewise=False,
     )
 
 

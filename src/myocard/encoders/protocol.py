@@ -99,6 +99,15 @@ class LeadwiseEncoder(ECGEncoder, Protocol):
         ...
 
 
+@runtime_checkable
+class TimewiseEncoder(ECGEncoder, Protocol):
+    """An encoder whose tokens are of all leads, and stand evenly for the window, in its order."""
+
+    def by_time(self, tokens: Tokens) -> LeadTokens:
+        """The tokens, all in one row."""
+        ...
+
+
 def pooled_states(encoder: ECGEncoder, signals: Signals) -> States | list[Representation]:
     """The pooled state of every layer; no layer outlives its pooling.
 

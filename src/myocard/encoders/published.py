@@ -85,6 +85,7 @@ class Opened:
         of_leads: Makes the network that reads some of its leads, by their places in
             ``input.leads``; None where it needs all.
         leadwise: True if tokens are ordered lead by lead, the same number for each.
+        timewise: True if tokens that are of no single lead follow one another in time.
     """
 
     card: Card
@@ -97,6 +98,7 @@ class Opened:
     left_out: Mapping[str, str] = field(default_factory=dict)
     of_leads: Callable[[LayeredNetwork, Sequence[int]], LayeredNetwork] | None = None
     leadwise: bool = False
+    timewise: bool = True
 
 
 @dataclass(frozen=True)
@@ -219,10 +221,18 @@ class LeadwisePublishedEncoder(PublishedEncoder):
         return tokens.unflatten(1, (len(self.input.leads), -1))
 
 
+class TimewisePublishedEncoder(PublishedEncoder):
+    """A published encoder whose tokens are of all leads, in the order of time."""
+
+    def by_time(self, tokens: Tokens) -> LeadTokens:
+        return tokens[:, None]
+
+
 def encoder_of(opened: Opened, name: str) -> PublishedEncoder:
     """Return the encoder of a checkpoint that was read."""
-    kind = LeadwisePublishedEncoder if opened.leadwise else PublishedEncoder
-    return kind(name, opened)
+    if opened.leadwise:
+        return LeadwisePublishedEncoder(name, opened)
+    return (TimewisePublishedEncoder if opened.timewise else PublishedEncoder)(name, opened)
 
 
 def part(
