@@ -28,6 +28,7 @@ OTHERS = {
     "probe, streamed": ("{same} --set resamples=20", "recipe.resamples is 10, not 20"),
     "transfer": ("{same} --folds 9,10", "transfer.folds is null, not [9, 10]"),
     "layers": ("{same} --records 20", "records is 512, not 20"),
+    "delineate": ("{same} --annotations marks-b", 'waves is "'),
     "benchmark": ("{same} --set probing.resamples=20", "recipe.resamples is 10, not 20"),
 }
 Run = Callable[[str], tuple[int, str]]

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-IN_ORDER = ["docs/guide.md", "docs/tasks.md", "docs/predict.md", "docs/api.md", "docs/encoders.md"]
+IN_ORDER = [
+    "docs/guide.md",
+    "docs/tasks.md",
+    "docs/predict.md",
+    "docs/api.md",
+    "docs/encoders.md",
+    "docs/embeddings.md",
+]
 """Documents whose blocks run where those of the README have run."""
 
 

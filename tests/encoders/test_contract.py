@@ -8,9 +8,15 @@ import torch
 
 from myocard.data.signal import Preprocessing
 from myocard.encoders.files import read_content
-from myocard.encoders.protocol import ECGEncoder, LeadwiseEncoder, joined_states
+from myocard.encoders.protocol import (
+    ECGEncoder,
+    LeadwiseEncoder,
+    TimewiseEncoder,
+    joined_states,
+)
 from myocard.encoders.published import PublishedEncoder
 from myocard.encoders.registry import cards, families, open_published
+from myocard.evaluation.delineation.tokens import in_rows
 from myocard.evaluation.layers.attention import with_attention
 from myocard.files.manifest import parsed
 from myocard.leads import LEADS
@@ -72,6 +78,26 @@ def test_it_meets_the_protocol_and_its_layers_are_as_stated(encoder, signals):
     assert encoder.info.ends == cards()[encoder.info.name].layers
     staged = encoder.layers[0].name == "stem"
     assert (encoder.info.layer_names is not None) == staged
+
+
+def test_tokens_of_a_row_follow_the_time_of_the_signal(encoder, signals):
+    """Another tenth of the signal changes the first state where that tenth is, on average."""
+    if encoder.opened.card.name == "hubert-ecg":
+        assert not isinstance(encoder, LeadwiseEncoder | TimewiseEncoder)
+        return
+    samples = signals.shape[-1]
+    for tenth in (0, 4, 9):
+        changed = signals.clone()
+        part = slice(tenth * samples // 10, (tenth + 1) * samples // 10)
+        changed[..., part] = signals[..., part].flip(0)
+        with torch.inference_mode():
+            one, other = (
+                in_rows(encoder, next(iter(encoder.hidden_states(each))))
+                for each in (signals, changed)
+            )
+        change = (one - other).square().sum(dim=(0, 1, 3))
+        place = (change * torch.arange(len(change)).add(0.5)).sum() / change.sum() / len(change)
+        assert abs(place - (tenth + 0.5) / 10) < 0.08
 
 
 def test_one_record_alone_is_the_record_in_a_batch_in_any_order(encoder, signals):

@@ -17,7 +17,7 @@ from myocard.data.store import Store
 from myocard.files.atomic import occupied
 
 # Where a verb works before its folder appears under its name.
-WORK_FOLDERS = dict.fromkeys(verbs.ONE_FOLDER, ".{out}.partial")
+WORK_FOLDERS = dict.fromkeys(verbs.ONE_FOLDER, ".{out}.partial") | {"predict": ".{out}.csv.partial"}
 LONG = {"layers", "finetune", "benchmark"}
 # The manifest of what is fetched goes to a temporary folder first, which is limited too.
 ROOM = {"fetch": 10_000}
@@ -94,7 +94,9 @@ def test_a_verb_is_told_what_hinders_it_and_goes_on_when_that_is_gone(place, myo
     with occupied(place / WORK_FOLDERS.get(verb, "{out}").format(out="new")):
         code, err = myocard(command)
     assert code == 2
-    assert err.startswith("myocard: new: another process is writing here; wait for it, or choose")
+    assert err.replace("new.csv", "new").startswith(
+        "myocard: new: another process is writing here; wait for it, or choose"
+    )
     assert contents(place) == before
 
     code, err = myocard(verbs.COMMANDS[verb].format(out="nano.toml/new"))

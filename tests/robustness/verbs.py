@@ -13,6 +13,7 @@ from myocard.evaluation.probing import probe
 from myocard.leads import LEADS
 from myocard.models.checkpoint import Checkpoint
 from myocard.recipe import ProbeRecipe, read_recipe
+from myocard.simulation.layouts.vendor_files import write_marks
 
 _EVALUATION = """
 task = "ptbxl-superdiagnostic"
@@ -86,6 +87,7 @@ MANY_FOLDERS = {
     "probe, streamed": "probe tokens.toml --encoder encoder --store store --out {out}",
     "transfer": f"transfer features features-b results/{RUN} --out {{out}}",
     "layers": "layers encoder store --task ptbxl-superdiagnostic --out {out}",
+    "delineate": "delineate encoder store-b --annotations marks --out {out}",
     "benchmark": "benchmark tiny.toml --jobs 1 --out {out}",
 }
 """Commands that make folders in ``out``."""
@@ -99,9 +101,18 @@ COMMANDS = ONE_FOLDER | MANY_FOLDERS | ONE_FILE
 
 
 def other_store(out: Path) -> Store:
-    """Prepare forty records of another hospital."""
+    """Prepare forty records of another hospital, under LUDB's name."""
     listed = simulation.entries(40, 0, rate=100.0, site="B")
-    return prepare(listed, out, Wanted(100, 10.0, LEADS), source="b", jobs=1)
+    return prepare(listed, out, Wanted(100, 10.0, LEADS), source="ludb", jobs=1)
+
+
+def _mark(folder: Path, store: Store, first: int) -> None:
+    """Mark a beat of every record's first lead as LUDB does, from the sample ``first`` on."""
+    folder.mkdir()
+    samples = [first, first + 5, first + 10, first + 12, first + 16, first + 20]
+    for name in store.records["id"]:
+        (folder / f"{name}.hea").write_text(f"{name} 1 100 1000\n{name}.dat 16\n")
+        write_marks(folder / f"{name}.i", samples, "(p)(N)")
 
 
 def materials(place: Path, encoder: MyocardEncoder, store: Store, other: Store) -> None:
@@ -111,6 +122,8 @@ def materials(place: Path, encoder: MyocardEncoder, store: Store, other: Store) 
     (place / "store").symlink_to(store.folder)
     (place / "store-b").symlink_to(other.folder)
     simulation.write(place / "records", "ptbxl", count=2)
+    _mark(place / "marks", other, first=460)
+    _mark(place / "marks-b", other, first=480)
     features = extract(encoder, store, place / "features")
     extract(encoder, other, place / "features-b")
     for name, text in RECIPES.items():

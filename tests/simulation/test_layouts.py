@@ -162,6 +162,18 @@ def test_ludb_reads_back_with_wfdb_and_pandas(written: Path, truth: list[Simulat
         assert any(record.baseline)
 
 
+def test_ludbs_marks_read_back_with_wfdb(written: Path, truth: list[Simulated]) -> None:
+    for number, simulated in enumerate(truth, start=1):
+        kind, onset, offset = simulated.delineation
+        marked = (onset >= 1) & (offset <= 9)
+        waves = np.stack([onset, (onset + offset) / 2, offset], axis=1)[marked]
+        peaks = [" pNt"[each] for each in kind[marked]]
+        for lead in simulated.record.leads:
+            found = wfdb.rdann(str(written / "ludb/data" / str(number)), lead.lower())
+            np.testing.assert_array_equal(found.sample, np.rint(500 * waves).ravel())
+            assert found.symbol == [symbol for peak in peaks for symbol in ("(", peak, ")")]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_same_arguments_write_the_same_bytes(layout: str, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []

@@ -4,7 +4,11 @@ import logging
 import sys
 
 # In the order in which `myocard --help` lists their commands.
-from myocard.cli import path, predictions, training, comparison, encoders, data, tasks, benchmark  # noqa: F401  # isort: skip
+# isort: off
+from myocard.cli import path, probing, predictions, training, comparison, delineation  # noqa: F401
+from myocard.cli import encoders, data, tasks, benchmark  # noqa: F401
+
+# isort: on
 from myocard.cli.options import app, console
 from myocard.errors import InputError
 from myocard.training.devices import require_alone

@@ -1,4 +1,4 @@
-"""The main path: records, an encoder, its layers, probes, the report."""
+"""The main path to the states of every layer: records, an encoder, features."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,6 @@ from myocard.cli import options
 from myocard.cli.options import app
 from myocard.cli.progress import shown
 from myocard.errors import InputError
-from myocard.files.atomic import occupied
 
 
 @app.command(rich_help_panel=options.MAIN)
@@ -181,73 +180,3 @@ def extract(
     with shown() as progress:
         make(encoder, opened, out, batch=batch, progress=progress)
     print(out)
-
-
-@app.command(rich_help_panel=options.MAIN)
-def probe(
-    recipe: options.RecipeFile,
-    out: options.Results,
-    features: Annotated[
-        list[Path] | None, Argument(help="Folders that `myocard extract` made")
-    ] = None,
-    encoder: Annotated[
-        Path | None, Option(help="Instead of features: stream the states of this encoder …")
-    ] = None,
-    store: Annotated[Path | None, Option(help="… over this store")] = None,
-    random: options.Random = None,
-    change: options.Changes = None,
-    test: options.Test = False,
-) -> None:
-    """Score every layer and mixture.
-    [dim]myocard probe superclasses features/mine --out results[/dim]
-
-    Train every readout and head of the recipe on the states of a frozen encoder.
-
-    States come from caches, or are streamed; readouts of tokens need a stream.
-    """
-    from myocard.cli.named import encoder_named
-    from myocard.data.store import Store
-    from myocard.evaluation.features import Features
-    from myocard.evaluation.probing import Stream
-    from myocard.evaluation.probing import probe as make
-    from myocard.evaluation.probing.job import Source
-    from myocard.recipe import ProbeRecipe, read_recipe
-
-    settings = read_recipe(recipe, ProbeRecipe, change or ())
-    if (encoder is None) != (store is None) or bool(features) == (encoder is not None):
-        raise InputError("give either folders of features, or --encoder and --store")
-    sources: list[Source] = [Features.open(folder) for folder in features or ()]
-    if encoder is not None and store is not None:
-        loaded = encoder_named(encoder)
-        streamed = loaded if random is None else loaded.randomised(random)
-        sources.append(Stream(streamed, Store.open(store)))
-    with occupied(out), shown() as progress:
-        for source in sources:
-            folders = make(source, settings, out, test=test, progress=progress)
-    _tell(folders[0])
-    print(out)
-
-
-def _tell(folder: Path) -> None:
-    """Say how many records a run was trained and scored on, and which classes are left out."""
-    from myocard.results.run import Run
-
-    run = Run.read(folder)
-    sizes = ", ".join(f"{split} {info.records}" for split, info in run.splits.items())
-    left = "; ".join(f"{name} left out ({why})" for name, why in run.classes_left_out.items())
-    print(f"{run.task}: {sizes} records{f'; {left}' if left else ''}", file=sys.stderr)
-
-
-@app.command(rich_help_panel=options.MAIN)
-def report(
-    results: Annotated[list[Path], Argument(help="Folders that hold runs, at any depth")],
-    out: options.Out = Path("report"),
-) -> None:
-    """Draw tables, figures and a page.
-    [dim]myocard report results encoder --out report[/dim]
-
-    Draw the report from result files alone: HTML, CSV, LaTeX and SVG.
-    """
-    from myocard.report import write_report
-
-    print(write_report(results, out))

@@ -109,7 +109,9 @@ def layers(
     from myocard.evaluation.layers import measure_layers
     from myocard.evaluation.probing import probe
     from myocard.recipe import ProbeRecipe, check
+    from myocard.tasks.registry import task as task_named
 
+    task_named(task)
     asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, asked, "layers")
     trained, opened = encoder_named(checkpoint), Store.open(store)

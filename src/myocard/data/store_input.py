@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from myocard.data.signal import Band, Preprocessing
+from myocard.data.signal import Band, Preprocessing, resampled_length
+from myocard.data.steps import Resample, Window
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,22 @@ class StoreInput:
     def fits(self, wanted: Preprocessing) -> bool:
         """Tell whether windows of the signals as they are stored are what an encoder expects."""
         return not wanted.steps and (self.rate, self.band) == (wanted.rate, wanted.band)
+
+    def start_of(self, wanted: Preprocessing) -> float:
+        """Return the second of a record at which the middle window of an encoder starts."""
+        rate, samples = self.rate, self.samples
+        if not wanted.steps:
+            spare = resampled_length(samples, rate, wanted.rate) - wanted.samples
+            return spare // 2 / wanted.rate
+        start = 0.0
+        for step in wanted.steps:
+            if isinstance(step, Resample):
+                samples, rate = int(samples * step.rate / rate), step.rate
+            if isinstance(step, Window):
+                first = max(samples - step.samples, 0) // 2 if step.start is None else step.start
+                start += first / rate
+                samples = step.samples
+        return start
 
     def _lacks(self, wanted: Preprocessing, standardised: str | None) -> list[str]:
         differences = []

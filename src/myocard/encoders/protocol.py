@@ -110,6 +110,15 @@ class LeadwiseEncoder(ECGEncoder, Protocol):
 
 
 @runtime_checkable
+class TimewiseEncoder(ECGEncoder, Protocol):
+    """An encoder whose tokens are of all leads, and stand evenly for the window, in its order."""
+
+    def by_time(self, tokens: Tokens) -> LeadTokens:
+        """The tokens, all in one row."""
+        ...
+
+
+@runtime_checkable
 class AttentiveEncoder(Protocol):
     """The further member of an encoder whose attention can be measured."""
 

@@ -230,7 +230,20 @@ class LeadwisePublishedEncoder(PublishedEncoder):
         return tokens.unflatten(1, (len(self.input.leads), -1))
 
 
+class TimewisePublishedEncoder(PublishedEncoder):
+    """A published encoder whose tokens are of all leads, in the order of time."""
+
+    def by_time(self, tokens: Tokens) -> LeadTokens:
+        return tokens[:, None]
+
+
+_KINDS: Mapping[str, type[PublishedEncoder]] = {
+    "over time": TimewisePublishedEncoder,
+    "lead by lead": LeadwisePublishedEncoder,
+    "joined": PublishedEncoder,
+}
+
+
 def encoder_of(opened: Opened, name: str) -> PublishedEncoder:
     """Return the encoder of a checkpoint that was read."""
-    kind = LeadwisePublishedEncoder if opened.order == "lead by lead" else PublishedEncoder
-    return kind(name, opened)
+    return _KINDS[opened.order](name, opened)

@@ -52,7 +52,7 @@ class FeaturesInfo(Frozen):
         layers: Name and width of each layer.
         norm: The encoder's final norm.
         store: Hash of the store.
-        input: The signals that the encoder was fed.
+        input: The signals that the encoder was fed; None where embeddings came without them.
         seconds: Time that a record took, preprocessing included; None where a stopped pass was
             taken up.
     """
@@ -61,7 +61,7 @@ class FeaturesInfo(Frozen):
     layers: tuple[Layer, ...]
     norm: NormShape
     store: str
-    input: Preprocessing
+    input: Preprocessing | None = None
     seconds: float | None = None
 
     def shape_of(self, records: int) -> tuple[int, ...]:
@@ -77,15 +77,16 @@ class Features:
 
     Attributes:
         folder: The cache.
-        states: ``(records, layers, width)`` float16; layer 0 is the embedding. Layers that differ
-            in width lie one behind the other: ``(records, sum of widths)``.
+        states: ``(records, layers, width)``; layer 0 is the embedding. Layers that differ in width
+            lie one behind the other: ``(records, sum of widths)``. In float16, and in float32 where
+            embeddings were given so.
         records: Rows of the store, with a column ``known``: how and as which record the encoder was
             pretrained on it, in words; empty where it was not.
         info: Their description.
     """
 
     folder: Path
-    states: NDArray[np.float16]
+    states: NDArray[np.float16] | NDArray[np.float32]
     records: pd.DataFrame
     info: FeaturesInfo
 
@@ -104,7 +105,7 @@ class Features:
         records = read_parquet(folder / "records.parquet", _COLUMNS, FEATURES.fix)
         # Opened copy-on-write because torch rejects read-only arrays; never written.
         states = read_mapped(folder / "states.npy", FEATURES.fix, mode="c")
-        if states.shape != info.shape_of(len(records)) or states.dtype != np.float16:
+        if states.shape != info.shape_of(len(records)) or states.dtype not in ("<f2", "<f4"):
             raise InputError(
                 f"{folder}: states of {states.dtype} {states.shape} do not fit {len(records)} "
                 f"records; {FEATURES.fix}"
@@ -122,7 +123,8 @@ class Features:
 
     @property
     def leads(self) -> tuple[str, ...]:
-        return self.info.input.leads
+        """Leads that the encoder was fed; none where that is not known."""
+        return () if self.info.input is None else self.info.input.leads
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -201,14 +203,21 @@ def extract(
         _join(parts, folder / "states.npy")
         records = opened.records.drop(columns=["scale", "flags"])
         known = encoder.pretrained_on.known(records)
-        records.assign(known=known).to_parquet(folder / "records.parquet")
-        save_file(encoder.norm.state_dict(), folder / "norm.safetensors")
         timed = info.model_copy(update={"seconds": round(spent, 4) if afresh else None})
-        FEATURES.write(folder, timed.model_dump(mode="json"), ("states.npy", *_FILES, INPUTS))
+        write_features(folder, timed, encoder.norm, records.assign(known=known))
 
     folder = Path(out)
     devices.shared_step(folder, inputs_of(encoder, opened), make)
     return Features.open(folder)
+
+
+def write_features(
+    folder: Path, info: FeaturesInfo, norm: nn.Module, records: pd.DataFrame
+) -> None:
+    """Write what belongs to cached states into their folder, where ``states.npy`` is already."""
+    records.to_parquet(folder / "records.parquet")
+    save_file(norm.state_dict(), folder / "norm.safetensors")
+    FEATURES.write(folder, info.model_dump(mode="json"), ("states.npy", *_FILES, INPUTS))
 
 
 def inputs_of(encoder: ECGEncoder, store: Store) -> Inputs:

@@ -186,7 +186,7 @@ def macro_estimate(
     """A macro average with its interval, as in ``summarise``."""
     counts = _with_original(groups, len(targets), resamples, seed)
     chosen = measured(metric, outcome) if metric else headline_metric(outcome)
-    return _spread(macro(_resampled(chosen, targets, _by_seed(scores), counts)))
+    return estimated(macro(_resampled(chosen, targets, _by_seed(scores), counts)))
 
 
 def difference(values_a: Reals, values_b: Reals) -> Difference:
@@ -215,13 +215,13 @@ def _resampled(metric: Metric, targets: Any, scores: Any, counts: Counts) -> Rea
 def _score(values: Reals, positives: dict[str, int]) -> Score:
     """The macro average and every class of ``(seeds, 1 + resamples, classes)``."""
     by_class = {
-        name: ClassEstimate(**_spread(values[:, :, k]).model_dump(), positives=count)
+        name: ClassEstimate(**estimated(values[:, :, k]).model_dump(), positives=count)
         for k, (name, count) in enumerate(positives.items())
     }
-    return Score(macro=_spread(macro(values)), by_class=by_class)
+    return Score(macro=estimated(macro(values)), by_class=by_class)
 
 
-def _spread(values: Reals) -> Estimate:
+def estimated(values: Reals) -> Estimate:
     """Value, interval and spread over seeds of ``(seeds, 1 + resamples)``, the original first."""
     original, *drawn = values.mean(axis=0)
     if np.isnan(original):

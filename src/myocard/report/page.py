@@ -17,6 +17,7 @@ from myocard.report.topics import (
     calibration,
     conditions,
     curves,
+    delineation,
     encoders,
     facts,
     gains,
@@ -33,6 +34,7 @@ from myocard.report.topics import (
     weights,
 )
 from myocard.report.words import NOTES
+from myocard.results.delineation import DELINEATION
 from myocard.results.layers import LAYERS
 from myocard.results.run import RUN
 from myocard.results.saved import SavedRun, find_files, load_runs
@@ -54,7 +56,7 @@ TOPICS = (
     subgroups.blocks,
     readouts.detail_blocks,
 )
-READ = (RUN, LAYERS, "log.jsonl", "reconstruction.npz", "config.json")
+READ = (RUN, LAYERS, DELINEATION, "log.jsonl", "reconstruction.npz", "config.json")
 PAGE = "report.html"
 _DIGEST = "results.sha256"
 _TITLE = "Which layer should be read?"
@@ -66,7 +68,8 @@ def write_report(paths: Sequence[Path], out: Path) -> Path:
     Args:
         paths: Folders that hold, at any depth, runs (``run.json`` and ``predictions.parquet``),
             training logs (``log.jsonl``), reconstructions (``reconstruction.npz``), checkpoints
-            (``config.json``) and measures of layers (``layers.json``).
+            (``config.json``), measures of layers (``layers.json``) and delineations
+            (``delineation.json``).
         out: The folder to make, by the rule of ``files/step.py``. A report of the same folders is
             drawn again when what is in them has changed.
 
@@ -109,6 +112,7 @@ def _write(paths: Sequence[Path], folder: Path, out: Path) -> None:
         *significance.chapters(at_home),
         *transfers.chapters(found),
         *layers.chapters(paths),
+        *delineation.chapters(paths),
         *training.chapters(paths),
     ]
     if not chapters:

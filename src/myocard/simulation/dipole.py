@@ -16,6 +16,9 @@ from myocard.leads import LEADS, limb_leads
 
 Array = NDArray[np.float64]
 
+# Standard deviations from its peak at which a wave has begun, and ended.
+REACH = 2.2
+
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
 # Dower et al. 1980 (J Electrocardiol 13:27); its pseudo-inverse is the matrix of Edenbrandt and
@@ -52,6 +55,16 @@ class Waves(NamedTuple):
         """Build waves from rows of (peak in ms, width in ms, dipole in mV)."""
         at, width, vector = zip(*rows, strict=True)
         return cls(np.array(at) / 1000, np.array(width) / 1000, np.array(vector))
+
+    @property
+    def onset(self) -> float:
+        """Start of the first wave (s)."""
+        return float((self.at - REACH * self.width).min())
+
+    @property
+    def offset(self) -> float:
+        """End of the last wave (s)."""
+        return float((self.at + REACH * self.width).max())
 
     def repeated(self, times: Array, sizes: Array) -> "Waves":
         """Repeat these waves at each of ``times`` (s), each time with its own size."""

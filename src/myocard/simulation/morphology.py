@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from myocard.simulation.dipole import DOWER, Array, Waves, joined, rotation
+from myocard.simulation.dipole import DOWER, REACH, Array, Waves, joined, rotation
 from myocard.simulation.findings import possible
 
 # Times from the main deflection of the QRS complex: septum, free wall, base.
@@ -47,16 +47,6 @@ class Shape:
     pr: float
     qt_corrected: float
 
-    @property
-    def onset(self) -> float:
-        """Start of the QRS complex (s)."""
-        return float((self.qrs.at - 2.2 * self.qrs.width).min())
-
-    @property
-    def offset(self) -> float:
-        """End of the QRS complex (s)."""
-        return float((self.qrs.at + 2.2 * self.qrs.width).max())
-
 
 @dataclass(frozen=True)
 class Heart:
@@ -66,23 +56,28 @@ class Heart:
         shape: Its normal beat.
         p: P wave from the sinus node, in time from its onset.
         ectopic_p: P wave from elsewhere in the atria.
-        ectopic: Premature ventricular beat with its T wave, in time from its main deflection.
+        ectopic: QRS complex of a premature ventricular beat, in time from its main deflection.
+        ectopic_t: T wave of that beat, in the same time.
     """
 
     shape: Shape
     p: Waves
     ectopic_p: Waves
     ectopic: Waves
+    ectopic_t: Waves
 
     def ventricles(self, qt: float) -> Waves:
         """Return QRS, ST segment and T wave, in time from the main deflection, for a QT (s)."""
         shape = self.shape
+        st = Waves(np.array([shape.qrs.offset + 0.045]), np.array([0.036]), shape.st[None])
+        return joined([shape.qrs, st, self.t(qt)])
+
+    def t(self, qt: float) -> Waves:
+        """Return the T wave, which ends a QT (s) after the onset of QRS, in the same time."""
         stretch = float(np.sqrt(qt / 0.39))
-        peak = shape.onset + qt - 2.2 * stretch * _T_TIMES.width[-1]
-        vector = np.outer(_T_TIMES.vector[:, 0], shape.t)
-        t = Waves(peak + stretch * _T_TIMES.at, stretch * _T_TIMES.width, vector)
-        st = Waves(np.array([shape.offset + 0.045]), np.array([0.036]), shape.st[None])
-        return joined([shape.qrs, st, t])
+        peak = self.shape.qrs.onset + qt - REACH * stretch * _T_TIMES.width[-1]
+        vector = np.outer(_T_TIMES.vector[:, 0], self.shape.t)
+        return Waves(peak + stretch * _T_TIMES.at, stretch * _T_TIMES.width, vector)
 
 
 def heart(findings: tuple[str, ...], sex: str, rng: Generator) -> Heart:
@@ -99,7 +94,7 @@ def heart(findings: tuple[str, ...], sex: str, rng: Generator) -> Heart:
     size = np.exp(rng.normal(0, 0.22)) * (0.75 if "LVOLT" in findings else 1.0)
     p = _NORMAL_P._replace(vector=size * _NORMAL_P.vector @ turn.T)
     ectopic_p = p._replace(vector=p.vector @ rotation(rng.uniform(-140, -50), 20.0).T)
-    return Heart(shape, p, ectopic_p, _ectopic(rng))
+    return Heart(shape, p, ectopic_p, *_ectopic(rng))
 
 
 def _severity(code: str, findings: tuple[str, ...], rng: Generator) -> float:
@@ -223,7 +218,7 @@ _CHANGES: dict[str, Callable[[Shape, float], Shape]] = {
 }
 
 
-def _ectopic(rng: Generator) -> Waves:
+def _ectopic(rng: Generator) -> tuple[Waves, Waves]:
     """Draw a broad beat from one ventricle to the other, and a T wave opposed to it."""
     from_left = np.array([[-0.45, 0.5, -0.9], [-0.55, 0.2, -0.75]])
     from_right = np.array([[0.7, 0.75, 0.35], [0.6, 0.55, 0.8]])
@@ -232,4 +227,5 @@ def _ectopic(rng: Generator) -> Waves:
     turn = rotation(rng.normal(0, 35), rng.normal(0, 15))
     vector = np.stack([first, second, -0.3 * (first + second)])
     at, width = np.array([-0.024, 0.028, 0.27]), np.array([0.021, 0.025, 0.062])
-    return Waves(at, width, size * vector @ turn.T)
+    vector = size * vector @ turn.T
+    return Waves(at[:2], width[:2], vector[:2]), Waves(at[2:], width[2:], vector[2:])

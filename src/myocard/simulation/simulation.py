@@ -1,5 +1,6 @@
 """Simulation of a twelve-lead ECG from a seed and a number."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +10,16 @@ from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.record import Record
 from myocard.simulation import atria, dipole
+from myocard.simulation.cycles import Cycle, cycles, delineated
 from myocard.simulation.dipole import Array, Waves
 from myocard.simulation.findings import SINUS
-from myocard.simulation.morphology import Heart, heart, lead_vectors
+from myocard.simulation.morphology import heart, lead_vectors
 from myocard.simulation.noise import noise
-from myocard.simulation.people import Visit, visit
+from myocard.simulation.people import visit
 from myocard.simulation.rhythm import Beats, beats
 from myocard.simulation.sites import Site, site_named
 from myocard.simulation.streams import stream
+from myocard.waves import Delineation
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,6 +42,7 @@ class Simulated:
         qt: QT interval (s).
         qrs_axis: Axis of the QRS complex in the frontal plane (degrees; 0 left, 90 to the feet).
         t_axis: Axis of the T wave.
+        delineation: Extents of P, QRS and T; the heart's, so that all leads have the same.
     """
 
     record: Record
@@ -56,6 +60,7 @@ class Simulated:
     qt: float
     qrs_axis: float
     t_axis: float
+    delineation: Delineation
 
 
 def simulate(
@@ -85,7 +90,8 @@ def simulate(
     pulse = beats(drawn.rhythm, ectopy, seconds, hospital.pace, timing)
     body = heart(drawn.findings, drawn.sex, stream(seed, site, "anatomy", drawn.patient))
     qt = body.shape.qt_corrected * pulse.cycle(seconds) ** (1 / 3)
-    waves = dipole.low_passed(_waves(body, pulse, drawn, qt, timing), hospital.band[1])
+    shown = cycles(body, pulse, drawn, qt)
+    waves = dipole.low_passed(_waves(shown, pulse, timing), hospital.band[1])
     time = np.arange(round(seconds * rate)) / rate
     vector = dipole.vectorcardiogram(waves, len(time), rate)
     vector += _atrial_waves(drawn.rhythm, pulse, time, timing)
@@ -103,28 +109,19 @@ def simulate(
         atrial_rate=60 * pulse.atrial_rate,
         beats=tuple(map(float, pulse.within(seconds))),
         pr=shape.pr if drawn.rhythm in SINUS else None,
-        qrs=shape.offset - shape.onset,
+        qrs=shape.qrs.offset - shape.qrs.onset,
         qt=qt,
         qrs_axis=_axis(shape.qrs.vector.sum(axis=0)),
         t_axis=_axis(shape.t),
+        delineation=delineated(shown, seconds),
     )
 
 
-def _waves(body: Heart, pulse: Beats, drawn: Visit, qt: float, rng: Generator) -> Waves:
+def _waves(found: Sequence[Cycle], pulse: Beats, rng: Generator) -> Waves:
     """Draw all waves of the record, at their times, but for atrial fibrillation and flutter."""
     breath, phase = rng.uniform(0.15, 0.35), rng.uniform(0, 2 * np.pi)
     sizes = 1 + rng.uniform(0.0, 0.06) * np.sin(2 * np.pi * breath * pulse.at + phase)
-    early, ventricular = pulse.premature, "PVC" in drawn.findings
-    own = ~early if ventricular else np.ones_like(early)
-    parts = [body.ventricles(qt).repeated(pulse.at[own], sizes[own])]
-    if ventricular:
-        parts.append(body.ectopic.repeated(pulse.at[early], sizes[early]))
-    if drawn.rhythm in SINUS:
-        p_onset = pulse.at + body.shape.onset - body.shape.pr
-        parts.append(body.p.repeated(p_onset[~early], sizes[~early]))
-        if not ventricular:
-            parts.append(body.ectopic_p.repeated(p_onset[early] + 0.02, sizes[early]))
-    return dipole.joined(parts)
+    return dipole.joined([x.waves.repeated(x.at[x.shown], sizes[x.shown]) for x in found])
 
 
 def _atrial_waves(rhythm: str, pulse: Beats, time: Array, rng: Generator) -> Array:

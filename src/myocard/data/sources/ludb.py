@@ -21,8 +21,13 @@ def entries(folder: Path) -> list[Entry]:
     Raises:
         InputError: When no header has a line ``#<diagnoses>``.
     """
-    root = folder / "data" if (folder / "data").is_dir() else folder
+    root = root_of(folder)
     return read_headers(root, sorted(root.glob("*.hea"), key=_number), "<diagnoses>", _codes)
+
+
+def root_of(folder: Path) -> Path:
+    """Return the folder of the records in ``folder``: its ``data``, if there is one."""
+    return folder / "data" if (folder / "data").is_dir() else folder
 
 
 def _number(path: Path) -> tuple[int, str]:

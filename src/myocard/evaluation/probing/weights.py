@@ -46,7 +46,7 @@ def measured_weights(trained: Trained, job: Job) -> LayerWeights:
     entropy = entr(weights).sum(axis=2)
     quantiles = np.quantile(entropy, QUANTILES, axis=1).mean(axis=1)
     between = np.square(weights - mean).sum(axis=2).mean(axis=1)
-    common = np.square(mean[:, 0, 1:] - 1 / blocks).sum(axis=1)
+    common = np.square(mean[:, 0, 1:] - 1 / max(blocks, 1)).sum(axis=1)
     whole = between + common
     shares = np.divide(between, whole, out=np.zeros_like(whole), where=whole > 0)
     measures = {

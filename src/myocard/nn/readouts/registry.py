@@ -38,7 +38,9 @@ TOKENS: dict[str, Callable[[int, int], tokens.TokenReadout]] = {
 
 READOUTS = (*POOLED, *TOKENS)
 
-WITHOUT_SUM = ("last", "concat", "layers", "attentive-tokens", "efficient-tokens")
+OF_ONE_LAYER = ("last", "layers", "attentive-tokens", "efficient-tokens")
+"""Readouts that read one layer at a time."""
+WITHOUT_SUM = (*OF_ONE_LAYER, "concat")
 """Readouts that add no layer to another, and so may read layers of different widths."""
 
 
@@ -69,11 +71,16 @@ def build_pooled(
 
 
 def require_widths(name: str, widths: Sequence[int]) -> None:
-    """Refuse a readout that sums layers, where their widths differ.
+    """Refuse a readout that sums layers where their widths differ, or mixes them where one is.
 
     Raises:
         InputError: Naming what reads them instead.
     """
+    if len(widths) == 1 and name not in OF_ONE_LAYER:
+        raise InputError(
+            f"readout {name!r} mixes layers, and there is one; probe with --set "
+            "'readouts = [\"last\"]'"
+        )
     if len(set(widths)) > 1 and name not in WITHOUT_SUM:
         raise InputError(
             f"readout {name!r} sums layers, and these differ in width "

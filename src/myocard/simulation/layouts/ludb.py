@@ -1,7 +1,7 @@
 """LUDB 1.0.1: lead names in lower case, a gain and baseline for each lead, diagnoses as sentences.
 
-LUDB has no sentence for low voltage or a long QT interval: those two are not written. Its
-annotation files are not made either.
+LUDB has no sentence for low voltage or a long QT interval: those two are not written. Waves are
+marked in a file for each lead, but for those that reach into the first or last second.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from myocard.data.sources.ludb_waves import SYMBOLS
 from myocard.simulation.findings import FINDINGS
-from myocard.simulation.layouts.vendor_files import Style, write_table, write_wfdb
+from myocard.simulation.layouts.vendor_files import Style, write_marks, write_table, write_wfdb
 from myocard.simulation.simulation import Simulated
 
 _STYLE = Style(".dat", "16", "{gain}({baseline})/mV", lead=str.lower)
+# Seconds at either end in which no wave is marked; some in LUDB too are not.
+_UNMARKED = 1.0
+_SYMBOLS = {kind: symbol for symbol, kind in SYMBOLS.items()}
 # Units that the range of a lead is spread over.
 _UNITS = 8000
 
@@ -44,6 +48,20 @@ def _write(stem: Path, simulated: Simulated) -> None:
         *(f"#{line}." for line in (rhythm, _axis(simulated.qrs_axis), *others)),
     ]
     write_wfdb(stem, record, _STYLE, gains=gains, baselines=baselines, comments=comments)
+    _mark(stem, simulated)
+
+
+def _mark(stem: Path, simulated: Simulated) -> None:
+    """Write the annotation file of every lead; the heart's waves are the same in all."""
+    record, marks = simulated.record, []
+    for kind, onset, offset in zip(*simulated.delineation, strict=True):
+        if onset >= _UNMARKED and offset <= record.seconds - _UNMARKED:
+            middle = (onset + offset) / 2
+            marks += [(onset, "("), (middle, _SYMBOLS[kind]), (offset, ")")]
+    samples = [round(moment * record.rate) for moment, _ in marks]
+    for lead in record.leads:
+        path = stem.with_name(f"{stem.name}.{lead.lower()}")
+        write_marks(path, samples, [symbol for _, symbol in marks])
 
 
 def _row(number: int, simulated: Simulated) -> dict[str, object]:

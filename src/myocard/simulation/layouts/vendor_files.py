@@ -1,4 +1,4 @@
-"""Files as the vendors write them: WFDB format 16, bare or inside a MATLAB file, and tables."""
+"""Files as the vendors write them: WFDB format 16, bare or in a MATLAB file, marks, and tables."""
 
 import tomllib
 from collections.abc import Callable, Iterable
@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from myocard.data.formats.wfdb_annotations import SYMBOLS
 from myocard.record import Record
 
+_CODES = {symbol: code for code, symbol in SYMBOLS.items()}
+# A mark is a code and the samples since the one before it: at most ten bits, or a jump before it.
+_SHIFT, _FAR, _JUMP = 10, 1023, 59
 # The least of int16 means "no value" in WFDB format 16.
 _MOST = 32767
 
@@ -85,6 +89,18 @@ def _matlab_header(shape: tuple[int, ...]) -> bytes:
     name = b"val\0"
     little_endian_int16 = 30
     return np.array([little_endian_int16, *shape, 0, len(name)], dtype="<i4").tobytes() + name
+
+
+def write_marks(path: Path, samples: Iterable[int], symbols: Iterable[str]) -> None:
+    """Write a WFDB annotation file: ``symbols`` at ``samples``, in the order of time."""
+    words, before = [], 0
+    for sample, symbol in zip(samples, symbols, strict=True):
+        step, before = sample - before, sample
+        if step > _FAR:
+            words += [_JUMP << _SHIFT, step >> 16, step & 0xFFFF]
+            step = 0
+        words.append(_CODES[symbol] << _SHIFT | step)
+    path.write_bytes(np.array([*words, 0], "<u2").tobytes())
 
 
 def write_table(path: Path, rows: Iterable[dict[str, object]]) -> None:

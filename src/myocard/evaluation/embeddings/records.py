@@ -1,0 +1,164 @@
+"""The records that people's embeddings are of: a store's, or a table of their own.
+
+A table needs the column ``id``. It may have ``patient``, ``source``, ``fold`` or ``split`` (train,
+val, test), ``codes`` (``scheme:code``, divided by ``;``), ``age``, ``sex``, ``site`` and
+``device``.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_list_like
+
+from myocard.data.folds import assign_folds
+from myocard.data.sources.index import age, number, read_table, sex
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.files.manifest import STORE
+from myocard.files.tables import read_parquet
+from myocard.tasks.task import patients_of
+
+LOG = logging.getLogger(__name__)
+FOLDS = {"train": 1, "validation": 9, "valid": 9, "val": 9, "test": 10}
+"""Folds of splits, by which the default ``Split`` trains, validates and tests."""
+_TRAITS: dict[str, Callable[[str], float | str | None]] = {
+    "age": age,
+    "sex": sex,
+    "site": lambda cell: cell or None,
+    "device": lambda cell: cell or None,
+}
+COLUMNS = ("id", "patient", "source", "fold", "split", "codes", *_TRAITS)
+_SOURCE = "own"
+_NO_FINGERPRINT = "-" * 128
+
+
+class Records(NamedTuple):
+    """Records that embeddings are of.
+
+    Attributes:
+        place: The folder or file that tells of them.
+        table: A row for each, with the columns of a store that do not tell of signals.
+        key: Hash of the table; a store's own, so that embeddings are compared with encoders there.
+    """
+
+    place: Path
+    table: pd.DataFrame
+    key: str
+
+
+def read_records(place: Path) -> Records:
+    """Read the records of a store's folder, or of a table: ``.csv``, ``.xlsx`` or ``.parquet``.
+
+    Raises:
+        InputError: When it is neither, or a cell is missing or broken.
+    """
+    if (place / STORE.file).exists():
+        store = Store.open(place)
+        return Records(place, store.records.drop(columns=["scale", "flags"]), store.key)
+    if place.is_dir():
+        raise InputError(f"{place}: a folder that is no store; give a store or a table")
+    if place.suffix == ".parquet":
+        table = read_parquet(place, ["id"], "give a table with a row for each record")
+    else:
+        table = pd.DataFrame(read_table(place, ["id"]))
+    unread = [str(name) for name in table if name not in COLUMNS]
+    if unread:
+        LOG.info("%s: not read: column %s", place, ", ".join(unread))
+    return completed(table, place)
+
+
+def completed(table: pd.DataFrame, where: Path) -> Records:
+    """Return the records of a table of people's own, and tell what it leaves open.
+
+    Raises:
+        InputError: When an id, patient or fold is missing or broken, or a record is there twice.
+    """
+    named = [name for name in COLUMNS if name in table and name != "codes"]
+    cells = {name: np.array([_text(cell) for cell in table[name]], object) for name in named}
+    for name in {"id", "patient", "source", "fold", "split"} & cells.keys():
+        blank = np.flatnonzero(cells[name] == "")
+        if len(blank):
+            raise InputError(f"{where}: no {name} in row {blank[0] + 1}; fill it in")
+    ids = cells["id"]
+    records = pd.DataFrame(
+        {
+            "id": ids,
+            "patient": cells.get("patient", ids),
+            "source": cells.get("source", _SOURCE),
+            "codes": _codes(table),
+        }
+    )
+    again = records["id"][records.duplicated(["source", "id"])]
+    if len(again):
+        raise InputError(f"{where}: record {again.iloc[0]} is there twice; drop one of the rows")
+    if "patient" not in cells:
+        LOG.info("%s: no column patient: each record counts as a patient of its own", where)
+    records["fold"] = _folds(cells, records, where)
+    for name in [name for name in _TRAITS if name in cells]:
+        kind = float if name == "age" else object
+        records[name] = np.array([_TRAITS[name](cell) for cell in cells[name]], kind)
+    unknown = "no waveform of " + records["source"] + " " + records["id"]
+    records = records.assign(sha256=unknown, fingerprint=_NO_FINGERPRINT)
+    rows = records.itertuples(index=False, name=None)
+    key = hashlib.sha256(json.dumps([*rows], default=list).encode()).hexdigest()
+    return Records(where, records, key)
+
+
+def in_order(given: Records, ids: Sequence[str], where: Path) -> Records:
+    """Return records in the order of the ``ids`` in the file ``where``.
+
+    Raises:
+        InputError: When one is without the other, or is there twice.
+    """
+    records = given.table
+    places = pd.Series(range(len(records)), records["id"].to_numpy(object))
+    lost, spare = set(ids) - set(places.index), set(places.index) - set(ids)
+    if lost or spare:
+        raise InputError(
+            f"{where}: {len(lost)} ids are not among the records, and {len(spare)} records have no "
+            f"embedding ({min(lost | spare)!r}); give one embedding for each record"
+        )
+    if not len(set(ids)) == len(ids) == len(records):
+        raise InputError(f"{where}: an id is there twice; give one embedding for each record")
+    table = records.iloc[places[list(ids)].to_numpy()].reset_index(drop=True)
+    return given._replace(table=table)
+
+
+def _folds(
+    cells: Mapping[str, NDArray[np.object_]], records: pd.DataFrame, where: Path
+) -> Sequence[int]:
+    """Read folds, or those of splits, or make them."""
+    if {"fold", "split"} <= cells.keys():
+        raise InputError(f"{where}: has both fold and split; drop one of the columns")
+    if "fold" in cells:
+        numbers = [number(cell) for cell in cells["fold"]]
+        if any(fold is None or fold != round(fold) for fold in numbers):
+            raise InputError(f"{where}: a fold that is no whole number; write 1 to 10")
+        return [int(fold) for fold in numbers if fold is not None]
+    if "split" in cells:
+        words = [word.lower() for word in cells["split"]]
+        others = sorted(set(words) - FOLDS.keys())
+        if others:
+            raise InputError(f"{where}: split {others[0]!r}; write {', '.join(FOLDS)}")
+        return [FOLDS[word] for word in words]
+    LOG.info("%s: no column fold or split: folds 1 to 10 are made, by patient", where)
+    return assign_folds(patients_of(records).tolist(), records["codes"].tolist())
+
+
+def _codes(table: pd.DataFrame) -> list[list[str]]:
+    """Read each record's codes, from a list or from a text that ``;`` divides."""
+    if "codes" not in table:
+        return [[] for _ in range(len(table))]
+    lists = [cell if is_list_like(cell) else _text(cell).split(";") for cell in table["codes"]]
+    return [[code.strip() for code in codes if code.strip()] for codes in lists]
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None or cell is pd.NA or cell != cell else str(cell).strip()
