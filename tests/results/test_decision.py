@@ -63,7 +63,7 @@ def test_decisions_have_the_sensitivity_that_was_asked_for(run, cohort, scores, 
         said = columns[f"decision:{name}"]
         assert said[targets[:, k] == 1].mean() >= sensitivity
         least = columns[f"score:{name}"][said].min()
-        assert (columns[f"score:{name}"] > least)[targets[:, k]].mean() < sensitivity
+        assert (columns[f"score:{name}"] > least)[targets[:, k] == 1].mean() < sensitivity
 
 
 def test_sets_hold_a_share_of_the_validation_records_that_is_a_little_above_the_coverage(
