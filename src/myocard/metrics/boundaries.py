@@ -1,10 +1,8 @@
 """Boundaries of waves that were found, against those that are true.
 
-Each boundary is matched with a true one within a tolerance, one to one; 150 ms is that of ANSI/AAMI
-EC57, in use for delineation since Martínez et al. 2004 (IEEE Trans Biomed Eng 51(4):570).
+Each boundary is matched with a true one within a tolerance, one to one. 150 ms is the window within
+which ANSI/AAMI EC57 matches beats, and in use for boundaries too.
 """
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,8 +118,8 @@ def _times(waves: Delineation) -> list[Times]:
 
 
 def _inside(times: Times, onset: Times, offset: Times) -> NDArray[np.bool_]:
-    within: Any = (onset <= times[:, None]) & (times[:, None] <= offset)
-    return within.any(axis=1)
+    within = (onset <= times[:, None]) & (times[:, None] <= offset)
+    return np.asarray(within.any(axis=1))
 
 
 def _ratio(part: Reals, whole: Reals) -> Reals:

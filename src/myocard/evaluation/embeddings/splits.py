@@ -26,6 +26,8 @@ from myocard.errors import InputError
 from myocard.evaluation.embeddings.records import Records, completed
 from myocard.evaluation.embeddings.states import Embeddings, keep
 from myocard.evaluation.features import Features
+from myocard.tasks.own.making import make_task
+from myocard.tasks.own.settings import OwnTaskSettings
 
 SPLITS = ("train", "val", "test")
 _LABELS = "_y"
@@ -140,9 +142,6 @@ def _class_names(place: Path, count: int) -> list[str]:
 
 def _write_task(out: Path, records: pd.DataFrame, labels: pd.DataFrame) -> None:
     """Make a task of labels, as `myocard task` does of a table."""
-    from myocard.tasks.own.making import make_task
-    from myocard.tasks.own.settings import OwnTaskSettings
-
     one = labels.columns.tolist() == ["class"]
     settings = OwnTaskSettings(
         kind="one" if one else "several" if labels.shape[1] > 1 else "binary",
