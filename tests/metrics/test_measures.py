@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from myocard.metrics.measures import AUROC, BRIER, MEASURES, PRECISION, of_known, resampled
+from myocard.metrics.measures import AUROC, BRIER, MEASURES, PRECISION, resampled
+from myocard.metrics.outcomes import measured
 from myocard.metrics.significance import delong_test
 from myocard.metrics.summary import difference
 from myocard.outcomes import CLASSES
@@ -28,7 +29,7 @@ def test_records_of_unknown_target_do_not_count_for_that_class(measure):
     scores = chances(rng, targets)
     targets[rng.random(targets.shape) < 0.2] = np.nan
     once = np.ones((1, 120), dtype=int)
-    found = of_known(measure.metric, targets, scores, once)[0]
+    found = measured(measure.metric, "any")(targets, scores, once)[0]
     for k in range(3):
         known = ~np.isnan(targets[:, k])
         oracle = ORACLES[measure.name](targets[known, k], scores[known, k])

@@ -85,7 +85,7 @@ def _best_layers(infos: Sequence[Run], folders: Sequence[Path]) -> list[Path]:
     layers = [pair for pair in zip(infos, folders, strict=True) if pair[0].layer is not None]
     found = []
     for _, members in groupby(sorted(layers, key=lambda pair: pair[0].head), lambda p: p[0].head):
-        _, folder = max(members, key=lambda pair: pair[0].validation.main.macro.value or 0.0)
+        _, folder = max(members, key=lambda pair: pair[0].validation.main.macro.value or -np.inf)
         found.append(folder)
     return found
 

@@ -87,6 +87,7 @@ def finetune(
             outcome=cohort.outcome,
             classes=cohort.classes,
             scale=scale_of(cohort),
+            unit=cohort.unit,
             readout=recipe.readout,
             head=recipe.head,
         )

@@ -122,9 +122,11 @@ def _key(model: Model) -> str:
     """State all that a model's scores depend on."""
     assert model.classifier is not None
     assert model.decision is not None
+    assert model.shape is not None
     stated = {
         "encoder": model.encoder.info.hash,
         "classifier": state_hash(model.classifier),
+        "shape": model.shape.model_dump(mode="json"),
         "decision": model.decision.model_dump(mode="json"),
     }
     return json.dumps(stated)

@@ -21,7 +21,7 @@ from myocard.models.classifier import classifiers_hash, read_classifiers
 from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.classifier import Classifier
 from myocard.results.run import Hashes, Run, SplitName, TransferInfo
-from myocard.tasks.cohort import Cohort, assemble_for, too_little
+from myocard.tasks.cohort import Cohort, are_labelled, assemble_for, too_little
 from myocard.tasks.registry import stated, task
 from myocard.tasks.task import Labelled, Task
 
@@ -83,7 +83,7 @@ def transfer(
         restore(place)
         if is_kept(place, inputs):
             continue
-        key = repr((run.task, run.recipe.split, run.recipe.min_positives))
+        key = repr((run.recipe.task, run.recipe.split, run.recipe.min_positives))
         if key not in tasks:
             tasks[key] = transferred_task(run, trained, target, folds)
         if tasks[key].classes != run.classes:
@@ -172,9 +172,8 @@ def _across(
         here = (here - origin.scale[0]) / origin.scale[1]
     targets = np.concatenate([origin.targets, here])[:, columns]
     rows = origin.rows | {"test": np.arange(len(known), len(table))}
-    if one:
-        told = (targets == 1).any(axis=1)
-        rows = {name: which[told[which]] for name, which in rows.items()}
+    known_of = are_labelled(targets, origin.outcome)
+    rows = {name: which[known_of[which]] for name, which in rows.items()}
     cohort = replace(
         origin,
         source=source,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from myocard.metrics import scores as measures
 from myocard.metrics.calibration import brier_score
+from myocard.metrics.outcomes import measured
 from myocard.metrics.scores import Counts, Flags, Metric, Reals, bootstrap_counts
 from myocard.metrics.significance import Comparison, delong_test
 from myocard.outcomes import Outcome
@@ -62,15 +63,6 @@ MEASURES: Mapping[Outcome, tuple[Measure, ...]] = {
 """The measures of each outcome; the first leads."""
 
 
-def of_known(metric: Metric, targets: Reals, scores: Reals, counts: Counts) -> Reals:
-    """The metric of each class over the records whose target is known: ``(resamples, classes)``."""
-    columns = [
-        metric(targets[rows, k : k + 1] == 1, scores[rows, k : k + 1], counts[:, rows])
-        for k, rows in enumerate(~np.isnan(targets).T)
-    ]
-    return np.concatenate(columns, axis=1)
-
-
 def resampled(
     asked: Sequence[Measure],
     targets: Reals,
@@ -97,7 +89,8 @@ def resampled(
     for counts in _chunks(groups, len(targets), resamples, seed):
         for part, by_seed in zip(parts, scores, strict=True):
             values = [
-                [of_known(each.metric, targets, one, counts) for one in by_seed] for each in asked
+                [measured(each.metric, "any")(targets, one, counts) for one in by_seed]
+                for each in asked
             ]
             part.append(np.array(values))
     return [np.concatenate(part, axis=2) for part in parts]

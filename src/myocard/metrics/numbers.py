@@ -23,8 +23,8 @@ def mean_absolute_error(targets: Reals, predicted: Reals, counts: Counts) -> Rea
 
 def correlation(targets: Reals, predicted: Reals, counts: Counts) -> Reals:
     """Pearson's correlation."""
-    means = _mean(targets, counts), _mean(predicted, counts)
-    shared = _mean(targets * predicted, counts) - means[0] * means[1]
+    one, other = (values - values.mean(axis=0) for values in (targets, predicted))
+    shared = _mean(one * other, counts) - _mean(one, counts) * _mean(other, counts)
     spread = np.sqrt(_variance(targets, counts) * _variance(predicted, counts))
     return _over(shared, spread)
 
@@ -45,7 +45,7 @@ def upper_limit(targets: Reals, predicted: Reals, counts: Counts) -> Reals:
 
 
 def _mean(values: Reals, counts: Counts) -> Reals:
-    return counts.astype(float) @ values / counts.sum(axis=1, keepdims=True)
+    return _over(counts.astype(float) @ values, counts.sum(axis=1, keepdims=True, dtype=float))
 
 
 def _variance(values: Reals, counts: Counts) -> Reals:

@@ -55,6 +55,14 @@ NAMES: Mapping[str, str] = {
 }
 """Metrics as people read them."""
 
+IN_UNITS = ("mae", "bias", "lower_limit", "upper_limit")
+"""Metrics that are in the unit of the numbers."""
+
+
+def titled(name: str, unit: str | None) -> str:
+    """A metric as people read it, with the unit that it has."""
+    return f"{NAMES[name]} ({unit})" if unit and name in IN_UNITS else NAMES[name]
+
 
 def headline(outcome: Outcome) -> str:
     """Name of the metric that leads."""

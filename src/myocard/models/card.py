@@ -58,7 +58,8 @@ def model_card(encoder: str, shape: ClassifierShape, decision: Decision, about: 
         tested = _size(basis.splits["test"])
         interval = f"[{score.low:.3f}, {score.high:.3f}]"
         test = (
-            f"{NAMES[basis.metric]} {score.value:.3f} {interval} on {tested} of {basis.tested_on}."
+            f"{NAMES[basis.metric]} {score.value:.3f} {interval} on {tested} of {basis.tested_on}"
+            f"{f', as a mean over {basis.seeds} seeds' if basis.seeds > 1 else ''}."
         )
     return _template("decision").format(
         title=f"{shape.task} from {encoder}",

@@ -81,6 +81,9 @@ class OneClass(AnyClasses):
     def loss(self, logits: Logits, targets: Targets) -> Float[Tensor, "... records"]:
         return -(logits.log_softmax(dim=-1) * targets).sum(dim=-1)
 
+    def start(self, targets: Float[Tensor, "records outputs"]) -> Float[Tensor, " outputs"]:
+        return class_rates(targets).log()
+
     def scores(self, logits: Logits) -> Logits:
         return logits.softmax(dim=-1)
 

@@ -26,7 +26,8 @@ class Basis(Frozen):
         tested_on: The data set of test.
         splits: Records and patients of each split.
         metric: Name of the leading metric.
-        score: Its value on test; None where it was not scored.
+        score: Its value on test, as a mean over seeds; None where it was not scored.
+        seeds: Number of seeds; the model is the first.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Basis(Frozen):
     splits: dict[str, SplitInfo]
     metric: str
     score: Estimate | None = None
+    seeds: int = 1
 
 
 class Decision(Document):

@@ -78,6 +78,7 @@ class ClassifierShape(Frozen):
         outcome: Kind of its outputs.
         classes: Its outputs, in order.
         scale: Mean and deviation of each output's targets, where they are numbers.
+        unit: Their unit.
         readout: A name from ``READOUTS``, or ``layer``.
         layer: The one layer that ``layer`` reads.
         common_width: Dimensions that each layer is mapped to; None where it is read as it is.
@@ -88,6 +89,7 @@ class ClassifierShape(Frozen):
     outcome: Outcome = "any"
     classes: tuple[str, ...]
     scale: tuple[Scale, ...] = ()
+    unit: str | None = None
     readout: str
     layer: int | None = None
     common_width: int | None = Field(default=None, gt=0)

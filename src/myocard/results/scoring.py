@@ -40,6 +40,7 @@ def scored(
         "task": cohort.task,
         "outcome": cohort.outcome,
         "scale": scale_of(cohort),
+        "unit": cohort.unit,
         "source": cohort.source,
         "classes": cohort.classes,
         "classes_left_out": cohort.left_out,

@@ -70,6 +70,7 @@ def _basis(run: Run) -> Basis:
         tested_on=run.source,
         splits=run.splits,
         metric=run.validation.headline,
+        seeds=len(run.seeds),
         score=run.test.main.macro if run.test else None,
     )
 

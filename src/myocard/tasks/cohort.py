@@ -31,6 +31,7 @@ class Cohort:
         outcome: Kind of its outputs.
         targets: ``(records, outputs)``, for all records of the table, as ``myocard.outcomes`` has
             them; numbers are standardised as ``scale`` says.
+        unit: Unit of numbers or times.
         scale: Mean and deviation of each output among the training records, ``(2, outputs)``, where
             they are numbers.
         rows: Positions in the table of each split's records.
@@ -47,6 +48,7 @@ class Cohort:
     outcome: Outcome
     targets: NDArray[np.float64]
     scale: NDArray[np.float64] | None = None
+    unit: str | None = None
     rows: dict[str, NDArray[np.int64]]
     ids: NDArray[np.object_]
     patients: NDArray[np.object_]
@@ -132,7 +134,7 @@ def assemble(
             "other folds"
         )
     targets = targets[:, kept]
-    labelled = np.asarray((targets == 1 if one else ~np.isnan(targets)).any(axis=1))
+    labelled = are_labelled(targets, task.outcome)
     rows = {name: which[labelled[which]] for name, which in rows.items()}
     scale = _scale_of(targets[rows["train"]]) if scaled else None
     return Cohort(
@@ -143,6 +145,7 @@ def assemble(
         outcome=task.outcome,
         targets=targets if scale is None else (targets - scale[0]) / scale[1],
         scale=scale,
+        unit=task.unit,
         rows=rows,
         ids=ids,
         patients=patients,
@@ -157,6 +160,12 @@ def assemble_for(recipe: Evaluation, records: pd.DataFrame, known: pd.Series) ->
     return assemble(
         records, task_named(recipe.task), recipe.split, known=known, min_positives=fewest
     )
+
+
+def are_labelled(targets: NDArray[np.float64], outcome: Outcome) -> NDArray[np.bool_]:
+    """Tell which records have a label left: a class, where one excludes the others."""
+    told = targets == 1 if outcome == "one" else ~np.isnan(targets)
+    return np.asarray(told.any(axis=1))
 
 
 def _scale_of(targets: NDArray[np.float64]) -> NDArray[np.float64]:

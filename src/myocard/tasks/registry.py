@@ -31,5 +31,8 @@ def stated(recipe: Evaluation) -> dict[str, Any]:
     A task of one's own is known by its name and the hash of its labels, wherever its folder is.
     """
     settings = without_pace(recipe.model_dump(mode="json", exclude={"keep"}))
-    labels = task(recipe.task).hash
-    return settings if labels is None else settings | {"task": recipe.task_name, "labels": labels}
+    asked = task(recipe.task)
+    if asked.hash is None:
+        return settings
+    own = {"task": recipe.task_name, "outcome": asked.outcome, "labels": asked.hash}
+    return settings | own

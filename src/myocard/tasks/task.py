@@ -36,6 +36,7 @@ class Task(Protocol):
         name: Name in tables and folders.
         outcome: Kind of its outputs.
         classes: Names of its outputs, in the order of a model's.
+        unit: Unit of a number or a time; None where nobody said it.
         hash: Hash of labels that do not come with the records; None where all do.
     """
 
@@ -45,6 +46,8 @@ class Task(Protocol):
     def outcome(self) -> Outcome: ...
     @property
     def classes(self) -> tuple[str, ...]: ...
+    @property
+    def unit(self) -> str | None: ...
     @property
     def hash(self) -> str | None: ...
 
@@ -72,6 +75,7 @@ class CodedTask:
     class_of: Mapping[str, tuple[str, ...]]
     exclusive: bool = False
     alone: frozenset[str] = frozenset()
+    unit: None = None
     hash: None = None
 
     @property

@@ -115,7 +115,11 @@ def _named(place: Path, labels: Labels) -> pd.DataFrame:
     """Return labels in columns: one of words for classes that exclude each other, else one each."""
     known = labels[~np.isnan(labels)]
     exclusive = labels.shape[1] == 1 and known.max(initial=0) > 1
-    if (known < 0).any() or (known != known.round()).any() or (not exclusive and known.max() > 1):
+    if (
+        (known < 0).any()
+        or (known != known.round()).any()
+        or (not exclusive and known.max(initial=0) > 1)
+    ):
         raise InputError(
             f"{place}: labels are neither 0 and 1 nor numbers of classes; correct them"
         )
@@ -147,6 +151,7 @@ def _write_task(out: Path, records: pd.DataFrame, labels: pd.DataFrame) -> None:
         kind="one" if one else "several" if labels.shape[1] > 1 else "binary",
         id="id",
         target=tuple(map(str, labels.columns)),
+        missing=("",),
         patient="none",
         split="store",
     )

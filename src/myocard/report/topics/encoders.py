@@ -1,5 +1,6 @@
 """All encoders of a section side by side: layers by relative depth, and what a record costs."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -118,7 +119,9 @@ def _best_mixture(group: Group) -> SavedRun | None:
     mixtures = [run for name, run in group.runs.items() if name in _MIXTURES]
     if any(run.info.rotations for run in mixtures):
         return group.runs.get("scalar-mix")
-    return max(mixtures, key=lambda run: run.info.validation.main.macro.value or 0.0, default=None)
+    return max(
+        mixtures, key=lambda run: run.info.validation.main.macro.value or -math.inf, default=None
+    )
 
 
 def _named(run: SavedRun | None) -> str:

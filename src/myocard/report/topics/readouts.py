@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from myocard.metrics.outcomes import METRICS, NAMES
+from myocard.metrics.outcomes import METRICS, titled
 from myocard.metrics.summary import Estimate, Metrics
 from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables, headed, table_blocks
@@ -112,7 +112,10 @@ def _readout_shown(section: Section, group: Group, row: Row) -> dict[str, str]:
         "Readout": row.label,
         f"{section.metric} [95 %]": estimate(score),
         "Seed SD": number(score.seed_sd if score else None),
-        **{NAMES[name]: number(found.value if found else None) for name, found in others.items()},
+        **{
+            titled(name, row.run.info.unit): number(found.value if found else None)
+            for name, found in others.items()
+        },
         "Gain on last layer [95 %]": "reference" if is_last else gain(row.against_last),
         "p": "" if is_last else p_value(row.against_last),
         "On validation": number(row.run.info.validation.main.macro.value),

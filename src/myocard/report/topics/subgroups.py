@@ -70,7 +70,8 @@ def _scores(row: Row, group: Group) -> Iterator[dict[str, object]]:
     everyone = np.concatenate([metric(found.targets, each, once) for each in found.scores])
     for trait, name, inside in strata(found.traits):
         targets = found.targets[inside]
-        positives, others = (targets > 0).sum(axis=0), (targets <= 0).sum(axis=0)
+        told = ~np.isnan(targets) if outcome == "number" else targets > 0
+        positives, others = told.sum(axis=0), (targets <= 0).sum(axis=0)
         kept = positives >= MIN_POSITIVES
         if outcome in CLASSES:
             kept &= others >= MIN_POSITIVES

@@ -157,7 +157,7 @@ def _score(
         predicted[out] = Ridge().fit(indicators[~out], fitted[~out]).predict(indicators[out])
     once = np.ones((1, len(target)), dtype=np.int64)
     found = headline_metric(outcome)(target[:, None], predicted[:, None], once)
-    return round(float(found[0, 0]), 4)
+    return None if np.isnan(found[0, 0]) else round(float(found[0, 0]), 4)
 
 
 def _residuals(times: Floats) -> Floats:

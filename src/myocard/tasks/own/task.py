@@ -126,6 +126,7 @@ class OwnTask:
         name: Name in tables and folders.
         outcome: Kind of its outputs.
         classes: Names of its outputs, in the order of a model's.
+        unit: Unit of a number or a time; None where nobody said it.
         hash: Hash of its labels, folds and patients.
         table: A row for each labelled record: source, id, patient, fold, and ``target:CLASS`` of
             each output.
@@ -134,6 +135,7 @@ class OwnTask:
     name: str
     outcome: Outcome
     classes: tuple[str, ...]
+    unit: str | None
     hash: str
     table: pd.DataFrame = field(repr=False)
 
@@ -147,7 +149,8 @@ class OwnTask:
         info = TaskInfo.read(folder)
         columns = [*KEYS, "patient", "fold", *target_columns(info.classes)]
         table = read_parquet(folder / LABELS, columns, TASK.fix)
-        return cls(info.name, info.outcome, info.classes, TASK.hashes(folder)[LABELS], table)
+        hashed = TASK.hashes(folder)[LABELS]
+        return cls(info.name, info.outcome, info.classes, info.unit, hashed, table)
 
     def label(self, records: pd.DataFrame) -> Labelled:
         """Label the records of a store's table, by source and id.
