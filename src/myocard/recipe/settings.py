@@ -41,7 +41,8 @@ def read_recipe(path: str | Path, kind: type[Recipe], changes: Sequence[str] = (
     """Read and check a recipe.
 
     Args:
-        path: A TOML file, or the name of a recipe that is shipped for this kind.
+        path: A TOML file, the name of a recipe that is shipped for this kind, or the folder of a
+            task of one's own, which is the recipe's task then, wherever it lies.
         kind: The settings that it holds.
         changes: ``dotted.key=value`` each, the value as in TOML, put over what the file says.
 
@@ -50,7 +51,10 @@ def read_recipe(path: str | Path, kind: type[Recipe], changes: Sequence[str] = (
             value.
     """
     file = find_recipe(path, kind.__name__.removesuffix("Recipe").lower())
-    return check(kind, read_content(file, changes), named(file, changes))
+    content = read_content(file, changes)
+    if Path(path).is_dir():
+        content["task"] = str(path)
+    return check(kind, content, named(file, changes))
 
 
 def named(file: Path, changes: Sequence[str]) -> str:

@@ -394,3 +394,20 @@ def test_no_way_to_write_a_clean_table_changes_the_labels(
     texts = [str(value).replace(".", mark) for value in CLEAN["y"]]
     table = pd.DataFrame({"Größe": ids, "y": texts}).sample(frac=1, random_state=seed)
     assert labels_of(table, sep=separator, encoding=encoding) == clean
+
+
+def test_long_codes_stay_apart_and_copied_folders_are_the_task(make, table, tmp_path):
+    codes = ["900000000000207008", "900000000000207009"]
+    made = make(table.assign(y=[codes[k] for k in table["y"]]), "codes", kind="one")
+    assert made.classes == tuple(codes)
+    (tmp_path / "codes").rename(tmp_path / "moved")
+    assert read_recipe(tmp_path / "moved", ProbeRecipe).task == str(tmp_path / "moved")
+
+
+def test_a_list_with_a_word_for_unknown_is_refused_and_one_without_a_class_is_unknown(make, table):
+    words = table["y"].map({0: "a|b", 1: "b"})
+    lists = {"kind": "several", "list_separator": "|"}
+    with pytest.raises(InputError, match=r"'a\|\?' \(line 2\) holds '\?', which is no class"):
+        make(table.assign(y=["a|?", *words[1:]]), "silent", **lists)
+    found = make(table.assign(y=["|", *words[1:]]), "empty", **lists)
+    assert table["id"][0] not in set(found.table["id"])

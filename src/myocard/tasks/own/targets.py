@@ -75,8 +75,17 @@ def _several(
     if settings.list_separator is None:
         return _binary(cells, settings, where)
     column = cells[settings.target[0]]
-    told = known(column, settings.missing)
-    lists = [_parts(cell, settings.list_separator) for cell in column[told]]
+    parts = column.map(lambda cell: _parts(cell, str(settings.list_separator)))
+    told = known(column, settings.missing) & parts.map(bool).to_numpy()
+    lists = parts[told].tolist()
+    for line, names in parts[told].items():
+        silent = ~known(pd.Series(names, dtype=object), settings.missing)
+        if silent.any():
+            raise InputError(
+                f"{where}: column {settings.target[0]}: {text(column[line])!r} (line {line}) holds "
+                f"{names[int(silent.argmax())]!r}, which is no class; leave it out, or say which words "
+                "are no labels with --missing"
+            )
     alone = pd.Series([name for names in lists for name in names], dtype=object)
     named = iter(class_names(alone, f"{where}: column {settings.target[0]}"))
     found = [{next(named) for _ in names} for names in lists]
@@ -158,6 +167,10 @@ def _told(cells: pd.DataFrame, settings: OwnTaskSettings) -> Sequence[str]:
         if words:
             counts = ", ".join(f"{word} {count}" for word, count in words.most_common())
             told.append(f"column {name!r}: unknown in {silent.sum()} rows ({counts})")
+        yes = str(settings.positive).casefold()
+        others = {word for cell in column[~silent] if (word := text(cell)).casefold() != yes}
+        if settings.positive is not None and name in settings.target and others:
+            told.append(f"column {name!r}: {', '.join(sorted(others))} is the negative")
         if settings.outcome in ("number", "time") and uses_commas(column[~silent]):
             told.append(f"column {name!r}: commas are decimal")
     return told

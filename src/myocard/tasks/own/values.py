@@ -129,6 +129,10 @@ def flags(cells: pd.Series, where: str, positive: str | None = None) -> NDArray[
     return np.array([word in yes for word in words], dtype=float)
 
 
+_WHOLE = re.compile(r"(?<=\d)\.0+$")
+"""What a spreadsheet adds to a whole number."""
+
+
 def class_names(cells: pd.Series, where: str) -> list[str]:
     """Read the class in each cell; ``1`` and ``1.0`` are one where all cells are numbers.
 
@@ -136,9 +140,9 @@ def class_names(cells: pd.Series, where: str) -> list[str]:
         InputError: When two classes differ in capitals alone.
     """
     names = [text(cell) for cell in cells]
-    values = _read(cells, ".")
-    if not np.isnan(values).any():
-        return [str(int(value)) if value.is_integer() else repr(value) for value in values.tolist()]
+    if not np.isnan(_read(cells, ".")).any():
+        # By their digits: a code of eighteen is no longer itself as a float.
+        return [_WHOLE.sub("", name) for name in names]
     first: dict[str, str] = {}
     for name in names:
         if first.setdefault(name.casefold(), name) != name:
