@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myocard.errors import InputError
-from myocard.recipe import ProbeRecipe, check
+from myocard.recipe import ProbeRecipe, check, read_recipe
 from myocard.tasks.own import OwnTask
 from myocard.tasks.own.account import account
 from myocard.tasks.own.making import make_task
@@ -407,7 +407,7 @@ def test_long_codes_stay_apart_and_copied_folders_are_the_task(make, table, tmp_
 def test_a_list_with_a_word_for_unknown_is_refused_and_one_without_a_class_is_unknown(make, table):
     words = table["y"].map({0: "a|b", 1: "b"})
     lists = {"kind": "several", "list_separator": "|"}
-    with pytest.raises(InputError, match=r"'a\|\?' \(line 2\) holds '\?', which is no class"):
+    with pytest.raises(InputError, match=r"line 2 holds '\?' among its classes"):
         make(table.assign(y=["a|?", *words[1:]]), "silent", **lists)
     found = make(table.assign(y=["|", *words[1:]]), "empty", **lists)
     assert table["id"][0] not in set(found.table["id"])

@@ -78,13 +78,13 @@ def _several(
     parts = column.map(lambda cell: _parts(cell, str(settings.list_separator)))
     told = known(column, settings.missing) & parts.map(bool).to_numpy()
     lists = parts[told].tolist()
-    for line, names in parts[told].items():
+    for line, names in zip(column.index[told], lists, strict=True):
         silent = ~known(pd.Series(names, dtype=object), settings.missing)
         if silent.any():
             raise InputError(
-                f"{where}: column {settings.target[0]}: {text(column[line])!r} (line {line}) holds "
-                f"{names[int(silent.argmax())]!r}, which is no class; leave it out, or say which words "
-                "are no labels with --missing"
+                f"{where}: column {settings.target[0]}: line {line} holds "
+                f"{names[int(silent.argmax())]!r} among its classes, which is no label; leave it "
+                "out, or say with --missing which words are none"
             )
     alone = pd.Series([name for names in lists for name in names], dtype=object)
     named = iter(class_names(alone, f"{where}: column {settings.target[0]}"))
