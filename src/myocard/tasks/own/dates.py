@@ -12,8 +12,6 @@ from myocard.tasks.own.values import text
 _TIME = r"(?:[T ,]+\d{1,2}:\d{2}.*)?"
 _MONTH, _DAY = r"(\d{2}|\d(?=[-/.]))", r"(\d{2}|(?<=[-/.])\d)"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.]?){_MONTH}\2{_DAY}{_TIME}", re.ASCII)
-    rf"(\d{{4}})([-/.]?)(\d{{2}}|\d(?=[-/.]))\2(\d{{2}}|(?<=[-/.])\d){_TIME}", re.ASCII
-)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_TIME}", re.ASCII)
 
 
