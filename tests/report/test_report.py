@@ -327,7 +327,7 @@ def test_a_report_of_other_folders_is_refused(few, pretraining, tmp_path):
 
 def test_folders_without_results_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    told = r"no run\.json, layers\.json, log\.jsonl, .* in or below .*empty"
+    told = r"no run\.json, layers\.json, delineation\.json, log\.jsonl, .* in or below .*empty"
     with pytest.raises(InputError, match=told):
         write_report([tmp_path / "empty"], tmp_path / "out")
     with pytest.raises(InputError, match="no such folder"):

@@ -109,7 +109,7 @@ def test_other_words_are_refused_until_the_positive_one_is_named():
 
 
 def test_numbers_are_one_class_only_in_a_column_of_numbers():
-    assert class_names(column("1", "1.0", "2.50"), "t") == ["1", "1", "2.5"]
+    assert class_names(column("1", "1.0", "2.50"), "t") == ["1", "1", "2.50"]
     assert class_names(column("1", "1.0", "x"), "t") == ["1", "1.0", "x"]
     assert ordered(["10", "9", "10"]) == ("9", "10")
     assert ordered(["b", "10", "a"]) == ("10", "a", "b")
