@@ -411,3 +411,19 @@ def test_a_list_with_a_word_for_unknown_is_refused_and_one_without_a_class_is_un
         make(table.assign(y=["a|?", *words[1:]]), "silent", **lists)
     found = make(table.assign(y=["|", *words[1:]]), "empty", **lists)
     assert table["id"][0] not in set(found.table["id"])
+
+
+def test_what_could_not_be_learned_is_no_task(make, table):
+    with pytest.raises(InputError, match="column y holds one number alone"):
+        make(table.assign(y=4.2), "constant", kind="number")
+    times = table.assign(y=np.arange(1, len(table) + 1), seen=0)
+    with pytest.raises(InputError, match="column seen has no event that was seen"):
+        make(times, "censored", kind="time", event="seen")
+
+
+def test_events_of_two_other_words_are_read_once_the_one_that_is_seen_is_named(make, table):
+    coded = table.assign(seen=table["y"] + 1, y=np.arange(1, len(table) + 1))
+    with pytest.raises(InputError, match="name the one that is positive with --positive"):
+        make(coded, "unnamed", kind="time", event="seen")
+    found = make(coded, "named", kind="time", event="seen", positive="2")
+    assert ((found.table["target:y"] > 0) == (coded["seen"] == 2)).all()

@@ -91,7 +91,7 @@ class OwnTaskSettings(Settings):
             "list_separator is for the kind several and one column": listed
             and (self.kind != "several" or len(self.target) > 1),
             "positive is for columns of two values": self.positive is not None
-            and (listed or not binary),
+            and (listed or not (binary or self.kind == "time")),
             "split date needs date, the column": self.split == "date" and self.date is None,
             "date_format needs date, the column": self.date_format is not None
             and self.date is None,

@@ -42,7 +42,7 @@ def read_targets(cells: pd.DataFrame, settings: OwnTaskSettings, where: str) -> 
 
     Raises:
         InputError: When a cell cannot be read as the kind, no label is known, or there is only one
-            class, or none that is negative.
+            class, number or answer, or no event.
     """
     classes, values = _READ[settings.kind](cells, settings, where)
     impossible = np.zeros(len(cells), dtype=bool)
@@ -55,6 +55,13 @@ def read_targets(cells: pd.DataFrame, settings: OwnTaskSettings, where: str) -> 
         raise InputError(
             f"{where}: column {settings.target[0]} is all {_only_word(cells, settings)}, else "
             "unknown; a blank is no negative: write both values"
+        )
+    if settings.kind == "number" and len(np.unique(values[~np.isnan(values)])) < 2:
+        raise InputError(f"{where}: column {settings.target[0]} holds one number alone")
+    if settings.kind == "time" and not (values > 0).any():
+        raise InputError(
+            f"{where}: column {settings.event} has no event that was seen; nothing can be learned "
+            "of when it comes"
         )
     return Targets(classes, values, impossible, tuple(_told(cells, settings)))
 
@@ -128,7 +135,11 @@ def _time(
 ) -> tuple[tuple[str, ...], Floats]:
     """Read times: positive where the event was seen, negative where it was not yet."""
     classes, times = _number(cells, settings, where)
-    seen = _known_alone(cells[settings.event], settings, where, flags)
+
+    def read(column: pd.Series, place: str) -> Floats:
+        return flags(column, place, settings.positive)
+
+    seen = _known_alone(cells[settings.event], settings, where, read)
     # A negative time would pass for one that was followed up to there.
     times = np.maximum(times, 0.0)
     return classes, times * np.where(np.isnan(seen), np.nan, 2 * seen - 1)[:, None]
