@@ -1,9 +1,9 @@
-"""Outcomes: what a task asks of a record, and how its targets are written.
+"""Outcomes: the kinds of answers that tasks ask for, and the form of their targets.
 
 Targets are float64, ``(records, outputs)``; NaN where nothing is known of a record.
 """
 
-from typing import Literal, get_args
+from typing import Literal
 
 Outcome = Literal["any", "one", "number", "time"]
 """Kind of a task's outcome.
@@ -15,6 +15,5 @@ Outcome = Literal["any", "one", "number", "time"]
   it had not come when the record was last followed (censored on the right).
 """
 
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 CLASSES: tuple[Outcome, ...] = ("any", "one")
 """Outcomes whose outputs are classes and whose scores are probabilities."""

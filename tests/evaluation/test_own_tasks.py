@@ -15,7 +15,7 @@ from myocard.evaluation.features import Features
 from myocard.evaluation.probing import probe
 from myocard.evaluation.transfer import transfer
 from myocard.models.classifier import read_classifiers
-from myocard.recipe import ProbeRecipe, read_recipe
+from myocard.recipe import ProbeRecipe, check, read_recipe
 from myocard.report import write_report
 from myocard.results.run import Run
 from myocard.results.saved import load_runs
@@ -206,3 +206,19 @@ def test_a_table_that_has_changed_is_another_task(features, recipe_of, tmp_path)
     other = recipe.model_copy(update={"task": str(tmp_path / "elsewhere" / "my-binary")})
     with pytest.raises(InputError, match="made from other inputs: .*labels"):
         probe(features, other, tmp_path)
+
+
+def test_the_same_cells_of_another_kind_are_another_task(features, tmp_path):
+    table = features.records[["id"]].assign(y=np.arange(RECORDS) // 7 % 2)
+    table.to_csv(tmp_path / "y.csv", index=False)
+    for kind in ("binary", "number"):
+        asked = OwnTaskSettings(id="id", target=["y"], kind=kind, patient="none")
+        make_task(tmp_path / "y.csv", features.records, asked, tmp_path / kind / "task")
+    given = {"readouts": ["last"], "heads": ["linear"], "seeds": [0], "resamples": 20}
+    recipes = [
+        check(ProbeRecipe, given | {"task": str(tmp_path / kind / "task")}, "test")
+        for kind in ("binary", "number")
+    ]
+    probe(features, recipes[0], tmp_path / "runs")
+    with pytest.raises(InputError, match="made from other inputs: .*outcome"):
+        probe(features, recipes[1], tmp_path / "runs")

@@ -1,5 +1,7 @@
 """Metrics of numbers and times against scikit-learn, SciPy and scikit-survival."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +11,7 @@ from sksurv.util import Surv
 
 from myocard.metrics.outcomes import CHANCE, METRICS, NAMES, headline, measured
 from myocard.metrics.summary import macro_resamples, summarise
-from myocard.outcomes import OUTCOMES
+from myocard.outcomes import Outcome
 
 RECORDS = 150
 
@@ -114,7 +116,7 @@ def test_unknown_targets_are_as_if_their_records_were_not_there(outcome):
         assert found[0, 0] == pytest.approx(alone[0, 0]), name
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", get_args(Outcome))
 def test_a_model_that_knows_nothing_scores_chance(outcome):
     rng = np.random.default_rng(1)
     targets = {"number": rng.normal(size=(4000, 1)), "time": rng.uniform(1, 9, (4000, 1))}.get(
@@ -125,7 +127,7 @@ def test_a_model_that_knows_nothing_scores_chance(outcome):
     assert found == pytest.approx(CHANCE[outcome], abs=1e-6)
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", get_args(Outcome))
 def test_every_metric_has_a_name_and_the_first_leads(outcome):
     assert set(METRICS[outcome]) <= set(NAMES)
     rng = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from myocard.record import Record
 
 
 class Stated(NamedTuple):
-    """What the files of records do not say themselves, as ``read`` takes it."""
+    """Rate, leads and unit of records whose files do not say them, as ``read`` takes them."""
 
     rate: float | None = None
     leads: tuple[str, ...] | None = None
@@ -24,7 +24,7 @@ class Stated(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What was found of a record beside its window.
+    """Findings of a record beside its window.
 
     Attributes:
         flag: ``cropped`` for a record that is longer than the window; for one that has none a

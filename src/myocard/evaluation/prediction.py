@@ -31,7 +31,7 @@ PART = 256
 
 
 class Question(NamedTuple):
-    """What every process is asked of its files.
+    """The model that every process opens, and the form of its files.
 
     Attributes:
         given: A saved model or an encoder, as ``from_pretrained`` takes it.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from myocard.metrics.scores import Reals
 from myocard.waves import NONE, QRS, UNKNOWN, WAVES, Delineation, Kinds, Times
 
 BOUNDARIES = tuple(f"{wave} {end}" for wave in WAVES for end in ("onset", "offset"))
@@ -19,7 +20,6 @@ TOLERANCES = (20, 40, 150)
 SHORTEST = 0.03
 """Seconds below which a run of equal labels counts as none; the shortest wave takes twice that."""
 
-Reals = NDArray[np.floating]
 Tallies = NDArray[np.float64]
 """``(…, events, tolerances, 5)``, see ``tally``; they add up over leads and records."""
 

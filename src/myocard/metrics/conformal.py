@@ -8,12 +8,8 @@ section 1.1).
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 
-from myocard.metrics.scores import Reals
-
-Targets = NDArray[np.generic]
-"""``(records, classes)``: 1 or true, 0 or false, NaN where nothing is known."""
+from myocard.metrics.scores import Reals, Targets
 
 _ROUNDING = 1e-9  # 0.9 × 10 may be above 9.
 

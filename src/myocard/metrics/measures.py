@@ -3,7 +3,7 @@
 Targets are ``(records, classes)``: 1 for a positive, 0 for a negative, NaN where nothing is known.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from myocard.metrics import scores as measures
 from myocard.metrics.calibration import brier_score
-from myocard.metrics.outcomes import measured
+from myocard.metrics.outcomes import NAMES, measured
 from myocard.metrics.scores import Counts, Flags, Metric, Reals, bootstrap_counts
 from myocard.metrics.significance import Comparison, delong_test
-from myocard.outcomes import Outcome
 
 _CELLS = 4_000_000  # Counts that are handled at once: tens of MB.
 
@@ -24,7 +23,6 @@ class Measure(NamedTuple):
 
     Attributes:
         name: Its name in files.
-        title: Its name in tables.
         metric: Its value.
         sign: 1 where more is better, -1 where less is.
         fault: Function of one class's scores ``(seeds, records)``: the reason why the measure says
@@ -33,11 +31,15 @@ class Measure(NamedTuple):
     """
 
     name: str
-    title: str
     metric: Metric
     sign: int
     fault: Callable[[Reals], str | None]
     test: Callable[[Flags, Reals, Reals], Comparison] | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name in tables."""
+        return NAMES[self.name]
 
 
 def _fault_of_ranks(scores: Reals) -> str | None:
@@ -50,17 +52,12 @@ def _fault_of_probabilities(scores: Reals) -> str | None:
     return "has scores that are no probabilities" if outside else None
 
 
-AUROC = Measure("auroc", "AUROC", measures.auroc, 1, _fault_of_ranks, delong_test)
-PRECISION = Measure(
-    "average_precision", "Avg. precision", measures.average_precision, 1, _fault_of_ranks
-)
-BRIER = Measure("brier", "Brier score", brier_score, -1, _fault_of_probabilities)
+AUROC = Measure("auroc", measures.auroc, 1, _fault_of_ranks, delong_test)
+PRECISION = Measure("average_precision", measures.average_precision, 1, _fault_of_ranks)
+BRIER = Measure("brier", brier_score, -1, _fault_of_probabilities)
 
-MEASURES: Mapping[Outcome, tuple[Measure, ...]] = {
-    "any": (AUROC, PRECISION, BRIER),
-    "one": (AUROC, PRECISION, BRIER),
-}
-"""The measures of each outcome; the first leads."""
+MEASURES = (AUROC, PRECISION, BRIER)
+"""All measures; the first leads."""
 
 
 def resampled(

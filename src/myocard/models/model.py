@@ -34,7 +34,7 @@ _MODELS = (CHECKPOINT, MODEL)
 
 
 class Reading(NamedTuple):
-    """What a model makes of some windows.
+    """Scores and layer weights of some windows.
 
     Attributes:
         scores: ``(records, classes)``.

@@ -12,7 +12,7 @@ COMPARISON = "comparison.json"
 
 
 class Plan(Frozen):
-    """What is asked of the predictions.
+    """The questions that are put to the predictions.
 
     Attributes:
         split: The records that models are compared on.
@@ -37,7 +37,7 @@ class Plan(Frozen):
 
 
 class Calibration(Frozen):
-    """How far scores of a class can be read as probabilities, as a mean over seeds.
+    """Calibration of the scores of a class, as a mean over seeds.
 
     Attributes:
         error: Expected calibration error.

@@ -1,4 +1,4 @@
-"""What the scores of a model come to, as its validation records say: ``decision.json``."""
+"""Decisions from the scores of a model, chosen on validation records: ``decision.json``."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -90,7 +90,7 @@ class Decision(Document):
         return scale(scores, self.temperature, exclusive=exclusive).astype(np.float32)
 
     def columns(self, scores: Reals) -> dict[str, NDArray[Any]]:
-        """What a table says of scores ``(records, outputs)``, by name of its column."""
+        """The columns of a table of predictions, from scores ``(records, outputs)``."""
         values = self.calibrated(scores)
         found = self._by_class("score", values)
         if self.outcome in CLASSES:

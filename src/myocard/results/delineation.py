@@ -1,4 +1,4 @@
-"""How well waves are delineated from every layer of an encoder, on disk: ``delineation.json``."""
+"""Accuracy of delineation from every layer of an encoder, on disk: ``delineation.json``."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ MEAN = "mean of boundaries"
 
 
 class Accuracy(Frozen):
-    """What was found of one event at one layer.
+    """Accuracy of one event at one layer.
 
     Attributes:
         layer: Number of the layer; 0 is the embedding.

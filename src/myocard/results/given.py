@@ -146,7 +146,7 @@ def read_table(file: Path) -> pd.DataFrame:
 
 
 def by_record(rows: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """What is told of each id, blanks filled from its other rows.
+    """Gather one row for each id, blanks filled from its other rows.
 
     Raises:
         InputError: When rows of one id differ.

@@ -155,7 +155,8 @@ def _target(told: Mapping[str, pd.DataFrame], name: str) -> NDArray[np.floating]
     if wrong.any():
         record = str(wrong.idxmax())
         raise InputError(
-            f"{column} of {record} is {found[record]!r}; give 1, 0, or a blank where it is unknown"
+            f"{column} of {record} is {found[record]!r}; give 1, 0, or a blank where it is "
+            "unknown; only classes are compared"
         )
     return found.astype(float).to_numpy()
 

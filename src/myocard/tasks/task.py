@@ -1,4 +1,4 @@
-"""Tasks: what is asked of records, and the codes that count for the public data sets' classes."""
+"""Tasks, and the codes that count for the classes of the public data sets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from myocard.outcomes import Outcome
 
 
 class Labelled(NamedTuple):
-    """What a task knows of the records of a table, each of as many rows.
+    """Labels of the records of a table, each of as many rows.
 
     Attributes:
         targets: ``(records, outputs)``, as ``myocard.outcomes`` has them.
@@ -30,7 +30,7 @@ class Labelled(NamedTuple):
 
 @runtime_checkable
 class Task(Protocol):
-    """What is asked of records.
+    """A question that is put to records.
 
     Attributes:
         name: Name in tables and folders.

@@ -1,19 +1,16 @@
-"""What tallies of records say of each layer, with intervals over patients."""
+"""Accuracy of each layer from tallies of records, with intervals over patients."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from myocard.metrics.boundaries import BOUNDARIES, EVENTS, TOLERANCES, Tallies, f1, measures
-from myocard.metrics.scores import Counts, macro
+from myocard.metrics.scores import Counts, Reals, macro
 from myocard.metrics.summary import difference, estimated
 from myocard.results.delineation import MEAN, Accuracy, Gain
 
 CHOICE = 40
 """Tolerance (ms) by which penalties and the best layer are chosen."""
-
-Reals = NDArray[np.floating]
 
 
 def overall(tallies: Tallies, tolerance: int = CHOICE) -> Reals:

@@ -84,7 +84,7 @@ def compare(files: Mapping[str, Path], plan: Plan) -> Comparison:
     """
     panel = _read(files, plan, plan.split)
     require_subgroups(panel, plan.subgroups)
-    measures = MEASURES["any"]
+    measures = MEASURES
     reference = plan.reference
     if plan.choose_on is not None:
         if reference is not None:

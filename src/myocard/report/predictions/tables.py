@@ -10,7 +10,7 @@ from myocard.results.comparison import Comparison, Contrast, PairedTest
 
 MEAN = "macro"
 """The mean over classes, in tables."""
-TITLES = {measure.name: measure.title for asked in MEASURES.values() for measure in asked}
+TITLES = {measure.name: measure.title for measure in MEASURES}
 
 _DELONG = "DeLong's p"
 _TESTED = ("Difference [95 %]", "p", "p, Holm", _DELONG, "Detectable")

@@ -132,7 +132,7 @@ def _gain(found: DelineationMeasures) -> str:
 
 
 def _table(found: DelineationMeasures, place: int) -> Table:
-    """What the best layer finds, a line an event."""
+    """The findings of the best layer, a line for each event."""
     at = {(x.event, x.tolerance): x for x in found.accuracy if x.layer == found.best_layer}
     shown: list[dict[str, str]] = []
     numbers: list[dict[str, object]] = []

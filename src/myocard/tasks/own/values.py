@@ -130,7 +130,7 @@ def flags(cells: pd.Series, where: str, positive: str | None = None) -> NDArray[
 
 
 _WHOLE = re.compile(r"(?<=\d)\.0+$")
-"""What a spreadsheet adds to a whole number."""
+"""Ending that a spreadsheet adds to a whole number."""
 
 
 def class_names(cells: pd.Series, where: str) -> list[str]:
