@@ -121,22 +121,15 @@ def assemble(
         fix = "pretrain without them; `myocard audit leak` lists them all"
         refuse(ids[rows[name]], words[rows[name]], model="encoder", split=name, fix=fix)
     _refuse_copies(records, rows)
-    one, scaled = task.outcome == "one", task.outcome == "number"
     left_out = _too_rare(targets, rows, task.classes, task.outcome, min_positives)
     kept = [name not in left_out for name in task.classes]
-    if sum(kept) < (2 if one else 1):
-        sizes = ", ".join(f"{name} {len(which)} records" for name, which in rows.items())
-        wanted = f"classes have {min_positives} positives and a negative"
-        if task.outcome not in CLASSES:
-            wanted = f"outputs have {'two values' if scaled else f'{min_positives} events'}"
-        raise InputError(
-            f"task {task.name}: too few {wanted} in each of {sizes}; lower min_positives or choose "
-            "other folds"
-        )
+    if sum(kept) < (2 if task.outcome == "one" else 1):
+        raise _too_few(task, rows, min_positives)
     targets = targets[:, kept]
     labelled = are_labelled(targets, task.outcome)
     rows = {name: which[labelled[which]] for name, which in rows.items()}
-    scale = _scale_of(targets[rows["train"]]) if scaled else None
+    numbers = task.outcome == "number"
+    scale = _scale_of(targets[rows["train"]]) if numbers else None
     return Cohort(
         task=task.name,
         source=" and ".join(sorted(set(records["source"]))),
@@ -198,6 +191,18 @@ def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) ->
                 f"{how} {source} {known} in {one} ({len(copies)} such records); drop the copy, "
                 "or put both into one fold"
             )
+
+
+def _too_few(task: Task, rows: dict[str, NDArray[np.int64]], fewest: int) -> InputError:
+    """The error of a task of which too few outputs can be trained, chosen and scored."""
+    sizes = ", ".join(f"{name} {len(which)} records" for name, which in rows.items())
+    wanted = {"number": "outputs have two values", "time": f"outputs have {fewest} events"}.get(
+        task.outcome, f"classes have {fewest} positives and a negative"
+    )
+    return InputError(
+        f"task {task.name}: too few {wanted} in each of {sizes}; lower min_positives or choose "
+        "other folds"
+    )
 
 
 def _too_rare(
