@@ -1,23 +1,29 @@
 """Measure what every readout on the cache costs under the linear head, for five classes.
 
     .venv/bin/python speed/probing.py                                   # 17,000 × 13 × 768
-    .venv/bin/python speed/probing.py --records 1438 --depth 8 --width 96 --first
+    .venv/bin/python speed/probing.py --records 1438 --depth 8 --width 96 --first --jobs 2
 
 On states of a random residual network whose middle layers know the labels; 8 of 10 records train
 and 1 validates. `--first` is a first run: default seeds and penalties, in batches of 64; else there
 is one seed, five penalties and batches of 256. What is trained takes up to `--epochs` passes and
-ends when twice the steps change nothing; all else is solved. CPU seconds depend less on other work
-than the clock does.
+ends when twice the steps change nothing; all else is solved. `--jobs` trains some readouts side by
+side, as `myocard probe` does. CPU seconds depend less on other work than the clock does.
 """
 
 import argparse
+import os
 import resource
+import tempfile
 import time
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from growth import Noise, cohort
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -66,14 +72,14 @@ def split(records: int) -> dict[str, np.ndarray]:
     return dict(zip(("train", "validation", "test"), parts, strict=True))
 
 
-def job(readout: str, epochs: float, states: Tensor, targets: Tensor, *, first: bool) -> Job:
+def job(readout: str, epochs: float, source: Noise, targets: Tensor, *, first: bool) -> Job:
     """The job of one readout; ``first`` has default seeds, penalties and batches."""
     given = {"task": "any", "readouts": (readout,), "heads": ("linear",)}
     recipe = ProbeRecipe(**given if first else given | {"seeds": (0,), "penalties": PENALTIES})
     changes = {"epochs": epochs} | ({} if first else {"batch": 256})
     how = recipe.optimisation.model_copy(update=changes)
     chosen = recipe.model_copy(update={"optimisation": how})
-    return Job(Noise(states), cohort(targets.numpy(), split(len(targets))), chosen)
+    return Job(source, cohort(targets.numpy(), split(len(targets))), chosen)
 
 
 def ceiling() -> float:
@@ -86,11 +92,13 @@ def ceiling() -> float:
     return 2 * 1536**3 / best
 
 
-def measure(work: Job) -> float:
-    """Train or solve a readout, print what it took, and return CPU seconds."""
-    (probes,) = stacks(work.recipe, work.depth)
+def measure(work: Job, states: NDArray[np.float16], threads: int) -> tuple[int, float]:
+    """Train or solve a readout, print what it took; return the process and its peak, in GiB."""
+    torch.set_num_threads(threads)
+    own = replace(work, source=Noise(torch.from_numpy(states)))
+    (probes,) = stacks(own.recipe, own.depth)
     began, clock = time.process_time(), time.perf_counter()
-    found = pooled.train(work, probes)
+    found = pooled.train(own, probes)
     seconds, clock = time.process_time() - began, time.perf_counter() - clock
     best = max(each.chosen[0].validation for each in found)
     told = " ".join(certificates(found[0]))
@@ -98,7 +106,11 @@ def measure(work: Job) -> float:
         f"{probes[0].readout:18}{len(probes):3} {seconds:7.1f} {clock:7.1f} {best:8.4f}  {told}",
         flush=True,
     )
-    return seconds
+    return os.getpid(), peak()
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def certificates(found: Trained) -> list[str]:
@@ -178,6 +190,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--epochs", type=float, default=100)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--first", action="store_true")
     parser.add_argument("--readouts", nargs="*", default=DEFAULT)
     given = parser.parse_args()
@@ -186,13 +199,25 @@ def main() -> None:
     print(f"{given.threads} threads, states {tuple(states.shape)}, up to {given.epochs:g} epochs")
     print(f"matrix ceiling {ceiling() / 1e9:.0f} GFLOP/s a core")
     against_scikit_learn(states, targets)
-    print("readout        probes   CPU s    wall    AUROC  certificate")
-    began = time.perf_counter()
-    jobs = (job(each, given.epochs, states, targets, first=given.first) for each in given.readouts)
-    whole = sum(measure(each) for each in jobs)
-    wall = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(f"all: {wall:.0f} s, {whole:.0f} CPU s; peak memory {memory:.1f} GiB")
+    print("readout        probes   CPU s    wall    AUROC  certificate", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "states.npy"
+        np.save(path, states.numpy())
+        mapped = np.load(path, mmap_mode="c")
+        nothing = Noise(states[:0])
+        calls = [
+            delayed(measure)(
+                job(each, given.epochs, nothing, targets, first=given.first),
+                mapped,
+                given.threads // given.jobs,
+            )
+            for each in given.readouts
+        ]
+        began = time.perf_counter()
+        peaks = Parallel(n_jobs=given.jobs, batch_size=1)(calls)
+        wall = time.perf_counter() - began
+    memory = sum(max(of for which, of in peaks if which == each) for each in dict(peaks))
+    print(f"all, {given.jobs} at a time: {wall:.0f} s; peak memory {memory:.1f} GiB")
     against_adam(states, targets)
 
 

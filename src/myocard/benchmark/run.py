@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import delayed
 
 from myocard.benchmark import materials
 from myocard.benchmark.config import Transfer
@@ -29,6 +27,7 @@ from myocard.evaluation.transfer import transfer
 from myocard.files.progress import Progress, silent
 from myocard.leads import LEAD_SETS
 from myocard.report import write_report
+from myocard.training.processes import side_by_side
 
 Stores = Mapping[str, Store]
 Encoders = Mapping[str, ECGEncoder]
@@ -73,10 +72,9 @@ def run_benchmark(
         materials.refuse_seen(tested, untrained, stores)
     made = materials.encoders(benchmark, layout, stores, progress)
     encoders = {encoder.info.name: encoder for encoder in made}
-    jobs = cpu_count() if jobs == -1 else jobs
     _extract(conditions, stores, encoders, layout, progress)
     cached = [trial for trial in trials if not trial.of_tokens]
-    _side_by_side("probe", [delayed(_probe)(t, layout, test=test) for t in cached], progress, jobs)
+    side_by_side("probe", [delayed(_probe)(t, layout, test=test) for t in cached], progress, jobs)
     of_tokens = [trial for trial in trials if trial.of_tokens]
     _probe_tokens(of_tokens, stores, encoders, layout, progress, test=test)
     for trial, records in layer_trials:
@@ -93,7 +91,7 @@ def run_benchmark(
         )
     if test:
         calls = [delayed(_transfer)(*group, layout) for group in _transfers(benchmark, cached)]
-        _side_by_side("transfer", calls, progress, jobs)
+        side_by_side("transfer", calls, progress, jobs)
     for each in benchmark.baselines:
         folder = layout.runs(each)
         train_baseline(stores[each.store], each.recipe, folder, test=test, progress=progress)
@@ -121,19 +119,6 @@ def _extract(
         extract(encoder, store, layout.features(condition))
         done += len(store.records)
         progress("extract", done, total)
-
-
-def _side_by_side(what: str, calls: Sequence[Any], progress: Progress, jobs: int) -> None:
-    """Make joblib's ``calls``."""
-    # Workers of their own: those that prepared stores would take torch's memory for a leak.
-    workers = Parallel(
-        n_jobs=jobs,
-        return_as="generator_unordered",
-        initializer=torch.set_num_threads,
-        initargs=(max(1, torch.get_num_threads() // jobs),),
-    )
-    for done, _ in enumerate(workers(calls), start=1):
-        progress(what, done, len(calls))
 
 
 def _probe(trial: Trial, layout: Layout, *, test: bool) -> list[Path]:

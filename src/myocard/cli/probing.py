@@ -38,6 +38,7 @@ def probe(
         list[str] | None, Option(help="A data set that it was pretrained on, by its name")
     ] = None,
     change: options.Changes = None,
+    jobs: Annotated[int, Option(help="Readouts of features at a time; -1 for one a core")] = -1,
     test: options.Test = False,
 ) -> None:
     """Score every layer and mixture.
@@ -79,7 +80,7 @@ def probe(
         sources.append(Stream(streamed, Store.open(store)))
     with occupied(out), shown() as progress:
         for source in sources:
-            folders = make(source, settings, out, test=test, progress=progress)
+            folders = make(source, settings, out, test=test, progress=progress, jobs=jobs)
     _tell(folders[0])
     print(out)
 

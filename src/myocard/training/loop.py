@@ -137,6 +137,9 @@ def fit(
     state = TrainingState(folder, precision(settings.precision))
     steps = max(1, round(settings.epochs * steps_per_epoch))
     passes = settings.accumulate // fabric.world_size
+    # Without an accelerator, torch.manual_seed formats a traceback for one at every call.
+    there = torch.accelerator.is_available()
+    seed = torch.manual_seed if there else torch.default_generator.manual_seed
     with fabric.rank_zero_first():
         first, moments = state.resume(model)
     # Sharding changes a module for good, and what is made of the model afterwards wants it whole.
@@ -162,7 +165,7 @@ def fit(
         total = torch.zeros((), device=fabric.device)
         for part in range(passes):
             number, batch = next(numbered)
-            torch.manual_seed(settings.seed * 1_000_003 + number)
+            seed(settings.seed * 1_000_003 + number)
             with fabric.no_backward_sync(wrapped, enabled=part < passes - 1):
                 value = loss(wrapped, fabric.to_device(batch)) / passes
                 fabric.backward(value)

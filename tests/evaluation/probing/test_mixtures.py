@@ -80,7 +80,7 @@ def test_the_gap_of_a_loss_that_is_linear_in_the_shares_is_what_is_lost(shrinkag
 
     least = softmax(-slopes / shrinkage) if shrinkage else np.eye(BLOCKS)[slopes.argmin()]
     scales = FullScales(torch.ones(1, 1, 1), 1.0)
-    given = Solution(shares, torch.zeros(1), scales, 0.0, slopes, shrinkage, np.eye(BLOCKS))
+    given = Solution(shares, torch.zeros(1), scales, 1e-5, 0.0, slopes, shrinkage, np.eye(BLOCKS))
     assert given.gap == pytest.approx(objective(shares) - objective(least))
 
 
@@ -91,6 +91,14 @@ def test_less_pull_lowers_the_loss_and_leaves_equal_shares(mixing):
     away = [np.abs(each.shares - mixing.equal).sum() for each in path]
     assert away == sorted(away)
     assert np.array_equal(path[0].shares, mixing.equal)
+
+
+def test_an_optimum_that_is_certified_is_as_good_with_a_head_solved_further(mixing):
+    for best in mixing.optima(PENALTY, mixing.at(mixing.equal, PENALTY)):
+        assert best.gap <= GAP / 10
+        further = mixing.at(best.shares, PENALTY, near=best, tolerance=1e-7)
+        assert further.objective == pytest.approx(best.objective, abs=1e-6)
+        assert further.gap < GAP / 5
 
 
 def test_at_a_single_block_the_prices_say_that_no_other_pays():

@@ -219,8 +219,21 @@ def test_a_finished_run_is_not_made_again(features, tmp_path):
     first = probe(features, given, tmp_path, progress=tell)
     before = [(folder / "run.json").read_text() for folder in first]
     assert probe(features, given, tmp_path, progress=tell) == first
-    assert told == 2 * [("probe made", done, 2) for done in range(3)]
+    assert told == [("probe made", done, 2) for done in (0, 1, 2, 2)]
     assert [(folder / "run.json").read_text() for folder in first] == before
+
+
+def test_readouts_side_by_side_are_those_of_one_process(features, tmp_path):
+    given, told = recipe(readouts=("ppa", "pma", "scalar-mix")), []
+    one = probe(features, given, tmp_path / "one")
+    two = probe(features, given, tmp_path / "two", progress=lambda *said: told.append(said), jobs=2)
+    assert told == [("probe made", done, 3) for done in range(4)]
+    assert [folder.name for folder in two] == [folder.name for folder in one]
+    for mine, other in zip(one, two, strict=True):
+        assert Run.read(mine).chosen == Run.read(other).chosen
+        weights = (load_file(each / "classifier.safetensors") for each in (mine, other))
+        for first, second in zip(*(each.values() for each in weights), strict=True):
+            assert torch.allclose(first, second, atol=1e-5)
 
 
 def test_a_run_stays_whatever_other_readouts_heads_or_pace_are_asked_for(features, tmp_path):

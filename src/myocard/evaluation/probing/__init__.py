@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
+from joblib import delayed
+
 from myocard.errors import InputError
+from myocard.evaluation.features import Features
 from myocard.evaluation.probing import pooled, tokens
 from myocard.evaluation.probing.job import Job, Probe, Source, Trained
 from myocard.evaluation.probing.mapped import MappedSource
@@ -23,6 +26,7 @@ from myocard.results.saved import prediction_table
 from myocard.results.scoring import mean_headlines, splits_to_score
 from myocard.tasks.cohort import assemble_for
 from myocard.tasks.registry import stated
+from myocard.training.processes import side_by_side
 
 
 def probe(
@@ -32,6 +36,7 @@ def probe(
     *,
     test: bool = False,
     progress: Progress = silent,
+    jobs: int = 1,
 ) -> list[Path]:
     """Train every readout and head of ``recipe`` on the states of ``source``.
 
@@ -42,7 +47,10 @@ def probe(
             ``files/step.py``.
         test: Score the test folds too. Until then they are not touched; a run that has scored them
             is kept either way.
-        progress: Called after every readout, and after every step of what is trained on tokens.
+        progress: Called after every readout, and after every step of what is trained in this
+            process.
+        jobs: Readouts at a time, in processes of their own (-1: one a core), of cached states. With
+            fewer threads for each, sums may differ in the last digit.
 
     Returns:
         The folders of all runs of the recipe.
@@ -57,21 +65,22 @@ def probe(
     states: Source | MappedSource = source
     if recipe.common_width is not None:
         states = MappedSource(source, cohort.rows["train"], recipe.common_width)
-    job = Job(states, cohort, recipe, splits_to_score(test=test), progress)
+    if not isinstance(source, Features):
+        jobs = 1
+    job = Job(states, cohort, recipe, splits_to_score(test=test), progress if jobs == 1 else silent)
     for name in recipe.readouts:
         require_widths(name, job.widths)
     target = Path(out) / source.encoder.name / cohort.task
-    groups = stacks(recipe, job.depth)
-    what = f"probe {source.encoder.name}"
-    for done, probes in enumerate(groups):
-        progress(what, done, len(groups))
+    groups, calls = stacks(recipe, job.depth), []
+    for probes in groups:
         missing = [each for each in probes if not _is_there(job, each, target)]
         if missing:
-            _train(job, probes, missing, target)
+            calls.append(delayed(_train)(job, probes, missing, target))
         elif probes[0].readout in TOKENS:
             together = _together(target, probes)
             clear(work_folder(together), named=together)
-    progress(what, len(groups), len(groups))
+    kept = len(groups) - len(calls)
+    side_by_side(f"probe {source.encoder.name}", calls, progress, jobs, kept)
     return [target / each.name for probes in groups for each in probes]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, linear
 
 from myocard.evaluation.probing.scales import Scales
-from myocard.evaluation.probing.solving import TOLERANCE, Regression, solved_head
+from myocard.evaluation.probing.solving import Regression, solve, solved_head
 from myocard.nn.outcomes import LIKELIHOODS
 from myocard.outcomes import Outcome
 
@@ -28,15 +28,18 @@ Shares = NDArray[np.float64]
 SAME = 0.02
 """Largest difference between the shares of what counts as one optimum."""
 GAP = 1e-4
-"""Nats that may be left at a step of a path; a tenth of it at a certified optimum."""
+"""Nats that may be left at a step of a path; a tenth of it at a certified optimum.
+
+Heads are solved to a gradient of as much, in coordinates of about unit curvature.
+"""
 CURVATURE = 0.2
 """Curvature of the loss along the shares, before anything is known of it."""
 _LEAST = 1e-9
 """Share that a shrunken mixture leaves each block, where the slope of its divergence is finite."""
 _CLOSE = 1e-4
 """Change of the shares that is not worth a step."""
-_NEAR = 0.2
-"""Change of a share up to which the scales of the loss stay useful."""
+_ROUGH = 1e-3
+"""Tolerance of a head far from an optimum; a head to 1e-5 takes three times as long."""
 _STEPS = 60
 _STIFF = 5.0
 """Factor of the model, whose curvature SLSQP takes to be about one."""
@@ -50,6 +53,7 @@ class Solution:
         shares: Share of each block.
         head: Weights and bias, ``(classes, features + 1)``.
         scales: Scales of the loss around the head.
+        tolerance: Largest derivative that is left of the head.
         objective: Loss with both penalties, in nats.
         slopes: Derivative of the loss by each share, in nats.
         shrinkage: Strength of the pull toward equal shares.
@@ -59,6 +63,7 @@ class Solution:
     shares: Shares
     head: Tensor
     scales: Scales
+    tolerance: float
     objective: float
     slopes: NDArray[np.float64]
     shrinkage: float
@@ -68,6 +73,10 @@ class Solution:
         """The same under another shrinkage, which the head does not depend on."""
         change = (shrinkage - self.shrinkage) * _divergence(self.shares)
         return replace(self, objective=self.objective + change, shrinkage=shrinkage)
+
+    def is_same(self, other: "Solution") -> bool:
+        """Tell whether two optima count as one."""
+        return bool(np.abs(self.shares - other.shares).max() <= SAME)
 
     @property
     def prices(self) -> NDArray[np.float64]:
@@ -129,21 +138,33 @@ class Mixing:
         """Logits of other records."""
         return self.head(solution)(self.norm(_mixed(states, solution.shares)))
 
+    @torch.no_grad()
+    def logits_at_equal(
+        self, penalties: Sequence[float], states: Float[Tensor, "blocks others features"]
+    ) -> list[Float[Tensor, "others classes"]]:
+        """Logits of other records at equal shares, of each penalty of the head."""
+        mixed, others = (self.norm(_mixed(each, self.equal)) for each in (self.states, states))
+        heads = solve(mixed, self.targets, penalties, outcome=self.outcome)
+        return [head(others) for head in heads]
+
     def _standardised(self, mixed: Tensor) -> Tensor:
         return batch_norm(self.norm(mixed), None, None, training=True)
 
     def at(
-        self, shares: Shares, penalty: float, shrinkage: float = 0.0, near: Solution | None = None
+        self,
+        shares: Shares,
+        penalty: float,
+        shrinkage: float = 0.0,
+        near: Solution | None = None,
+        tolerance: float = GAP,
     ) -> Solution:
-        """Solve the head of given shares, from that of a solution ``near`` by."""
+        """Solve the head of given shares to a tolerance, from that of a solution ``near`` by."""
         mixed = _mixed(self.states, shares).requires_grad_()
         features = self._standardised(mixed)
         regression = Regression(features.detach(), self.targets, self.outcome)
         start = near.head if near else regression.start()
-        close = near is not None and np.abs(shares - near.shares).max() < _NEAR
-        known = near.scales if near is not None and close else None
-        # Slopes are as exact as the head.
-        head, scales = regression.minimise(penalty, start, TOLERANCE / 10, known)
+        # Scales of other shares cost more steps than they save.
+        head, scales = regression.minimise(penalty, start, tolerance)
         weights = head[:, :-1]
         logits = linear(features, weights, head[:, -1])
         loss = LIKELIHOODS[self.outcome].loss(logits, self.targets).mean()
@@ -152,22 +173,33 @@ class Mixing:
         objective = float(loss.detach()) + penalty * float(weights.square().sum()) / 2
         objective += shrinkage * _divergence(shares)
         curvature = near.curvature if near else CURVATURE * np.eye(len(shares))
-        return Solution(shares, head, scales, objective, slopes, shrinkage, curvature)
+        return Solution(shares, head, scales, tolerance, objective, slopes, shrinkage, curvature)
 
-    def descend(self, penalty: float, start: Solution, gap: float = GAP) -> Solution:
+    def descend(
+        self, penalty: float, start: Solution, gap: float = GAP, known: Sequence[Solution] = ()
+    ) -> Solution:
         """Find the optimum downhill of ``start``, under the same shrinkage, up to ``gap`` nats.
 
+        It ends at one of the optima that are ``known``, when it gets there.
+
         Each step minimises a model of the objective in which the divergence is exact and the loss
-        is quadratic, its curvature gathered on the way (BFGS).
+        is quadratic, its curvature gathered on the way (BFGS). Its head is as exact as the gap
+        before it asks for.
         """
         here = start
         for _ in range(_STEPS):
-            if here.gap <= gap:
+            for each in known:
+                if each.is_same(here) and each.objective < here.objective + gap:
+                    return each
+            shares = _minimum(here) if here.gap > gap else here.shares
+            stays = np.abs(shares - here.shares).max() < _CLOSE
+            if stays and here.tolerance <= gap:
                 break
-            shares = _minimum(here)
-            if np.abs(shares - here.shares).max() < _CLOSE:
-                break
-            ahead = self.at(shares, penalty, here.shrinkage, here)
+            if stays:
+                here = self.at(here.shares, penalty, here.shrinkage, here, gap)
+                continue
+            exact = float(np.clip(here.gap / 10, gap, _ROUGH))
+            ahead = self.at(shares, penalty, here.shrinkage, here, exact)
             curvature = _updated(here, ahead)
             if ahead.objective <= here.objective:
                 here = replace(ahead, curvature=curvature)
@@ -192,11 +224,15 @@ class Mixing:
         alone = np.eye(len(self.states))
         if start.shrinkage:
             alone = 0.9 * alone + 0.1 * self.equal
-        begun = [self.at(each, penalty, start.shrinkage, start) for each in (self.equal, *alone)]
-        found = [self.descend(penalty, each, GAP / 10) for each in (start, *begun)]
+        begun = [
+            self.at(each, penalty, start.shrinkage, start, _ROUGH) for each in (self.equal, *alone)
+        ]
+        found: list[Solution] = []
+        for each in (start, *begun):
+            found.append(self.descend(penalty, each, GAP / 10, found))
         distinct: list[Solution] = []
         for each in sorted(found, key=lambda solution: solution.objective):
-            if all(np.abs(each.shares - other.shares).max() > SAME for other in distinct):
+            if not any(each.is_same(other) for other in distinct):
                 distinct.append(each)
         return distinct
 

@@ -153,27 +153,24 @@ def _problem(job: Job, readout: Solvable, rows: NDArray[np.int64]) -> _Problem:
 
 def _cross_validate(problem: _Problem, job: Job, rows: NDArray[np.int64]) -> Choice:
     """Choose the head's penalty at equal shares, and then the step, on held-out patients."""
-    split = folds_of(job.cohort.patients[rows])
-
-    def tried(
-        penalty: float, shrinkages: Sequence[float]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        areas, shares = [], []
-        for train, held in split:
-            mixings, blocks = problem.on(train), problem.blocks[:, held]
-            steps = list(zip(*(m.path(penalty, shrinkages) for m in mixings), strict=True))
-            logits = [
-                torch.cat([m.logits(x, blocks) for m, x in zip(mixings, step, strict=True)], dim=1)
-                for step in steps
-            ]
-            areas.append([job.score(rows[held], each) for each in logits])
-            shares.append([[solution.shares for solution in step] for step in steps])
-        return np.array(areas), np.array(shares)
-
-    penalties = job.recipe.penalties
-    at_equal = np.concatenate([tried(penalty, ())[0] for penalty in penalties], axis=1)
-    penalty = best_penalty(at_equal, penalties)
-    return choose(*tried(penalty, SHRINKAGES), penalty)
+    penalties, split = job.recipe.penalties, folds_of(job.cohort.patients[rows])
+    at_equal = []
+    for train, held in split:
+        mixings, blocks = problem.on(train), problem.blocks[:, held]
+        heads = zip(*(mixing.logits_at_equal(penalties, blocks) for mixing in mixings), strict=True)
+        at_equal.append([job.score(rows[held], torch.cat(each, dim=1)) for each in heads])
+    penalty = best_penalty(np.array(at_equal), penalties)
+    areas, shares = [], []
+    for train, held in split:
+        mixings, blocks = problem.on(train), problem.blocks[:, held]
+        steps = list(zip(*(m.path(penalty, SHRINKAGES) for m in mixings), strict=True))
+        logits = [
+            torch.cat([m.logits(x, blocks) for m, x in zip(mixings, step, strict=True)], dim=1)
+            for step in steps
+        ]
+        areas.append([job.score(rows[held], each) for each in logits])
+        shares.append([[solution.shares for solution in step] for step in steps])
+    return choose(np.array(areas), np.array(shares), penalty)
 
 
 def _optimum(

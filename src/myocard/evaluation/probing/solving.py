@@ -103,7 +103,6 @@ class Regression:
         penalty: float,
         start: Tensor,
         tolerance: float = TOLERANCE,
-        scales: Scales | None = None,
     ) -> tuple[Tensor, Scales]:
         """Find the solution under a penalty, by L-BFGS from ``start``.
 
@@ -111,12 +110,11 @@ class Regression:
             penalty: Penalty of half the squared weights.
             start: Weights and biases, ``(classes, features + 1)``.
             tolerance: Largest derivative that may be left, in the coordinates of the scales.
-            scales: Those of a problem near by; they decide how fast a solution is found, not which.
 
         Returns:
             The solution, and the scales that led to it.
         """
-        scales = scales or self.scales(start, penalty)
+        scales = self.scales(start, penalty)
         lost = 0
         for _ in range(_ROUNDS):
             start, status = self._descend(penalty, start, tolerance, scales)

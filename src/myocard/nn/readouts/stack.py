@@ -1,10 +1,13 @@
 """Many small models of one architecture, trained as one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+
+_Tensors = dict[str, Tensor]
+_Forward = Callable[[_Tensors, _Tensors, Tensor], Tensor]
 
 
 class Stack(nn.Module):
@@ -45,20 +48,18 @@ class Stack(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map ``(seeds, cells, records, …)`` to ``(seeds, cells, variants, records, classes)``."""
-        variants = vmap(self._one, in_dims=(0, 0, None), randomness="different")
-        cells = vmap(variants, in_dims=(0, 0, 0), randomness="different")
-        return vmap(cells, in_dims=(0, 0, 0), randomness="different")(*self.values(), inputs)
+        seeds, cells, variants = self.shape
+        of_variants = _mapped(self._one, variants, inputs=None)
+        return _mapped(_mapped(of_variants, cells), seeds)(*self.values(), inputs)
 
-    def _one(
-        self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor
-    ) -> Tensor:
+    def _one(self, parameters: _Tensors, buffers: _Tensors, inputs: Tensor) -> Tensor:
         whole = (self._common(), parameters, buffers)
         return functional_call(self.template[0], whole, (inputs,))
 
-    def _common(self) -> dict[str, Tensor]:
+    def _common(self) -> _Tensors:
         return {name: self.get_parameter(_flat(name)) for name in self.shared}
 
-    def values(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def values(self) -> tuple[_Tensors, _Tensors]:
         """Return the parameters and buffers that are not shared, by their names in one model."""
         parameters, buffers = self.names
         return (
@@ -66,7 +67,7 @@ class Stack(nn.Module):
             {name: self.get_buffer(_flat(name)) for name in buffers},
         )
 
-    def half_squares(self) -> dict[str, Tensor]:
+    def half_squares(self) -> _Tensors:
         """Return half the squares of each trained matrix by model, ``(seeds, cells, variants)``."""
         parameters, _ = self.values()
         return {
@@ -82,6 +83,19 @@ class Stack(nn.Module):
         own = {k: v[index].detach().cpu() for k, v in (parameters | buffers).items()}
         model.load_state_dict(own | self._common())
         return model
+
+
+def _mapped(function: _Forward, count: int, inputs: int | None = 0) -> _Forward:
+    """Map a function over a leading dimension of parameters and buffers, and of ``inputs`` if 0."""
+    if count > 1:
+        return vmap(function, in_dims=(0, 0, inputs), randomness="different")
+
+    def alone(parameters: _Tensors, buffers: _Tensors, given: Tensor) -> Tensor:
+        # vmap takes as long for one model as for many.
+        own, kept = ({k: v.squeeze(0) for k, v in x.items()} for x in (parameters, buffers))
+        return function(own, kept, given if inputs is None else given.squeeze(0)).unsqueeze(0)
+
+    return alone
 
 
 def _is_shared(stacked: Tensor) -> bool:

@@ -1,0 +1,36 @@
+"""Calls side by side, in processes of one machine or, by joblib's backends, of several."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from joblib import Parallel, effective_n_jobs
+
+from myocard.files.progress import Progress
+
+
+def side_by_side(
+    what: str, calls: Sequence[Any], progress: Progress, jobs: int, before: int = 0
+) -> None:
+    """Make joblib's ``calls``, ``jobs`` at a time (-1: one a core); they share torch's threads.
+
+    Args:
+        what: Name of the work, for ``progress``.
+        calls: What ``joblib.delayed`` returned.
+        progress: Called before the first call and after every one.
+        jobs: Processes; with one, calls are made in this process.
+        before: Number of those that were made before.
+    """
+    jobs = max(1, min(effective_n_jobs(jobs), len(calls)))
+    # Workers of their own: those that prepared stores would take torch's memory for a leak.
+    workers = Parallel(
+        n_jobs=jobs,
+        batch_size=1,
+        return_as="generator_unordered",
+        initializer=torch.set_num_threads,
+        initargs=(max(1, torch.get_num_threads() // jobs),),
+    )
+    whole = before + len(calls)
+    progress(what, before, whole)
+    for done, _ in enumerate(workers(calls), start=before + 1):
+        progress(what, done, whole)
