@@ -63,11 +63,11 @@ def test_a_run_says_what_every_step_of_freedom_bought(runs, readout):
 
 def test_equal_shares_are_ppa(runs):
     path = Run.read(runs["scalar-mix"]).mixtures[0].path
-    areas = [
+    headlines = [
         Run.read(runs["ppa"]).validation.main.macro.value,
         path[0].scores["validation"],
     ]
-    assert areas[0] == pytest.approx(areas[1], abs=2e-3)
+    assert headlines[0] == pytest.approx(headlines[1], abs=2e-3)
 
 
 def test_classes_are_read_from_the_layers_that_know_them(runs):
@@ -125,15 +125,15 @@ def test_shares_by_class_are_refused_where_classes_exclude_each_other(features, 
     ],
 )
 def test_the_first_step_within_a_standard_error_of_the_best_is_taken(lost, step):
-    areas = 0.8 - np.array(lost)
-    choice = freedom.choose(areas, np.zeros((*areas.shape, 1, DEPTH)), 1e-3)
+    headlines = 0.8 - np.array(lost)
+    choice = freedom.choose(headlines, np.zeros((*headlines.shape, 1, DEPTH)), 1e-3)
     assert choice.step == step
     assert choice.lost[choice.step] <= choice.errors[choice.step]
 
 
 def test_the_penalty_is_the_best_at_equal_shares_and_of_equals_the_stronger():
-    areas = np.array([[0.7, 0.8, 0.8], [0.7, 0.9, 0.9]])
-    assert freedom.best_penalty(areas, (1.0, 1e-2, 1e-1)) == 1e-1
+    headlines = np.array([[0.7, 0.8, 0.8], [0.7, 0.9, 0.9]])
+    assert freedom.best_penalty(headlines, (1.0, 1e-2, 1e-1)) == 1e-1
 
 
 def test_no_patient_is_trained_on_and_held_out():

@@ -75,14 +75,14 @@ def test_the_gate_that_pays_is_taken_and_none_where_none_pays(run):
     switched, _, (gated, static) = run
     mixture = Run.read(gated).mixtures[0]
     assert [step.pull for step in mixture.path] == [None, *paths.PULLS]
-    areas = [Run.read(folder).test.main.macro.value for folder in (gated, static)]
+    headlines = [Run.read(folder).test.main.macro.value for folder in (gated, static)]
     if switched:
         assert mixture.slope < 1e-3
         assert mixture.chosen > 0
-        assert areas[0] > areas[1] + 0.02
+        assert headlines[0] > headlines[1] + 0.02
     else:
         assert mixture.chosen == 0
-        assert areas[0] == pytest.approx(areas[1], abs=5e-3)
+        assert headlines[0] == pytest.approx(headlines[1], abs=5e-3)
 
 
 def test_a_gate_is_read_again_as_it_was_written(run):

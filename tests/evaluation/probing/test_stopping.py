@@ -23,8 +23,8 @@ class Growing:
         nn.init.constant_(found.weight, self.step)
         return found
 
-    def go(self, areas: dict[int, list[list[float]]]) -> None:
-        for self.step, values in areas.items():
+    def go(self, headlines: dict[int, list[list[float]]]) -> None:
+        for self.step, values in headlines.items():
             assert self.course.is_due(self.step)
             self.course.look(self.step, np.array(values))
 

@@ -93,22 +93,22 @@ def folds_of(patients: NDArray[np.object_]) -> list[tuple[NDArray[np.int64], NDA
     return list(folds.split(patients, groups=patients))
 
 
-def best_penalty(areas: NDArray[np.float64], penalties: Sequence[float]) -> float:
+def best_penalty(headlines: NDArray[np.float64], penalties: Sequence[float]) -> float:
     """The penalty of best mean score ``(folds, penalties)``, the strongest of equals."""
-    return max(zip(areas.mean(axis=0), penalties, strict=True))[1]
+    return max(zip(headlines.mean(axis=0), penalties, strict=True))[1]
 
 
-def choose(areas: NDArray[np.float64], shares: NDArray[np.float64], penalty: float) -> Choice:
+def choose(headlines: NDArray[np.float64], shares: NDArray[np.float64], penalty: float) -> Choice:
     """Choose the first step within one standard error of the best.
 
     The error is that of the difference over folds.
 
     Args:
-        areas: Headline scores, ``(folds, steps)``.
+        headlines: Headline scores, ``(folds, steps)``.
         shares: ``(folds, steps, groups, blocks)``.
         penalty: Penalty of the head, at every step.
     """
-    means = areas.mean(axis=0)
-    less = areas[:, [means.argmax()]] - areas
+    means = headlines.mean(axis=0)
+    less = headlines[:, [means.argmax()]] - headlines
     lost, errors = less.mean(axis=0), less.std(axis=0, ddof=1) / np.sqrt(len(less))
     return Choice(int(np.argmax(lost <= errors)), penalty, means, lost, errors, shares)

@@ -141,7 +141,7 @@ class Job:
         members: Members,
         batches: Callable[[range], Iterator[tuple[Any, Tensor]]],
         what: str,
-        areas: Callable[[], NDArray[np.float64]],
+        headlines: Callable[[], NDArray[np.float64]],
         folder: Path | None = None,
     ) -> Course:
         """Train all members as one, until twice the steps change nothing (``stopping.py``).
@@ -151,7 +151,7 @@ class Job:
             members: The same, asked for its matrices.
             batches: Yields inputs, and targets that broadcast to the logits.
             what: Name of the work, for ``progress``.
-            areas: Headline score of each member on validation, as they are.
+            headlines: Headline score of each member on validation, as they are.
             folder: The folder in which a stopped run is kept and taken up again.
 
         Returns:
@@ -169,7 +169,7 @@ class Job:
 
         def is_enough(step: int) -> bool:
             if course.is_due(step):
-                course.look(step, areas())
+                course.look(step, headlines())
                 model.train()
             return course.seen > 0 and bool(course.settled.all())
 
@@ -187,7 +187,7 @@ class Job:
         )
         last = max(1, round(settings.epochs * in_epoch))
         if course.seen < last and not is_enough(course.seen):
-            course.look(last, areas())
+            course.look(last, headlines())
         return course
 
     def score(self, rows: NDArray[np.int64], logits: Tensor) -> float:
@@ -213,7 +213,7 @@ class Job:
         return best, kept, chosen
 
 
-def areas_of(job: Job, logits: Tensor) -> NDArray[np.float64]:
+def headlines_of(job: Job, logits: Tensor) -> NDArray[np.float64]:
     """Headline score on validation of members' logits ``(…, records, outputs)``."""
     rows = job.cohort.rows["validation"]
     flat = [job.score(rows, each) for each in logits.flatten(0, -3)]

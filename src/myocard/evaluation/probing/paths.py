@@ -101,14 +101,14 @@ def _solve_gate(
 ) -> Solved:
     """Solve the gates on the path from the static mixture that was chosen, and choose one."""
     embeddings = torch.cat([states[:, 0] for states in job.read(rows)])
-    areas, shares = [], []
+    headlines, shares = [], []
     for fitted, held in folds_of(job.cohort.patients[rows]):
         gating, solution = _gating(problem, embeddings, fitted, static)
         inputs, blocks = gating.standardised(embeddings[held]), problem.blocks[:, held]
         path = list(gating.path(static.penalty, solution, PULLS))
-        areas.append([job.score(rows[held], gating.logits(x, inputs, blocks)) for x in path])
+        headlines.append([job.score(rows[held], gating.logits(x, inputs, blocks)) for x in path])
         shares.append([[x.shares(inputs).mean(dim=0).tolist()] for x in path])
-    choice = choose(np.array(areas), np.array(shares), static.penalty)
+    choice = choose(np.array(headlines), np.array(shares), static.penalty)
     gating, solution = _gating(problem, embeddings, np.arange(train), static)
     path = list(gating.path(static.penalty, solution, PULLS))
     return Solved(
@@ -160,7 +160,7 @@ def _cross_validate(problem: _Problem, job: Job, rows: NDArray[np.int64]) -> Cho
         heads = zip(*(mixing.logits_at_equal(penalties, blocks) for mixing in mixings), strict=True)
         at_equal.append([job.score(rows[held], torch.cat(each, dim=1)) for each in heads])
     penalty = best_penalty(np.array(at_equal), penalties)
-    areas, shares = [], []
+    headlines, shares = [], []
     for train, held in split:
         mixings, blocks = problem.on(train), problem.blocks[:, held]
         steps = list(zip(*(m.path(penalty, SHRINKAGES) for m in mixings), strict=True))
@@ -168,9 +168,9 @@ def _cross_validate(problem: _Problem, job: Job, rows: NDArray[np.int64]) -> Cho
             torch.cat([m.logits(x, blocks) for m, x in zip(mixings, step, strict=True)], dim=1)
             for step in steps
         ]
-        areas.append([job.score(rows[held], each) for each in logits])
+        headlines.append([job.score(rows[held], each) for each in logits])
         shares.append([[solution.shares for solution in step] for step in steps])
-    return choose(np.array(areas), np.array(shares), penalty)
+    return choose(np.array(headlines), np.array(shares), penalty)
 
 
 def _optimum(

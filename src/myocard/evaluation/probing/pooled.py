@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from myocard.data.batches import Shuffled
 from myocard.evaluation.probing import ridge
-from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained, areas_of
+from myocard.evaluation.probing.job import CHUNK, Job, Probe, Trained, headlines_of
 from myocard.evaluation.probing.paths import Solvable, solve_mixture
 from myocard.evaluation.probing.solving import solve
 from myocard.evaluation.probing.subspaces import choose_subspaces, products_of
@@ -133,11 +133,11 @@ def _solve_mixtures(job: Job, readouts: Sequence[Readout]) -> Trained:
     best = [each.chosen for each in solved]
     mixtures = []
     for seed, each in enumerate(solved):
-        areas: list[dict[str, float]] = [
+        headlines: list[dict[str, float]] = [
             {s: headline(job.cohort, s, values[seed, k]) for s, values in scores.items()}
             for k in range(len(each.classifiers))
         ]
-        mixtures.append(each.account(areas))
+        mixtures.append(each.account(headlines))
     classifiers = [of_seed[k] for of_seed, k in zip(candidates, best, strict=True)]
     return Trained(
         classifiers,
@@ -243,7 +243,7 @@ def _descend(
         stack,
         lambda numbers: _batches(job, inputs, numbers),
         f"train probes of {job.source.encoder.name}",
-        lambda: _areas(job, stack, inputs),
+        lambda: _headlines(job, stack, inputs),
     )
     penalties, found = range(len(job.recipe.penalties)), []
     for probe, column in enumerate(zip(*readouts, strict=True)):
@@ -258,7 +258,7 @@ def _descend(
 
 
 @torch.inference_mode()
-def _areas(job: Job, stack: Stack, inputs: Sequence[Sequence[Tensor]]) -> NDArray[np.float64]:
+def _headlines(job: Job, stack: Stack, inputs: Sequence[Sequence[Tensor]]) -> NDArray[np.float64]:
     """Headline score on validation of every member as it is, ``(seeds, probes, penalties)``."""
     stack.eval()
     rows, logits = torch.from_numpy(job.cohort.rows["validation"]), []
@@ -266,7 +266,7 @@ def _areas(job: Job, stack: Stack, inputs: Sequence[Sequence[Tensor]]) -> NDArra
     for some in rows.split(CHUNK):
         shown = torch.stack([torch.stack([x[some] for x in row]) for row in inputs])
         logits.append(stack(shown.float().to(device)).cpu())
-    return areas_of(job, torch.cat(logits, dim=-2))
+    return headlines_of(job, torch.cat(logits, dim=-2))
 
 
 def _models(job: Job, head: str, readout: Readout, seed: int) -> list[nn.Module]:

@@ -31,7 +31,7 @@ class Course:
     """Members of a training as they were at the steps that are kept.
 
     Attributes:
-        areas: Headline score on validation at these steps, of each member.
+        headlines: Headline score on validation at these steps, of each member.
         steps: These steps.
         seen: The last step that was looked at.
 
@@ -47,7 +47,7 @@ class Course:
         member: Callable[[tuple[int, ...]], nn.Module],
         folder: Path | None = None,
     ) -> None:
-        self.areas = np.full(shape, -np.inf)
+        self.headlines = np.full(shape, -np.inf)
         self.steps = np.zeros(shape, dtype=np.int64)
         self.seen = 0
         self._member = member
@@ -60,14 +60,14 @@ class Course:
         """Tell whether members are to be scored after a step, if they were not."""
         return step > self.seen and step in LOOKS
 
-    def look(self, step: int, areas: NDArray[np.float64]) -> None:
+    def look(self, step: int, headlines: NDArray[np.float64]) -> None:
         """Keep the members that are better than they were."""
         self.seen = step
-        better = areas > self.areas + MARGIN
+        better = headlines > self.headlines + MARGIN
         for index in map(tuple, np.argwhere(better).tolist()):
             self._kept[index] = self._member(index)
-        self.areas, self.steps = (
-            np.where(better, areas, self.areas),
+        self.headlines, self.steps = (
+            np.where(better, headlines, self.headlines),
             np.where(better, step, self.steps),
         )
         if self._path:
@@ -76,7 +76,7 @@ class Course:
     @property
     def settled(self) -> NDArray[np.bool_]:
         """Tell of each group whether its best member was found in the first half of all steps."""
-        best = self.areas.argmax(axis=-1)[..., None]
+        best = self.headlines.argmax(axis=-1)[..., None]
         return 2 * np.take_along_axis(self.steps, best, axis=-1)[..., 0] <= self.seen
 
     def kept(self, *index: int) -> nn.Module:
@@ -91,7 +91,10 @@ class Course:
         ]
 
     def _save(self, path: Path) -> None:
-        tensors = {"areas": torch.from_numpy(self.areas), "steps": torch.from_numpy(self.steps)}
+        tensors = {
+            "headlines": torch.from_numpy(self.headlines),
+            "steps": torch.from_numpy(self.steps),
+        }
         for index, member in self._kept.items():
             place = ",".join(map(str, index))
             tensors |= {f"{place}:{k}": v.contiguous() for k, v in member.state_dict().items()}
@@ -105,7 +108,10 @@ class Course:
             with safe_open(path, framework="pt") as file:
                 self.seen = int(file.metadata()["seen"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            self.areas, self.steps = tensors.pop("areas").numpy(), tensors.pop("steps").numpy()
+            self.headlines, self.steps = (
+                tensors.pop("headlines").numpy(),
+                tensors.pop("steps").numpy(),
+            )
         except (SafetensorError, OSError, TypeError, KeyError) as error:
             raise InputError(f"{path}: cannot be read ({error}); remove its folder") from error
         for place in dict.fromkeys(name.split(":")[0] for name in tensors):

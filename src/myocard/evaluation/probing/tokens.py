@@ -15,7 +15,7 @@ from torch import Tensor
 
 from myocard.data.batches import Shuffled
 from myocard.errors import InputError
-from myocard.evaluation.probing.job import Job, Probe, Trained, areas_of
+from myocard.evaluation.probing.job import Job, Probe, Trained, headlines_of
 from myocard.evaluation.probing.stopping import Course
 from myocard.evaluation.probing.stream import Stream, TokenStream
 from myocard.nn.readouts.classifier import Classifier
@@ -48,11 +48,11 @@ def train(job: Job, probes: Sequence[Probe], folder: Path) -> list[Trained]:
     what = f"probe tokens of {job.source.encoder.name}"
     rows_of = job.cohort.rows
 
-    def areas() -> NDArray[np.float64]:
+    def headlines() -> NDArray[np.float64]:
         scores, _ = _predict(job, members.eval(), stream, rows_of["validation"])
-        return areas_of(job, torch.from_numpy(scores))
+        return headlines_of(job, torch.from_numpy(scores))
 
-    course = job.fit(members, members, batches, what, areas, folder)
+    course = job.fit(members, members, batches, what, headlines, folder)
     kept = [course.kept(*index) for index in np.ndindex(members.shape)]
     best = TokenProbes([each for each in kept if isinstance(each, Classifier)], members.shape)
     predicted = {split: _predict(job, best, stream, rows_of[split]) for split in job.splits}
