@@ -1,8 +1,8 @@
 """One ECG in memory."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 
@@ -17,6 +17,32 @@ from myocard.leads import parse_leads
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nu": 1.0}
 
 
+@dataclass(frozen=True)
+class Facts:
+    """Statements of a file about its patient and its recording.
+
+    Attributes:
+        age: In years, as an age field says it; never computed from dates.
+        sex: ``"F"``, ``"M"`` or None.
+        device: Maker and model of the recorder.
+        date: Date and time of the recording, as the file writes them.
+        statements: Interpretation, a statement each.
+        measurements: By name and unit, such as ``pr_ms``, ``qrs_ms``, ``qt_ms``, ``rate_bpm``,
+            ``p_axis_deg``.
+        identifiers: Names, numbers and dates that could tell who the patient is, by field.
+        assumed: What was computed or taken for granted, a sentence each.
+    """
+
+    age: float | None = None
+    sex: str | None = None
+    device: str | None = None
+    date: str | None = None
+    statements: tuple[str, ...] = ()
+    measurements: Mapping[str, float] = field(default_factory=dict)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """One ECG: named leads sampled together.
@@ -26,12 +52,14 @@ class Record:
         rate: Samples per second (Hz).
         leads: Canonical names of the rows of ``signal``, in their order.
         unit: ``"mV"``, or ``"NU"`` for a signal that was standardised and has no voltage any more.
+        facts: Statements of its file.
     """
 
     signal: NDArray[np.float32]
     rate: float
     leads: tuple[str, ...]
     unit: str = "mV"
+    facts: Facts = Facts()
 
     def __post_init__(self) -> None:
         if not (isinstance(self.rate, Real) and np.isfinite(self.rate) and self.rate >= 1):
@@ -112,4 +140,4 @@ class Record:
         if missing:
             raise InputError(f"the record has no lead {missing}; it has {', '.join(self.leads)}")
         rows = [self.leads.index(lead) for lead in leads]
-        return Record(self.signal[rows], self.rate, tuple(leads), self.unit)
+        return replace(self, signal=self.signal[rows], leads=tuple(leads))

@@ -181,8 +181,10 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path, suffix: str) -> None:
 
 
 def test_an_unknown_format_lists_the_readable_ones(tmp_path: Path) -> None:
+    path = tmp_path / "r.pdf"
+    path.write_bytes(b"%PDF-1.7")
     with pytest.raises(InputError, match=r"r\.pdf: unknown format; readable are \.hea"):
-        read(tmp_path / "r.pdf")
+        read(path)
 
 
 def test_numbers_that_are_no_signal_are_refused(tmp_path: Path) -> None:

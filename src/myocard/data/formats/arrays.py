@@ -6,7 +6,6 @@ them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myocard.data.formats import matlab
+from myocard.data.formats.found import Found
 from myocard.errors import InputError
 from myocard.files.tables import read_csv_table
 
@@ -25,23 +25,6 @@ if TYPE_CHECKING:
 _MOST_COMPRESSION = 1032
 # As SciPy counts the versions of the format.
 _MATLAB_5 = 1
-
-
-@dataclass(frozen=True)
-class Found:
-    """Content of a file and its own statements about it.
-
-    Attributes:
-        signal: Two-dimensional numbers, either axis for the leads.
-        rate: Samples per second (Hz), or None where the file does not say.
-        leads: Names of the rows or columns, or None.
-        unit: Unit of the values, or None.
-    """
-
-    signal: NDArray[Any]
-    rate: float | None = None
-    leads: tuple[str, ...] | None = None
-    unit: str | None = None
 
 
 def read_csv(path: Path) -> Found:

@@ -1,13 +1,18 @@
 """One record from one file, whatever its format."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from myocard.data.formats.arrays import Found, read_csv, read_hdf5, read_mat, read_npy
+from myocard.data.formats.arrays import read_csv, read_hdf5, read_mat, read_npy
+from myocard.data.formats.found import HEAD, Format, Found
 from myocard.data.formats.wfdb import read_wfdb
 from myocard.errors import InputError
 from myocard.leads import canonical, parse_leads
 from myocard.record import Record
+
+FORMATS: tuple[Format, ...] = ()
+"""Formats that tell themselves by their first bytes, whatever a file is called."""
 
 _READERS = {".csv": read_csv, ".mat": read_mat, ".npy": read_npy}
 _READERS |= dict.fromkeys((".h5", ".hdf5"), read_hdf5)
@@ -34,16 +39,24 @@ def read(
             nor the caller says its rate, leads or unit; or when the two disagree.
     """
     path = Path(path)
+    return joined(_found(path), path, rate, leads, unit)
+
+
+def _found(path: Path) -> Found:
     if _is_wfdb(path):
         record = read_wfdb(path)
-        found = Found(record.signal, record.rate, record.leads, record.unit)
-    elif path.suffix.lower() in _READERS:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
-        found = _READERS[path.suffix.lower()](path)
-    else:
-        raise InputError(f"{path}: unknown format; readable are {', '.join(SUFFIXES)}")
-    return joined(found, path, rate, leads, unit)
+        return Found(record.signal, record.rate, record.leads, record.unit)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    for each in FORMATS:
+        if each.starts(head):
+            return each.read(path)
+    if path.suffix.lower() in _READERS:
+        return _READERS[path.suffix.lower()](path)
+    readable = ", ".join([*SUFFIXES, *(each.name for each in FORMATS)])
+    raise InputError(f"{path}: unknown format; readable are {readable}")
 
 
 def _is_wfdb(path: Path) -> bool:
@@ -68,7 +81,7 @@ def joined(
                 f"the file does not say its {', '.join(missing)}; give {given}, or a column of "
                 "that name beside the labels"
             )
-        return _record(found, rate, names, unit)
+        return replace(_record(found, rate, names, unit), facts=found.facts)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
