@@ -1,6 +1,6 @@
 """One record from one file, whatever its format."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,24 +39,40 @@ def read(
             nor the caller says its rate, leads or unit; or when the two disagree.
     """
     path = Path(path)
-    return joined(_found(path), path, rate, leads, unit)
+    _, reader = _reader(path)
+    return joined(reader(path), path, rate, leads, unit)
 
 
-def _found(path: Path) -> Found:
+def format_of(path: Path) -> str:
+    """Name of a file's format.
+
+    Raises:
+        InputError: For a file that is missing or of no readable format.
+    """
+    return _reader(path)[0]
+
+
+def _reader(path: Path) -> tuple[str, Callable[[Path], Found]]:
+    """Name and reader of a file's format."""
     if _is_wfdb(path):
-        record = read_wfdb(path)
-        return Found(record.signal, record.rate, record.leads, record.unit)
+        return "WFDB", _read_wfdb
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     with path.open("rb") as file:
         head = file.read(HEAD)
     for each in FORMATS:
         if each.starts(head):
-            return each.read(path)
-    if path.suffix.lower() in _READERS:
-        return _READERS[path.suffix.lower()](path)
+            return each.name, each.read
+    ending = path.suffix.lower()
+    if ending in _READERS:
+        return f"{ending} file", _READERS[ending]
     readable = ", ".join([*SUFFIXES, *(each.name for each in FORMATS)])
     raise InputError(f"{path}: unknown format; readable are {readable}")
+
+
+def _read_wfdb(path: Path) -> Found:
+    record = read_wfdb(path)
+    return Found(record.signal, record.rate, record.leads, record.unit)
 
 
 def _is_wfdb(path: Path) -> bool:

@@ -1,0 +1,70 @@
+"""One file, looked at: a first command with a strange ECG."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from myocard.cli.options import DATA, app
+
+if TYPE_CHECKING:
+    from myocard.record import Record
+
+
+@app.command(rich_help_panel=DATA)
+def read(
+    file: Annotated[Path, Argument(help="An ECG in any format that myocard reads")],
+    rate: Annotated[float | None, Option(help="Hz, where the file does not say")] = None,
+    leads: Annotated[
+        str | None, Option(help="Names of its rows, where it does not say: I,II,V1")
+    ] = None,
+    unit: Annotated[str | None, Option(help="mV, uV, V or NU, where it does not say")] = None,
+    png: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
+    svg: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
+) -> None:
+    """Show what is in a file.
+    [dim]myocard read strange.xml --png sheet.png[/dim]
+
+    Print format, leads, rate, length, what the file says of the patient, and what was assumed.
+
+    Names, numbers and dates that could tell who the patient is are counted, not shown.
+    """
+    from myocard.data.formats.reading import format_of
+    from myocard.data.formats.reading import read as read_record
+
+    record = read_record(file, rate=rate, leads=leads.split(",") if leads else None, unit=unit)
+    rows = [("format", format_of(file)), *_described(record)]
+    for name, told in rows:
+        print(f"{name:14}{told}")
+    sheets = [path for path in (png, svg) if path is not None]
+    if sheets:
+        from myocard.report.paper import draw_on_paper
+
+        for sheet in sheets:
+            draw_on_paper(record, sheet, file.name)
+            print(f"{'drawn':14}{sheet}")
+
+
+def _described(record: "Record") -> Iterator[tuple[str, str]]:
+    """Each thing that is known of a record, and its name."""
+    facts = record.facts
+    yield "leads", ", ".join(record.leads)
+    yield "rate", f"{record.rate:g} Hz"
+    yield "length", f"{record.seconds:g} s, {record.signal.shape[1]} samples"
+    least, most = record.signal.min(), record.signal.max()
+    yield "values", f"{least:.3g} to {most:.3g} {record.unit}"
+    for name, found in (("flat", record.flat), ("not finite", record.not_finite)):
+        if found:
+            yield name, ", ".join(found)
+    for name, value in (("age", facts.age), ("sex", facts.sex), ("device", facts.device)):
+        if value is not None:
+            yield name, f"{value:g}" if isinstance(value, float) else str(value)
+    for name, measured in facts.measurements.items():
+        yield name, f"{measured:g}"
+    for statement in facts.statements:
+        yield "statement", statement
+    if facts.identifiers:
+        yield "identifiers", f"{', '.join(facts.identifiers)} (not shown)"
+    for assumption in facts.assumed:
+        yield "assumed", assumption
