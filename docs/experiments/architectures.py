@@ -34,32 +34,36 @@ from myocard.report.drawing import BLUE, GREY, PURPLE, VERMILION, canvas_of, to_
 from myocard.results.saved import SavedRun, load_runs
 
 FOLDS = (7, 8, 9, 10)
-TASKS = {"ptbxl-superdiagnostic": 5, "ptbxl-rhythm": 3}
-"""Tasks, and the fewest records of a class in each fold."""
+SUPERCLASSES, RHYTHMS = "ptbxl-superdiagnostic", "ptbxl-rhythm"
+FEWEST = {SUPERCLASSES: 5, RHYTHMS: 3}
+"""Fewest records of a class in each fold."""
 ARCHITECTURES = (
     "merl-vit", "merl-resnet", "hubert-ecg", "ecgfounder", "ecg-jepa-weimann", "ecg-fm", "ecg-cpc",
     "st-mem", "ecg-jepa-kim",
 )  # fmt: skip
-TITLES = {"ptbxl-superdiagnostic": "Superclasses", "ptbxl-rhythm": "Rhythms"}
+TITLES = {SUPERCLASSES: "Superclasses", RHYTHMS: "Rhythms"}
 COLOURS = {"openecg": VERMILION, "plain-0": BLUE, "ipastmem-0": PURPLE}
 
 
-def encoders(checkpoints: list[str]) -> Iterator[ECGEncoder]:
+def planned(checkpoints: list[str]) -> Iterator[tuple[ECGEncoder, tuple[str, ...]]]:
+    """Yield encoders with their tasks: rhythms where trained weights are at hand."""
     for checkpoint in checkpoints:
         trained = load_encoder(checkpoint)
-        yield trained
+        yield trained, (SUPERCLASSES, RHYTHMS)
     if checkpoints:
-        yield trained.randomised(0)
+        yield trained.randomised(0), (SUPERCLASSES, RHYTHMS)
     if has_openecg():
-        yield from (openecg(), openecg().randomised(0))
-    yield from map(of_true_size, ARCHITECTURES)
+        yield openecg(), (SUPERCLASSES, RHYTHMS)
+        yield openecg().randomised(0), (SUPERCLASSES, RHYTHMS)
+    for name in ARCHITECTURES:
+        yield of_true_size(name), (SUPERCLASSES,)
 
 
 def probed(features: Features, task: str, out: Path) -> list[SavedRun]:
     """Probe every layer and mixture, each fold tested once."""
     readouts = ["last", "layers", "concat"]
     given = {
-        "task": task, "min_positives": TASKS[task], "heads": ["linear"], "seeds": [0],
+        "task": task, "min_positives": FEWEST[task], "heads": ["linear"], "seeds": [0],
         "readouts": readouts + ([] if differ_in_width(features.layers) else ["scalar-mix"]),
         "split": {"train": FOLDS[:2], "validation": FOLDS[2:3], "test": FOLDS[3:]},
     }  # fmt: skip
@@ -132,7 +136,7 @@ def curve(encoder: ECGEncoder, task: str, runs: Sequence[SavedRun]) -> list[dict
 def drawn(curves: pd.DataFrame, out: Path) -> None:
     """Draw trained encoders, each in the colour of its random weights, and others in grey."""
     with canvas_of(7.6, 3.4) as canvas:
-        panels = canvas.subplots(1, len(TASKS))
+        panels = canvas.subplots(1, len(TITLES))
         for axes, (task, title) in zip(panels, TITLES.items(), strict=True):
             for encoder, own in curves[curves["task"] == task].groupby("encoder", sort=False):
                 draw_one(axes, str(encoder), own)
@@ -167,9 +171,9 @@ def main() -> None:
     store = prepare(chosen, out / "store", Wanted(100, 10.0, LEADS), source="ptbxl")
     lines: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
-    for encoder in encoders(checkpoints):
+    for encoder, tasks in planned(checkpoints):
         features = extract(encoder, store, out / "features" / encoder.info.name, batch=16)
-        for task in TASKS:
+        for task in tasks:
             runs = probed(features, task, out)
             lines.append(line(encoder, features.seconds, task, runs))
             curves += curve(encoder, task, runs)
