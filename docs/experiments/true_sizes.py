@@ -15,6 +15,7 @@ from torch import Tensor
 from myocard.encoders.published import PublishedEncoder, encoder_of
 from myocard.encoders.registry import families, open_published
 from myocard.leads import LEADS
+from myocard.training.loop import seeded
 
 Weights = dict[str, Tensor]
 Form = Callable[[Weights], Mapping[str, Any]]
@@ -55,10 +56,11 @@ SIZES: dict[str, tuple[str, Form]] = {
 
 
 def of_true_size(name: str) -> PublishedEncoder:
-    """Return a model of ``SIZES`` with random weights."""
+    """Return a model of ``SIZES`` with random weights, the same in every run."""
     keys, form = SIZES[name]
     file = Path(os.environ["MYOCARD_DATA"]) / "encoders" / keys
-    content = form(drawn(file))
+    with seeded(0):  # A random control keeps what training does not change.
+        content = form(drawn(file))
     (family,) = (family for family in families() if family.recognises(content))
     return encoder_of(family.open(content, file), name).randomised(0)
 

@@ -1,16 +1,12 @@
-"""ECG-CPC: its makers' own outputs, what files hold, and the laws of its state spaces."""
+"""ECG-CPC: what files hold, and the laws of its state spaces."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from myocard.data.signal import Preprocessing
-from myocard.data.steps import Resample
 from myocard.encoders.ecg_cpc import FAMILY, Kernel, Shape, StateSpaces
-from myocard.encoders.files import read_content
 from myocard.encoders.published import Opened, encoder_of
 from myocard.encoders.registry import families
 from myocard.errors import InputError
@@ -51,48 +47,6 @@ def content() -> dict[str, Weights]:
 @pytest.fixture
 def model(content) -> Opened:
     return FAMILY.open(content, FILE)
-
-
-@pytest.fixture
-def upstreams(real_data: Path) -> Opened:
-    path = real_data / "encoders/ecg-cpc/last.ckpt"
-    return FAMILY.open(read_content(path), path)
-
-
-def test_every_state_is_upstreams(upstreams, arrays, assert_close) -> None:
-    given = arrays("ecg-cpc/expected.npz")
-    encoder = encoder_of(upstreams, "encoder")
-    with torch.inference_mode():
-        states = list(encoder.hidden_states(given["input"]))
-        *_, short = encoder.hidden_states(given["short_input"])
-        found = {"pooled": encoder.pool(states[-1]), "short_pooled": encoder.pool(short)}
-        maps = given["input"]
-        for number, conv in enumerate(upstreams.network.layers):
-            maps = conv(maps)
-            found[f"conv_{number}"] = maps.transpose(1, 2)
-    names = ["embedding", *(f"block_{block}" for block in range(3))]
-    found |= dict(zip(names, states, strict=True))
-    others = ("input", "short_input", "long_input", "long_pooled", "long_block_2")
-    assert_close(found, {name: values for name, values in given.items() if name not in others})
-
-
-def test_states_beyond_the_trained_length_are_upstreams(upstreams, arrays) -> None:
-    given = arrays("ecg-cpc/expected.npz")
-    with torch.inference_mode():
-        *_, last = upstreams.network.states(given["long_input"])
-    # Upstream lengthens its kernel in float32.
-    assert (last - given["long_block_2"]).abs().max() <= 2e-4
-    assert (last.mean(dim=1) - given["long_pooled"]).abs().max() <= 2e-4
-
-
-def test_preprocessing_is_upstreams(upstreams, arrays) -> None:
-    given = arrays("ecg-cpc/preprocess.npz")
-    for record, out in zip(given["raw_500"].numpy(), given["out_from_500"].numpy(), strict=True):
-        assert np.abs(upstreams.input(record, 500) - out).max() <= 1e-6
-    windows = given["raw_500"][1].unflatten(1, (4, -1)).transpose(0, 1).numpy()
-    resampled = Preprocessing(240, 600, steps=(Resample(240, "kaiser"),))
-    for window, out in zip(windows, given["out_windows_from_500"][0].numpy(), strict=True):
-        assert np.abs(resampled(window, 500) - out).max() <= 1e-6
 
 
 def test_published_sizes_load_and_give_their_states(random_weights) -> None:

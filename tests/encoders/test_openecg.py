@@ -1,27 +1,21 @@
-"""openecg's trained codec against the package's own run, and what its files hold."""
+"""What files of openecg's codec hold, and the laws of its input."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from package_states import records
 from torch import Tensor
-from torch.nn.functional import conv1d, gelu, linear
 
-from myocard.encoders.files import read_content
 from myocard.encoders.openecg import FAMILY, Codec, Shape
 from myocard.encoders.published import encoder_of
 from myocard.encoders.registry import families
 from myocard.errors import InputError
 from myocard.evaluation.layers.attention import with_attention
-from myocard.simulation import entries
 
 FILE = Path("codec.pt")
 Weights = dict[str, Tensor]
-needs_package = pytest.mark.skipif(
-    find_spec("openecg") is None, reason="the package openecg is not installed"
-)
 
 
 @pytest.fixture
@@ -32,63 +26,10 @@ def content() -> dict[str, object]:
     return {"model_state": weights, "model_config": {"n_heads": 2}, "epoch": 6}
 
 
-@pytest.fixture
-def records() -> list[np.ndarray]:
-    """Lead II of simulated records of 10 s at 500 Hz, in mV."""
-    read = [entry.read() for entry in entries(3, 0, rate=500.0)]
-    return [record.signal[[record.leads.index("II")]] for record in read]
-
-
-def heads_of(weights: Weights, tokens: Tensor) -> list[Tensor]:
-    """Answers for each sample, from the last tokens and the tensors that are left out."""
-    samples = tokens.repeat_interleave(10, dim=1).transpose(1, 2)
-    inner = gelu(conv1d(samples, weights["refine.0.weight"], weights["refine.0.bias"], padding=2))
-    outer = conv1d(inner, weights["refine.2.weight"], weights["refine.2.bias"], padding=2)
-    refined = (samples + outer).transpose(1, 2)
-    names = ("head_sample", "beat_sample", "rhythm_sample")
-    return [linear(refined, weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in names]
-
-
-@needs_package
-@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
-def test_every_state_and_every_answer_is_the_packages(records, assert_close) -> None:
-    import openecg
-
-    path = Path(openecg.__file__).parent / "models" / "codec_v6.pt"
-    content = read_content(path)
-    model = FAMILY.open(content, path)
-    signals = torch.from_numpy(np.stack([model.input(record, 500) for record in records]))
-    theirs = openecg.load_codec()
-    expected = []
-    theirs.lower_convs[0].register_forward_pre_hook(
-        lambda _, given: expected.append(given[0].transpose(1, 2))
-    )
-    for module in (*theirs.lower_norms, *theirs.upper_transformer.layers):
-        module.register_forward_hook(lambda *given: expected.append(given[-1]))
-    with torch.inference_mode():
-        answers = theirs(signals, torch.zeros(len(signals), dtype=torch.long))
-        states = list(model.network.states(signals))
-        found = [*states, *heads_of(content["model_state"], states[-1])]
-    names = [layer.name for layer in model.layers] + ["waves", "beats", "rhythms"]
-    expected += answers
-    assert_close(dict(zip(names, found, strict=True)), dict(zip(names, expected, strict=True)))
-
-
-@needs_package
-def test_preprocessing_is_the_packages(content, records) -> None:
-    import openecg
-
-    stated = FAMILY.open(content, FILE).input
-    assert (stated.leads, stated.needs_voltage) == (("II",), False)
-    for record in records:
-        wanted = openecg.rank_normalize(record[0])
-        assert np.abs(stated(record, 500)[0] - wanted).max() <= 1e-6
-
-
-def test_voltage_cannot_be_known_from_what_it_is_fed(content, records) -> None:
+def test_voltage_cannot_be_known_from_what_it_is_fed(content) -> None:
     """A probe that finds millivolts in its states reads something else."""
     stated = FAMILY.open(content, FILE).input
-    for record in records:
+    for record in records():
         np.testing.assert_array_equal(stated(4 * record, 500), stated(record, 500))
 
 
