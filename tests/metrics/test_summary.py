@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 from myocard.errors import InputError
-from myocard.metrics import summary
+from myocard.metrics import resamples
 from myocard.metrics.calibration import brier_score
 from myocard.metrics.scores import LEVEL, RULE, best_thresholds
 from myocard.metrics.summary import (
@@ -167,7 +167,7 @@ def test_scores_that_are_not_finite_are_refused():
 def test_chunks_of_resamples_change_nothing(monkeypatch):
     targets, scores = example(40)
     whole = summarise(targets, scores, NAMES, resamples=30)
-    monkeypatch.setattr(summary, "_CELLS", 100)
+    monkeypatch.setattr(resamples, "_CELLS", 100)
     assert summarise(targets, scores, NAMES, resamples=30) == whole
 
 

@@ -45,14 +45,26 @@ def test_no_difference_is_untestable():
 def test_a_class_needs_patients_and_not_records_on_both_sides():
     owners = np.array([f"p{k // 3}" for k in range(90)])
     target = (np.arange(90) < 3 * FEWEST).astype(float)
-    assert too_few(target, owners) is None
-    assert too_few(1 - target, owners) is None
+    assert too_few(target, owners, "any") is None
+    assert too_few(1 - target, owners, "any") is None
     target[3 * FEWEST - 1] = np.nan  # two records of the patient are left
-    assert too_few(target, owners) is None
+    assert too_few(target, owners, "any") is None
     target[3 * (FEWEST - 1) : 3 * FEWEST] = np.nan
-    assert too_few(target, owners) == "9 patients with a positive, fewer than 10"
-    assert too_few(1 - target, owners) == "9 patients with a negative, fewer than 10"
-    assert too_few(np.ones(90), owners) == "0 patients with a negative, fewer than 10"
+    assert too_few(target, owners, "any") == "9 patients with a positive, fewer than 10"
+    assert too_few(1 - target, owners, "any") == "9 patients with a negative, fewer than 10"
+    assert too_few(np.ones(90), owners, "any") == "0 patients with a negative, fewer than 10"
+
+
+def test_a_number_needs_patients_who_differ_and_a_time_patients_with_an_event():
+    owners, numbers = np.arange(12), np.arange(12.0)
+    assert too_few(numbers, owners, "number") is None
+    assert too_few(np.full(12, 5.0), owners, "number") == "the same number everywhere"
+    numbers[9:] = np.nan
+    assert too_few(numbers, owners, "number") == "9 patients with a number, fewer than 10"
+    seen = np.where(owners < FEWEST, 3.0, -4.0)
+    assert too_few(seen, owners, "time") is None
+    assert too_few(seen, owners // 2, "time") == "5 patients with an event, fewer than 10"
+    assert too_few(-seen, owners, "time") == "2 patients with an event, fewer than 10"
 
 
 @pytest.mark.parametrize("tests", [1, 3, 50])

@@ -12,6 +12,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from myocard.errors import InputError
+from myocard.metrics.outcomes import MEASURES
 from myocard.report.predictions import compare, write_comparison
 from myocard.report.predictions.tables import sentences
 from myocard.results.comparison import Comparison, Plan
@@ -66,7 +67,7 @@ def rescored(table, change):
 def test_a_better_model_is_found_better_under_every_measure(judge):
     found = judge(tables())
     assert set(verdicts(found)) == {"supported"}
-    assert [each.label for each in found.contrasts] == [None, *CLASSES] * 3
+    assert [each.label for each in found.contrasts] == [None, *CLASSES] * 4
     brier = [each.test for each in found.contrasts if each.measure == "brier"]
     assert all(each.high < 0 for each in brier)
 
@@ -125,7 +126,7 @@ def test_two_records_of_a_patient_that_are_alike_count_as_one(judge):
 
 def test_all_pairs_are_adjusted_by_holm_within_a_measure(judge):
     found = judge(tables(3, (1.0, 1.2, 1.5)))
-    for measure in ("auroc", "average_precision", "brier"):
+    for measure in MEASURES["any"]:
         for labels in ((None,), CLASSES):
             family = [e for e in found.contrasts if e.measure == measure and e.label in labels]
             assert len(family) == 3 * len(labels)
@@ -256,7 +257,7 @@ def test_the_folder_holds_the_same_comparison_in_every_form(written):
     assert found.plan == PLAN
     assert found.command.startswith("myocard")
     numbers = pd.read_csv(written / "comparison.csv")
-    assert len(numbers) == len(found.contrasts) == 3 * 3 * 3
+    assert len(numbers) == len(found.contrasts) == 4 * 3 * 3
     for line, each in zip(numbers.to_dict("records"), found.contrasts, strict=True):
         assert (line["model"], line["verdict"]) == (each.model, each.verdict)
         assert line["label"] == (each.label or "macro")
@@ -267,7 +268,7 @@ def test_the_folder_holds_the_same_comparison_in_every_form(written):
     json.loads((written / "comparison.json").read_text())
     for name in ("comparison", "classes"):
         assert (written / f"{name}.svg").read_text().startswith("<svg")
-        assert len(pd.read_csv(written / f"{name}.csv")) == {"comparison": 27, "classes": 18}[name]
+        assert len(pd.read_csv(written / f"{name}.csv")) == {"comparison": 36, "classes": 24}[name]
 
 
 def test_the_page_needs_no_other_file_and_says_every_verdict(written):
@@ -301,6 +302,6 @@ def test_one_class_has_no_mean_and_one_figure(folder):
     paths = [str(folder / f"{name}.csv") for name in "de"]
     write_comparison(paths, PLAN, folder / "one")
     found = Comparison.read(folder / "one")
-    assert [each.label for each in found.contrasts] == ["AF"] * 3
+    assert [each.label for each in found.contrasts] == ["AF"] * 4
     assert not (folder / "one" / "classes.svg").exists()
     assert next(sentences(found)).startswith("“d is better than e”: supported. Difference in AUROC")

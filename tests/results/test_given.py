@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from myocard.errors import InputError
-from myocard.results.given import UNNAMED, find_given, read_given
+from myocard.results.columns import UNNAMED, Asked
+from myocard.results.given import find_given, read_given
 
 TABLE = {
     "id": ["003", "001", "002"],
@@ -33,8 +34,8 @@ def saved(tmp_path):
     return save
 
 
-def read(file, split="test", traits=("sex",)):
-    return read_given("a", file, split, traits)
+def read(file, split="test", outcome="any", decimal=None):
+    return read_given("a", file, split, Asked(outcome, ("sex",), decimal))
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
@@ -57,7 +58,11 @@ def test_numbers_in_parquet_are_the_text_that_csv_would_have(saved):
 
 @pytest.mark.parametrize(
     ("score", "target", "named"),
-    [("score_AF", "target_AF", "AF"), ("score", "target", UNNAMED), ("score_a:b", "target", "a:b")],
+    [
+        ("score_AF", "target_AF", "AF"),
+        ("score", "target", UNNAMED["any"]),
+        ("score_a:b", "target", "a:b"),
+    ],
 )
 def test_columns_may_be_written_with_an_underscore_or_without_a_class(saved, score, target, named):
     columns = {score: [0.3, 0.1, 0.2], target: [1, 0, 1]}
@@ -92,14 +97,19 @@ def test_only_the_rows_of_the_split_are_read(saved):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"id": None}, "no column id, but score:AF"),
+        ({"id": None}, "no column id; it has score:AF"),
         ({"id": ["1", None, "2"]}, "1 rows have no id"),
         ({"id": ["1", "1", "2"]}, "1 ids stand twice, such as 1"),
         ({"score__AF": None}, "no column of scores"),
         ({"score__AF": [0.1, np.nan, 0.2]}, "1 scores are missing or infinite, such as score:AF"),
-        ({"score__AF": [0.1, np.inf, 0.2]}, "1 scores are missing or infinite"),
-        ({"score__AF": ["0,1", "0,2", "0,3"]}, "scores are not numbers"),
-        ({"score_AF": [1, 2, 3]}, "score:AF and score_AF name one class"),
+        ({"score__AF": [0.1, np.inf, 0.2]}, r"column score:AF: 'inf' \(line 3\) is no number"),
+        ({"score__AF": ["0.1", "x", "y"]}, r"'x' \(line 3\), 'y' \(line 4\) is no number"),
+        ({"score__AF": ["0.1", "0,2", "3"]}, "a decimal point in .* a decimal comma in"),
+        ({"score__AF": ["1.234"] * 3}, "say --decimal"),
+        ({"score_AF": [1, 2, 3]}, "score:AF and score_AF name one output"),
+        ({"target__AF": [1, 0, 2]}, "target:AF of 002 is '2'; give 1, 0, or a blank .* --kind"),
+        ({"target__AF": [1, "sick", 0]}, "target:AF of 001 is 'sick'; give 1, 0, or a blank"),
+        ({"event__AF": [1, 0, 1]}, "event:AF is of a time; say --kind time"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_file(saved, changes, told):
@@ -112,8 +122,15 @@ def test_what_cannot_be_used_is_refused_with_the_file(saved, changes, told):
 def test_a_table_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_text("id")
     (tmp_path / "b.csv").write_text("id,score\n1,2,3\n")
-    for name in ("a.parquet", "b.csv"):
-        with pytest.raises(InputError, match=f"{name}: not a readable table"):
+    (tmp_path / "c.txt").write_bytes(b"\x81\xff")
+    (tmp_path / "d.json").touch()
+    for name, told in (
+        ("a.parquet", "not a readable table"),
+        ("b.csv", "line 2 has 3 cells, and there are 2 columns"),
+        ("c.txt", "no text in UTF-8"),
+        ("d.json", "save it as .csv"),
+    ):
+        with pytest.raises(InputError, match=f"{name}: {told}"):
             read(tmp_path / name)
 
 

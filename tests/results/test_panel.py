@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from myocard.errors import InputError
+from myocard.results.columns import Asked
 from myocard.results.given import read_given
 from myocard.results.panel import line_up
 
@@ -18,16 +19,16 @@ PATIENTS = {"id": ["z", *IDS], "patient": [9, 1, 1, 2, 2], "age": [0, 30, 30, 40
 def panel(tmp_path):
     """Line up two tables, with some columns over those above."""
 
-    def line(one=(), other=(), whose=(), patients="table", common=False, traits=("age",)):
-        given = []
+    def line(one=(), other=(), whose=(), patients="table", common=False, kind="any"):
+        given, asked = [], Asked(kind, ("age",))
         for name, changes, usual in (("one", dict(one), ONE), ("other", dict(other), OTHER)):
             columns = changes | {k: each for k, each in usual.items() if k not in changes}
             pd.DataFrame(columns).to_csv(tmp_path / f"{name}.csv", index=False)
-            given.append(read_given(name, tmp_path / f"{name}.csv", "test", traits))
+            given.append(read_given(name, tmp_path / f"{name}.csv", "test", asked))
         if patients == "table":
             patients = str(tmp_path / "patients.csv")
             pd.DataFrame(PATIENTS | dict(whose)).to_csv(patients, index=False)
-        return line_up(given, patients=patients, traits=traits, common=common)
+        return line_up(given, asked, patients=patients, common=common)
 
     return line
 
@@ -55,12 +56,10 @@ def test_classes_stand_in_the_order_of_the_first(panel):
     assert found.scores[1][0].tolist() == [[6, 1], [7, 2], [8, 3], [9, 4]]
 
 
-def test_truth_may_be_written_as_words_of_python_but_not_of_people(panel):
-    assert panel(one={"target:AF": [True, False, None, True]}).targets[:2, 0].tolist() == [1, 0]
-    with pytest.raises(InputError, match="target:AF of a is 'yes'; give 1, 0, or a blank"):
-        panel(one={"target:AF": ["yes", "no", "no", "no"]})
-    with pytest.raises(InputError, match="target:AF of d is 2"):
-        panel(one={"target:AF": [0, 1, 0, 2]})
+@pytest.mark.parametrize("words", [[True, False, None, True], ["Yes", "no", "?", "y"]])
+def test_truth_may_be_written_in_the_words_that_tasks_know(panel, words):
+    found = panel(one={"target:AF": words}).targets[:, 0]
+    assert np.array_equal(found, [1, 0, np.nan, 1], equal_nan=True)
 
 
 def test_a_disagreement_is_refused_with_its_record(panel):
@@ -113,3 +112,21 @@ def test_classes_must_be_the_same_and_have_targets(panel):
     both = {"score:B": [1, 2, 3, 4]}
     with pytest.raises(InputError, match="score:B has no target:B in"):
         panel(one=both, other=both)
+
+
+def test_ids_that_are_written_in_another_way_are_matched_as_those_of_tasks(panel, caplog):
+    caplog.set_level("INFO")
+    ids = ["001", "002", "013", "x/104"]
+    whose = {"id": ["1", "2", "13", "104", "5"], "age": [30] * 5, "patient": list("vvwwz")}
+    found = panel(one={"id": ids}, other={"id": ["1.hea", "2.hea", "104", "13.hea"]}, whose=whose)
+    assert found.ids.tolist() == ids
+    assert found.scores[1][0, :, 0].tolist() == [4, 3, 1, 2]
+    assert found.patients.tolist() == list("vvww")
+    for told in ("other.csv: ids are matched", "3 by leading zeros", "1 by last part of the path"):
+        assert told in caplog.text
+    assert "patients.csv: ids are matched" in caplog.text
+
+
+def test_ids_that_fit_several_are_not_matched_but_listed(panel):
+    with pytest.raises(InputError, match="one has 4 of 4 .* such as 001; other has 4 of 4"):
+        panel(one={"id": ["01", "001", "8", "9"]}, other={"id": ["1", "x", "y", "z"]})

@@ -25,6 +25,10 @@ def compare(
     choose_on: Annotated[
         str | None, Option(help="Split whose best model is the reference: validation")
     ] = None,
+    kind: Annotated[
+        str | None, Option(help="binary, one, several, number or time; classes by default")
+    ] = None,
+    decimal: Annotated[str | None, Option(help="Decimal mark, if cells do not prove it")] = None,
     split: Annotated[str, Option(help="Split to compare on")] = "test",
     common: Annotated[
         bool, Option("--common", help="Compare the records that all have, and tell the others")
@@ -41,19 +45,23 @@ def compare(
     Paired differences by patient with a verdict each: HTML, JSON, CSV, LaTeX and SVG. The first of
     a pair is claimed to be better; with a reference, every other model is claimed to be.
     """
+    from myocard.recipe import check
     from myocard.report.predictions import write_comparison
     from myocard.report.predictions.tables import sentences
     from myocard.results.comparison import Comparison, Plan
 
-    plan = Plan(
-        split=split,
-        patients=patients,
-        common=common,
-        reference=reference,
-        choose_on=choose_on,
-        subgroups=tuple(subgroup or ()),
-        resamples=resamples,
-        seed=seed,
-    )
+    asked = {
+        "kind": kind,
+        "decimal": decimal,
+        "split": split,
+        "patients": patients,
+        "common": common,
+        "reference": reference,
+        "choose_on": choose_on,
+        "subgroups": subgroup or (),
+        "resamples": resamples,
+        "seed": seed,
+    }
+    plan = check(Plan, asked, "compare")
     page = write_comparison(predictions, plan, out)
     print(*sentences(Comparison.read(out)), page, sep="\n")

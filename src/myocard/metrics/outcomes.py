@@ -1,76 +1,120 @@
-"""The metrics of each outcome, and the one that leads: more of it is better.
+"""The measures of each outcome; the first leads: more of it is better.
 
 Targets are those of ``myocard.outcomes``. A record of which an output is unknown (NaN) is left out
-of the metrics of that output.
+of the measures of that output.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from myocard.metrics import numbers, scores, survival
 from myocard.metrics.calibration import brier_score
-from myocard.metrics.scores import Counts, Metric, Reals, Targets
+from myocard.metrics.scores import Counts, Flags, Metric, Reals, Targets
+from myocard.metrics.significance import Comparison, delong_test
 from myocard.outcomes import CLASSES, Outcome
 
-_OF_CLASSES: Mapping[str, Metric] = {
-    "auroc": scores.auroc,
-    "average_precision": scores.average_precision,
-    "sensitivity_at_90": scores.sensitivity_at_90,
-    "brier": brier_score,
-}
-METRICS: Mapping[Outcome, Mapping[str, Metric]] = {
+
+class Measure(NamedTuple):
+    """A measure of how good a model's scores are.
+
+    Attributes:
+        name: Its name in files.
+        title: Its name in tables.
+        metric: Its value.
+        sign: 1 where more is better, -1 where less is; 0 where neither is, so that it ranks no
+            models.
+        in_units: True where it is in the unit of the numbers.
+        fault: Function of one output's scores ``(seeds, records)``: the reason why the measure says
+            nothing of them, or None.
+        test: A second paired test, which takes records as independent.
+    """
+
+    name: str
+    title: str
+    metric: Metric
+    sign: int
+    in_units: bool = False
+    fault: Callable[[Reals], str | None] = lambda _: None
+    test: Callable[[Flags, Reals, Reals], Comparison] | None = None
+
+
+def _fault_of_order(scores: Reals) -> str | None:
+    constant = (scores == scores[:, :1]).all(axis=1).any()
+    return "gives every record the same score" if constant else None
+
+
+def _fault_of_probabilities(scores: Reals) -> str | None:
+    outside = scores.min() < 0 or scores.max() > 1
+    return "has scores that are no probabilities" if outside else None
+
+
+def _named(*measures: Measure) -> Mapping[str, Measure]:
+    return {each.name: each for each in measures}
+
+
+_OF_CLASSES = _named(
+    Measure("auroc", "AUROC", scores.auroc, 1, fault=_fault_of_order, test=delong_test),
+    Measure(
+        "average_precision", "Avg. precision", scores.average_precision, 1, fault=_fault_of_order
+    ),
+    Measure(
+        "sensitivity_at_90",
+        "Sens. at 90 % spec.",
+        scores.sensitivity_at_90,
+        1,
+        fault=_fault_of_order,
+    ),
+    Measure("brier", "Brier score", brier_score, -1, fault=_fault_of_probabilities),
+)
+_OF_NUMBERS = _named(
+    Measure("r2", "R²", numbers.r_squared, 1),
+    Measure("mae", "Mean absolute error", numbers.mean_absolute_error, -1, in_units=True),
+    Measure("correlation", "Correlation", numbers.correlation, 1, fault=_fault_of_order),
+    Measure("bias", "Bias", numbers.bias, 0, in_units=True),
+    Measure("lower_limit", "Lower limit of agreement", numbers.lower_limit, 0, in_units=True),
+    Measure("upper_limit", "Upper limit of agreement", numbers.upper_limit, 0, in_units=True),
+)
+_OF_TIMES = _named(
+    Measure("harrell", "Concordance (Harrell)", survival.harrell, 1, fault=_fault_of_order),
+    Measure("uno", "Concordance (Uno)", survival.uno, 1, fault=_fault_of_order),
+)
+MEASURES: Mapping[Outcome, Mapping[str, Measure]] = {
     "any": _OF_CLASSES,
     "one": _OF_CLASSES,
-    "number": {
-        "r2": numbers.r_squared,
-        "mae": numbers.mean_absolute_error,
-        "correlation": numbers.correlation,
-        "bias": numbers.bias,
-        "lower_limit": numbers.lower_limit,
-        "upper_limit": numbers.upper_limit,
-    },
-    "time": {"harrell": survival.harrell, "uno": survival.uno},
+    "number": _OF_NUMBERS,
+    "time": _OF_TIMES,
 }
-"""The metrics of each outcome by name; the first leads, and chooses penalties and layers."""
+"""The measures of each outcome by name; the first leads, and chooses penalties and layers."""
 
 CHANCE: Mapping[Outcome, float] = {"any": 0.5, "one": 0.5, "number": 0.0, "time": 0.5}
-"""The leading metric of a model that knows nothing."""
+"""The leading measure of a model that knows nothing."""
 
-NAMES: Mapping[str, str] = {
-    "auroc": "AUROC",
-    "average_precision": "Avg. precision",
-    "f1": "F1",
-    "sensitivity_at_90": "Sens. at 90 % spec.",
-    "brier": "Brier score",
-    "r2": "R²",
-    "mae": "Mean absolute error",
-    "correlation": "Correlation",
-    "bias": "Bias",
-    "lower_limit": "Lower limit of agreement",
-    "upper_limit": "Upper limit of agreement",
-    "harrell": "Concordance (Harrell)",
-    "uno": "Concordance (Uno)",
-}
-"""Metrics as people read them."""
-
-IN_UNITS = ("mae", "bias", "lower_limit", "upper_limit")
-"""Metrics that are in the unit of the numbers."""
+_ALL = {**_OF_CLASSES, **_OF_NUMBERS, **_OF_TIMES}
+NAMES: Mapping[str, str] = {name: each.title for name, each in _ALL.items()} | {"f1": "F1"}
+"""Measures as people read them; F1 too, which needs thresholds and so is not among them."""
 
 
 def titled(name: str, unit: str | None) -> str:
-    """A metric as people read it, with the unit that it has."""
-    return f"{NAMES[name]} ({unit})" if unit and name in IN_UNITS else NAMES[name]
+    """A measure as people read it, with the unit that it has."""
+    return (
+        f"{NAMES[name]} ({unit})" if unit and name in _ALL and _ALL[name].in_units else NAMES[name]
+    )
 
 
 def headline(outcome: Outcome) -> str:
-    """Name of the metric that leads."""
-    return next(iter(METRICS[outcome]))
+    """Name of the measure that leads."""
+    return next(iter(MEASURES[outcome]))
 
 
 def headline_metric(outcome: Outcome) -> Metric:
-    return measured(METRICS[outcome][headline(outcome)], outcome)
+    return measured(MEASURES[outcome][headline(outcome)].metric, outcome)
+
+
+def are_positive(targets: Targets, outcome: Outcome) -> Flags:
+    """Tell where a class is positive, an event was seen, or a number is known."""
+    return ~np.isnan(targets) if outcome == "number" else np.asarray(targets > 0)
 
 
 def measured(metric: Metric, outcome: Outcome) -> Metric:

@@ -100,7 +100,11 @@ def best_thresholds(targets: Targets, scores: Reals) -> Reals:
 
 
 def bootstrap_counts(
-    groups: ArrayLike | None, *, records: int, resamples: int = 1000, seed: int = 0
+    groups: ArrayLike | None,
+    *,
+    records: int,
+    resamples: int = 1000,
+    seed: int | np.random.Generator = 0,
 ) -> Counts:
     """Count of each record in each bootstrap resample, ``(resamples, records)``.
 
@@ -109,17 +113,17 @@ def bootstrap_counts(
             records along. None draws single records.
         records: Number of records.
         resamples: Number of resamples.
-        seed: The same seed gives the same resamples.
+        seed: The same seed gives the same resamples; a generator goes on where it was.
     """
     place = np.arange(records)
     if groups is not None:
         place = np.unique(np.asarray(groups), return_inverse=True)[1]
     units = int(place.max()) + 1
     rng = np.random.default_rng(seed)
-    drawn = [
-        np.bincount(rng.integers(units, size=units), minlength=units) for _ in range(resamples)
-    ]
-    return np.stack(drawn).astype(np.int32)[:, place]
+    drawn = np.empty((resamples, units), np.int32)
+    for row in drawn:
+        row[:] = np.bincount(rng.integers(units, size=units), minlength=units)
+    return drawn[:, place]
 
 
 def macro(by_class: Reals) -> Reals:

@@ -8,12 +8,10 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
 from myocard.errors import InputError
-from myocard.metrics import scores as measures
-from myocard.metrics.outcomes import METRICS, headline, headline_metric, measured
-from myocard.metrics.scores import LEVEL, RULE, Counts, Metric, Reals, Targets, macro
+from myocard.metrics.outcomes import MEASURES, are_positive, headline, headline_metric, measured
+from myocard.metrics.resamples import resampled
+from myocard.metrics.scores import LEVEL, RULE, Metric, Reals, Targets, best_thresholds, f1, macro
 from myocard.outcomes import CLASSES, Outcome
-
-_CELLS = 4_000_000  # Counts that are handled at once: tens of MB.
 
 
 class Frozen(BaseModel):
@@ -62,7 +60,7 @@ class Metrics(Frozen):
         patients: Number of patients, where some have several records.
         undefined: Outputs for which the leading metric has no value.
         headline: Name of the leading metric: more of it is better.
-        scores: Metrics by name, as ``metrics.outcomes`` has them; and F1 of classes.
+        scores: Metrics by name, as ``metrics.outcomes`` has them, and F1 of classes.
         interval: Settings of the intervals.
     """
 
@@ -121,18 +119,18 @@ def summarise(
         InputError: For scores that are not finite.
     """
     targets, scores = np.asarray(targets, dtype=float), _by_seed(scores)
-    counts = _with_original(groups, len(targets), resamples, seed)
-    positives = dict(zip(outputs, (targets > 0).sum(axis=0).tolist(), strict=True))
-    if outcome == "number":
-        positives = dict(zip(outputs, (~np.isnan(targets)).sum(axis=0).tolist(), strict=True))
+    drawn: dict[str, Any] = {"groups": groups, "resamples": resamples, "seed": seed}
+    positives = dict(zip(outputs, are_positive(targets, outcome).sum(axis=0).tolist(), strict=True))
+    metrics = [measured(each.metric, outcome) for each in MEASURES[outcome].values()]
+    (values,) = resampled(metrics, targets, [scores], **drawn)
     found = {
-        name: _score(_resampled(measured(metric, outcome), targets, scores, counts), positives)
-        for name, metric in METRICS[outcome].items()
+        name: _score(of_measure, positives)
+        for name, of_measure in zip(MEASURES[outcome], values, strict=True)
     }
     if outcome in CLASSES:
         predicted = scores >= _thresholds(thresholds, targets, scores)[:, None]
-        f1 = measured(measures.f1, outcome)
-        found["f1"] = _score(_resampled(f1, targets, predicted, counts), positives)
+        ((values,),) = resampled([measured(f1, outcome)], targets, [predicted], **drawn)
+        found["f1"] = _score(values, positives)
     main = found[headline(outcome)].by_class
     return Metrics(
         records=len(targets),
@@ -149,7 +147,7 @@ def summarise(
 def _thresholds(given: Reals | None, targets: Targets, scores: Reals) -> Reals:
     """Thresholds of each seed and class; those that are best on these records, if none is given."""
     if given is None:
-        given = np.stack([measures.best_thresholds(targets, each) for each in scores])
+        given = np.stack([best_thresholds(targets, each) for each in scores])
     return np.broadcast_to(given, (len(scores), targets.shape[1]))
 
 
@@ -168,9 +166,7 @@ def macro_resamples(
     The mean over seeds, where there are several; of the leading metric, if none is given. Resamples
     depend on ``groups`` and ``seed`` alone, so that two models on the same records are paired.
     """
-    counts = _with_original(groups, len(targets), resamples, seed)
-    chosen = measured(metric, outcome) if metric else headline_metric(outcome)
-    return macro(_resampled(chosen, targets, _by_seed(scores), counts)).mean(axis=0)
+    return _macros(targets, scores, outcome, metric, groups, resamples, seed).mean(axis=0)
 
 
 def macro_estimate(
@@ -184,9 +180,24 @@ def macro_estimate(
     seed: int = 0,
 ) -> Estimate:
     """A macro average with its interval, as in ``summarise``."""
-    counts = _with_original(groups, len(targets), resamples, seed)
+    return estimated(_macros(targets, scores, outcome, metric, groups, resamples, seed))
+
+
+def _macros(
+    targets: Targets,
+    scores: Reals,
+    outcome: Outcome,
+    metric: Metric | None,
+    groups: ArrayLike | None,
+    resamples: int,
+    seed: int,
+) -> Reals:
+    """The macro average of each seed and resample, ``(seeds, 1 + resamples)``."""
     chosen = measured(metric, outcome) if metric else headline_metric(outcome)
-    return estimated(macro(_resampled(chosen, targets, _by_seed(scores), counts)))
+    ((values,),) = resampled(
+        [chosen], targets, [_by_seed(scores)], groups=groups, resamples=resamples, seed=seed
+    )
+    return macro(values)
 
 
 def difference(values_a: Reals, values_b: Reals) -> Difference:
@@ -202,14 +213,6 @@ def difference(values_a: Reals, values_b: Reals) -> Difference:
     p = min(1.0, 2 * (1 + rarer) / (1 + len(differences)))
     se = float(differences.std(ddof=1))
     return Difference(float(observed), low, high, float(p), se)
-
-
-def _resampled(metric: Metric, targets: Any, scores: Any, counts: Counts) -> Reals:
-    """``metric`` of each seed's scores in each resample: ``(seeds, resamples, classes)``."""
-    chunks = np.array_split(counts, -(-counts.size // _CELLS))
-    return np.stack(
-        [np.concatenate([metric(targets, each, chunk) for chunk in chunks]) for each in scores]
-    )
 
 
 def _score(values: Reals, positives: dict[str, int]) -> Score:
@@ -234,12 +237,6 @@ def estimated(values: Reals) -> Estimate:
 def _interval(drawn: Reals) -> tuple[float, float]:
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
-
-
-def _with_original(groups: ArrayLike | None, records: int, resamples: int, seed: int) -> Counts:
-    """The set as it is, every record once, and below it the resamples."""
-    drawn = measures.bootstrap_counts(groups, records=records, resamples=resamples, seed=seed)
-    return np.concatenate([np.ones((1, records), drawn.dtype), drawn])
 
 
 def _by_seed(scores: Reals) -> Reals:

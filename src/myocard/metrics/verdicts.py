@@ -1,16 +1,27 @@
 """Verdicts on the claim that one model is better than another."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from myocard.metrics.outcomes import are_positive
 from myocard.metrics.scores import LEVEL, Reals
 from myocard.metrics.summary import Difference
+from myocard.outcomes import CLASSES, Outcome
 
 ALPHA = round(1 - LEVEL, 10)
 FEWEST = 10
-"""Patients with a positive, and with a negative, that a class needs to be tested."""
+"""Patients with a positive, and with a negative, that a class needs to be tested; patients with a
+number, or with an event."""
+
+_POSITIVE: Mapping[Outcome, str] = {
+    "any": "a positive",
+    "one": "a positive",
+    "number": "a number",
+    "time": "an event",
+}
 
 Verdict = Literal["supported", "contradicted", "unresolved", "untestable"]
 
@@ -38,18 +49,24 @@ def verdict(found: Difference | None, p: float, *, sign: int) -> Verdict:
     return "unresolved"
 
 
-def too_few(target: Reals, groups: ArrayLike) -> str | None:
-    """The reason why one class cannot be tested on these records, or None.
+def too_few(target: Reals, groups: ArrayLike, outcome: Outcome) -> str | None:
+    """The reason why one output cannot be tested on these records, or None.
 
     Args:
-        target: ``(records,)``: 1, 0, or NaN where it is not known.
+        target: ``(records,)``, as ``myocard.outcomes`` has it.
         groups: Each record's patient.
+        outcome: Kind of the target.
     """
-    owners = np.asarray(groups)
-    for value, kind in ((1, "a positive"), (0, "a negative")):
-        count = len(np.unique(owners[target == value]))
+    owners, there = np.asarray(groups), are_positive(target, outcome)
+    needed = {_POSITIVE[outcome]: there}
+    if outcome in CLASSES:
+        needed["a negative"] = target == 0
+    for kind, having in needed.items():
+        count = len(np.unique(owners[having]))
         if count < FEWEST:
             return f"{count} patients with {kind}, fewer than {FEWEST}"
+    if outcome == "number" and np.ptp(target[there]) == 0:
+        return "the same number everywhere"
     return None
 
 

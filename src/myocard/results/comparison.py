@@ -6,15 +6,20 @@ from pydantic import Field
 
 from myocard.metrics.summary import Frozen, Interval, Score
 from myocard.metrics.verdicts import Verdict
+from myocard.outcomes import Outcome
+from myocard.recipe import Settings
 from myocard.results.run import Document, command, versions
+from myocard.tasks.own.settings import Kind
 
 COMPARISON = "comparison.json"
 
 
-class Plan(Frozen):
+class Plan(Settings):
     """The questions that are put to the predictions.
 
     Attributes:
+        kind: What the models predict; None for what runs among them say, else classes.
+        decimal: Decimal mark of texts whose cells do not prove it.
         split: The records that models are compared on.
         patients: A table of ids and patients, ``none`` where no two records are of one patient, or
             None where the predictions tell.
@@ -26,6 +31,8 @@ class Plan(Frozen):
         seed: Seed of the resamples.
     """
 
+    kind: Kind | None = None
+    decimal: Literal[".", ","] | None = None
     split: str = "test"
     patients: str | None = None
     common: bool = False
@@ -76,7 +83,7 @@ class PairedTest(Frozen):
 
     Attributes:
         p: Two-sided bootstrap's, by patient.
-        p_holm: Adjusted for all pairs, and classes, under the same measure.
+        p_holm: Adjusted for all pairs, and outputs, under the same measure.
         detectable: Smallest true difference that these patients would have shown with 80 % power.
         p_delong: DeLong's, which takes records as independent; only of the AUROC of a class.
     """
@@ -94,7 +101,7 @@ class Contrast(Frozen):
     """The verdict on the claim that ``model`` is better than ``against``.
 
     Attributes:
-        label: A class; None for the mean over classes.
+        label: An output; None for the mean over outputs.
         test: Of ``model`` less ``against``; None where that is untestable.
         reason: Why it is untestable.
     """
@@ -109,7 +116,7 @@ class Contrast(Frozen):
 
 
 class SubgroupContrast(Frozen):
-    """A paired difference among some of the records, over the classes that can be scored there."""
+    """A paired difference among some of the records, over the outputs that can be scored there."""
 
     model: str
     against: str
@@ -128,11 +135,13 @@ class Comparison(Document):
     """All that ``comparison.json`` says.
 
     Attributes:
-        classes: Names of the classes.
-        left_out: Classes that cannot be tested on these records, each with the reason.
+        outcome: Kind of what the models predict.
+        classes: Names of their outputs.
+        left_out: Outputs that cannot be tested on these records, each with the reason.
         patients: Number of patients; None where no two records are of one.
         reference: The model that the others are held against; None for all pairs.
-        contrasts: Every pair, measure and class, and the mean over classes where there are several.
+        contrasts: Every pair, measure and output, and the mean over outputs where there are
+            several.
     """
 
     FILE = COMPARISON
@@ -142,6 +151,7 @@ class Comparison(Document):
     plan: Plan
     records: int
     patients: int | None
+    outcome: Outcome = "any"
     classes: tuple[str, ...]
     left_out: dict[str, str]
     reference: str | None

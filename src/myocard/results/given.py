@@ -1,8 +1,7 @@
 """Anybody's predictions on disk: a table of ids, targets and scores for each model."""
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
-from myocard.files.tables import read_csv_table, read_parquet
+from myocard.outcomes import CLASSES, Outcome
+from myocard.results.columns import FIX, Asked, read_scores, read_table, read_told
+from myocard.results.run import RUN, Run
 from myocard.results.saved import PREDICTIONS, find_files
+from myocard.tasks.own.settings import OUTCOMES, Kind
 
 TEST = "test"
 """The split of all rows where a table has no column for it."""
-UNNAMED = "positive"
-"""The one class of columns that are called ``score`` and ``target``."""
-
-_NAMED = re.compile(r"(score|target)(?:[:_](.+))?")
-_FIX = "give a CSV or Parquet file with the columns id, score:CLASS and target:CLASS"
+_PLURALS: Mapping[Outcome, str] = {
+    "any": "classes",
+    "one": "classes",
+    "number": "numbers",
+    "time": "times",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +32,10 @@ class Given:
     Attributes:
         name: Its name.
         file: The table.
-        classes: Those that it scores.
+        classes: Its outputs.
         ids: ``(records,)``, in rising order.
-        scores: ``(seeds, records, classes)``.
-        told: Further columns that were asked for and are there, a row for each id: targets,
-            patient, traits.
+        scores: ``(seeds, records, outputs)``.
+        told: What it tells of its records, as ``read_told`` reads it.
     """
 
     name: str
@@ -46,6 +48,12 @@ class Given:
     def at(self, ids: NDArray[np.object_]) -> NDArray[np.floating]:
         """Scores of some of its records."""
         return self.scores[:, np.searchsorted(self.ids, ids)]
+
+    def called(self, ids: NDArray[np.object_]) -> "Given":
+        """The same with other names of its records."""
+        order = np.argsort(ids)
+        told = self.told.set_axis(ids).iloc[order]
+        return replace(self, ids=ids[order], scores=self.scores[:, order], told=told)
 
 
 def find_given(named: Sequence[str]) -> dict[str, Path]:
@@ -74,7 +82,7 @@ def find_given(named: Sequence[str]) -> dict[str, Path]:
 
 def _tables(path: Path) -> Iterator[tuple[str, Path]]:
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; {_FIX}")
+        raise InputError(f"{path}: no such file or folder; {FIX}")
     if not path.is_dir():
         yield path.stem, path
         return
@@ -85,26 +93,52 @@ def _tables(path: Path) -> Iterator[tuple[str, Path]]:
         yield place, file
 
 
-def read_given(name: str, file: Path, split: str, traits: Sequence[str]) -> Given:
+def outcome_of(files: Mapping[str, Path], kind: Kind | None) -> Outcome:
+    """The kind of what models predict: that of the runs among them, else ``kind``, else classes.
+
+    Raises:
+        InputError: When these differ.
+    """
+    said = {str(file): run.outcome for file in files.values() if (run := _run_of(file))}
+    if kind is not None:
+        said["--kind"] = OUTCOMES[kind]
+    kinds = set(said.values())
+    if kinds <= set(CLASSES):
+        return "one" if kinds == {"one"} else "any"
+    if len(kinds) > 1:
+        told = ", ".join(f"{_PLURALS[outcome]} ({where})" for where, outcome in said.items())
+        raise InputError(f"models of one kind are compared, and these are of {told}")
+    return kinds.pop()
+
+
+def _run_of(file: Path) -> Run | None:
+    """The run whose predictions a file holds; None for anybody else's."""
+    if file.name == PREDICTIONS and (file.parent / RUN).is_file():
+        return Run.read(file.parent)
+    return None
+
+
+def read_given(name: str, file: Path, split: str, asked: Asked) -> Given:
     """Read the predictions of one model for one split.
 
     Args:
         name: Name of the model.
-        file: A table with the column ``id``, for each class a column ``score:CLASS`` or
-            ``score_CLASS`` (``score`` alone for one class), and the like for targets. ``seed``,
-            ``split``, ``patient`` and traits may be there.
+        file: A table with the column ``id``, for each output a column ``score:OUTPUT`` or
+            ``score_OUTPUT`` (``score`` alone for one output), and the like for targets, and for
+            events of times. ``seed``, ``split``, ``patient`` and traits may be there.
         split: Rows with this in the column ``split``; all of them are of ``test`` without one.
-        traits: Further columns to keep where they are there.
+        asked: What is asked of it.
 
     Raises:
         InputError: For a table that is not such, a record that stands twice or has no finite score.
     """
-    rows = _of_split(_canonical(read_table(file), file), split, file)
-    columns = [str(column) for column in rows]
-    scored = [column for column in columns if column.startswith("score:")]
-    if not scored:
-        raise InputError(f"{file}: no column of scores; {_FIX}")
-    rows = rows.assign(seed=rows.get("seed", 0)).sort_values(["seed", "id"])
+    rows = _of_split(read_table(file, asked), split, file)
+    outputs = [c.removeprefix("score:") for c in map(str, rows) if c.startswith("score:")]
+    if not outputs:
+        raise InputError(f"{file}: no column of scores; {FIX}")
+    if asked.outcome == "time" and _run_of(file):
+        rows = _with_events(rows, outputs)
+    rows = rows.assign(seed=rows.get("seed", "")).sort_values(["seed", "id"])
     again = rows["id"][rows.duplicated(["seed", "id"])]
     if len(again):
         raise InputError(f"{file}: {len(again)} ids stand twice, such as {again.iloc[0]}")
@@ -112,60 +146,25 @@ def read_given(name: str, file: Path, split: str, traits: Sequence[str]) -> Give
     sizes = rows["id"].value_counts()
     if (sizes != seeds).any():
         raise InputError(f"{file}: {sizes.index[sizes != seeds][0]} is not there for every seed")
-    wanted = [c for c in columns if c.startswith("target:") or c in ("patient", *traits)]
-    told = by_record(rows[["id", *wanted]], file)
+    told = read_told(rows, outputs, asked, file)
+    scores = read_scores(rows, outputs, asked, file)
     return Given(
         name,
         file,
-        tuple(column.removeprefix("score:") for column in scored),
+        tuple(outputs),
         told.index.to_numpy(object),
-        _finite(rows, scored, file).reshape(seeds, len(told), len(scored)),
+        scores.reshape(seeds, len(told), len(outputs)),
         told,
     )
 
 
-def read_table(file: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet table with a column ``id``; ids and patients are text.
-
-    Raises:
-        InputError: When it is no such table, or an id is missing.
-    """
-    if file.suffix == ".csv":
-        try:
-            table = read_csv_table(file, dtype={"id": str, "patient": str}, encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: not a readable table ({error}); {_FIX}") from error
-    else:
-        table = read_parquet(file, (), _FIX)
-    if "id" not in table:
-        raise InputError(f"{file}: no column id, but {', '.join(map(str, table))}; {_FIX}")
-    if table["id"].isna().any():
-        raise InputError(f"{file}: {table['id'].isna().sum()} rows have no id")
-    text = {name: table[name].astype(object) for name in ("id", "patient") if name in table}
-    return table.assign(**{name: s.where(s.isna(), s.astype(str)) for name, s in text.items()})
-
-
-def by_record(rows: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Gather one row for each id, blanks filled from its other rows.
-
-    Raises:
-        InputError: When rows of one id differ.
-    """
-    grouped = rows.groupby("id")
-    for column, counts in grouped.nunique().items():
-        if (counts > 1).any():
-            raise InputError(f"{file}: {column} of {counts.idxmax()} differs from row to row")
-    return grouped.first()
-
-
-def _canonical(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """The table with scores and targets called ``score:CLASS`` and ``target:CLASS``."""
-    matches = {name: _NAMED.fullmatch(name) for name in map(str, table)}
-    names = {name: f"{m[1]}:{m[2] or UNNAMED}" for name, m in matches.items() if m}
-    twice = [name for name in names if [*names.values()].count(names[name]) > 1]
-    if twice:
-        raise InputError(f"{file}: {' and '.join(twice)} name one class; leave one out")
-    return table.rename(columns=names)
+def _with_events(rows: pd.DataFrame, outputs: Sequence[str]) -> pd.DataFrame:
+    """A run's table with times and events apart, which it has in one number."""
+    signed = rows[[f"target:{name}" for name in outputs]]
+    events = signed.gt(0).astype(float).where(signed.notna())
+    return rows.assign(**signed.abs()).assign(
+        **events.rename(columns=lambda name: name.replace("target:", "event:", 1))
+    )
 
 
 def _of_split(table: pd.DataFrame, split: str, file: Path) -> pd.DataFrame:
@@ -175,18 +174,3 @@ def _of_split(table: pd.DataFrame, split: str, file: Path) -> pd.DataFrame:
         told = ", ".join(sorted(map(str, of.dropna().unique()))) or "none"
         raise InputError(f"{file}: no record of the split {split}; it has {told}; see --split")
     return rows
-
-
-def _finite(rows: pd.DataFrame, scored: Sequence[str], file: Path) -> NDArray[np.floating]:
-    try:
-        scores = rows[list(scored)].to_numpy(float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{file}: scores are not numbers ({error})") from error
-    bad = ~np.isfinite(scores)
-    if bad.any():
-        record, k = np.argwhere(bad)[0]
-        raise InputError(
-            f"{file}: {bad.sum()} scores are missing or infinite, such as {scored[k]} of "
-            f"{rows['id'].iloc[record]}; every model must score every record"
-        )
-    return scores

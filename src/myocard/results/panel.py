@@ -1,6 +1,7 @@
 """Several models' predictions for the same records, side by side."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from myocard.errors import InputError
-from myocard.results.given import Given, by_record, read_table
+from myocard.outcomes import Outcome
+from myocard.results.columns import Asked, read_table, read_told
+from myocard.results.given import Given
+from myocard.tasks.own.matching import EXACT, match
 
 LOG = logging.getLogger(__name__)
+_ROUNDING = 1e-9  # A run's numbers were divided by their deviation and multiplied again.
 NO_PATIENTS = "none"
 """Said where no two records are of one patient."""
 
@@ -23,16 +29,18 @@ class Panel:
 
     Attributes:
         names: Names of the models.
-        classes: Names of the classes.
+        outcome: Kind of what they predict.
+        classes: Their outputs.
         ids: ``(records,)``, in rising order.
         patients: ``(records,)``; None where no two records are of one patient.
-        targets: ``(records, classes)``: 1, 0, or NaN where nobody tells.
-        scores: Each model's, ``(seeds, records, classes)``.
+        targets: ``(records, outputs)``, as ``myocard.outcomes`` has them.
+        scores: Each model's, ``(seeds, records, outputs)``.
         traits: What is told of the records, a column for each trait.
         dropped: How many records of each model are left out.
     """
 
     names: tuple[str, ...]
+    outcome: Outcome
     classes: tuple[str, ...]
     ids: NDArray[np.object_]
     patients: NDArray[np.object_] | None
@@ -58,36 +66,40 @@ class Panel:
         )
 
 
-def line_up(
-    given: Sequence[Given], *, patients: str | None, traits: Sequence[str], common: bool
-) -> Panel:
+def line_up(given: Sequence[Given], asked: Asked, *, patients: str | None, common: bool) -> Panel:
     """Line up the predictions of several models.
 
     Args:
-        given: The models.
+        given: The models. Ids are those of the first; the others' are matched with them.
+        asked: What is asked of the tables, the patients' too.
         patients: A table with the columns ``id`` and ``patient``; ``none`` where no two records are
             of one patient; None to take the column of the models' tables.
-        traits: Columns to keep where some table has them, that of the patients included.
         common: Drop the records that are not in all tables, and say how many.
 
     Raises:
-        InputError: When classes or records differ, two tables tell different things of one record,
+        InputError: When outputs or records differ, two tables tell different things of one record,
             or targets or patients are missing.
     """
     classes = _classes(given)
+    first, *others = given
+    given = [first, *(each.called(_alike(each.ids, first.ids, each.file)) for each in others)]
     ids, dropped = _shared(given, common=common)
     told = {str(each.file): each.told.reindex(ids) for each in given}
     owners = told
     if patients not in (None, NO_PATIENTS):
-        table = by_record(read_table(Path(patients)), Path(patients)).reindex(ids)
-        told, owners = told | {patients: table}, {patients: table}
-    known = [name for name in traits if any(name in table for table in told.values())]
+        file = Path(patients)
+        table = read_told(read_table(file, asked), classes, asked, file)
+        table.index = pd.Index(_alike(table.index.to_numpy(object), ids, file))
+        owners = {patients: table.reindex(ids)}
+        told = told | owners
+    known = [name for name in asked.traits if any(name in table for table in told.values())]
     return Panel(
         names=tuple(each.name for each in given),
+        outcome=asked.outcome,
         classes=classes,
         ids=ids,
         patients=None if patients == NO_PATIENTS else _patients(owners),
-        targets=np.column_stack([_target(told, name) for name in classes]),
+        targets=_targets(told, classes, asked.outcome),
         scores=tuple(
             each.at(ids)[:, :, [each.classes.index(name) for name in classes]] for each in given
         ),
@@ -96,13 +108,25 @@ def line_up(
     )
 
 
+def _alike(
+    ids: NDArray[np.object_], wanted: NDArray[np.object_], file: Path
+) -> NDArray[np.object_]:
+    """The ids of a table as another writes them, by the rules of tasks; else as they are."""
+    found = match(ids.tolist(), wanted.tolist())
+    ruled = Counter(rule for rule in found.rules if rule not in ("", EXACT))
+    if ruled:
+        told = ", ".join(f"{count} by {rule}" for rule, count in ruled.items())
+        LOG.info("%s: ids are matched that are written in another way: %s", file, told)
+    return np.where(found.records >= 0, wanted[found.records], ids)
+
+
 def _classes(given: Sequence[Given]) -> tuple[str, ...]:
     first, *others = given
     for other in others:
         unlike = set(first.classes) ^ set(other.classes)
         if unlike:
             raise InputError(
-                f"{first.file} and {other.file} do not score the same classes: only one of them "
+                f"{first.file} and {other.file} do not score the same: only one of them "
                 f"has {', '.join(sorted(unlike))}; leave such columns out, or name them alike"
             )
     return first.classes
@@ -130,11 +154,11 @@ def _shared(given: Sequence[Given], *, common: bool) -> tuple[NDArray[np.object_
 
 def _agreed(told: Mapping[str, pd.DataFrame], column: str) -> pd.Series:
     """One column of what several tables tell of the same records, blank where none does."""
-    having = {file: table[column].astype(object) for file, table in told.items() if column in table}
+    having = {file: table[column] for file, table in told.items() if column in table}
     (first, found), *others = having.items()
     sources = pd.Series(first, found.index)
     for file, other in others:
-        unlike = found.notna() & other.notna() & (found != other)
+        unlike = found.notna() & other.notna() & _differ(found, other)
         if unlike.any():
             record = str(unlike.idxmax())
             raise InputError(
@@ -146,19 +170,49 @@ def _agreed(told: Mapping[str, pd.DataFrame], column: str) -> pd.Series:
     return found
 
 
-def _target(told: Mapping[str, pd.DataFrame], name: str) -> NDArray[np.floating]:
-    column = f"target:{name}"
+def _differ(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Tell where two columns differ, numbers by more than a run rounds its targets."""
+    if is_numeric_dtype(one):
+        return (one - other).abs() > _ROUNDING * one.abs().max()
+    return one != other
+
+
+def _targets(
+    told: Mapping[str, pd.DataFrame], outputs: Sequence[str], outcome: Outcome
+) -> NDArray[np.floating]:
+    """Targets as ``myocard.outcomes`` has them."""
+    found = pd.DataFrame({name: _told(told, "target", name) for name in outputs})
+    if outcome == "one":
+        _require_one(found)
+    if outcome != "time":
+        return found.to_numpy(float)
+    events = pd.DataFrame({name: _told(told, "event", name) for name in outputs})
+    for name in outputs:
+        wrong = found[name] <= 0
+        if wrong.any():
+            record = str(wrong.idxmax())
+            raise InputError(
+                f"target:{name} of {record} is {found[name][record]:g} ({wrong.sum()} such "
+                "records); give a time above 0, or a blank where it is unknown"
+            )
+    return (found * (2 * events - 1)).to_numpy(float)
+
+
+def _told(told: Mapping[str, pd.DataFrame], what: str, name: str) -> pd.Series:
+    column = f"{what}:{name}"
     if not any(column in table for table in told.values()):
-        raise InputError(f"score:{name} has no target:{name} in {', '.join(told)}; add the column")
-    found = _agreed(told, column)
-    wrong = found.notna() & ~found.isin([0, 1])
+        raise InputError(f"score:{name} has no {column} in {', '.join(told)}; add the column")
+    return _agreed(told, column)
+
+
+def _require_one(targets: pd.DataFrame) -> None:
+    """Refuse records of several classes or none, where one excludes the others."""
+    wrong = targets.notna().any(axis=1) & (targets.sum(axis=1, skipna=False) != 1)
     if wrong.any():
-        record = str(wrong.idxmax())
         raise InputError(
-            f"{column} of {record} is {found[record]!r}; give 1, 0, or a blank where it is "
-            "unknown; only classes are compared"
+            f"{wrong.idxmax()} is not of exactly one class ({wrong.sum()} such records); give each "
+            "record one target of 1 and 0 for the others, or say --kind several"
         )
-    return found.astype(float).to_numpy()
 
 
 def _patients(told: Mapping[str, pd.DataFrame]) -> NDArray[np.object_]:

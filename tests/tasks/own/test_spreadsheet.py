@@ -165,3 +165,13 @@ def test_any_text_is_read_or_refused(tmp_path_factory, text, encoding):
         found = read_spreadsheet(path, ("id", "y"))
         assert found.cells.index.is_monotonic_increasing
         assert found.cells.shape[1] == 2
+
+
+def test_more_columns_are_read_where_they_are_there(tmp_path):
+    (tmp_path / "t.csv").write_text("x;id;score:A;score:B\n1;2;3;4\n")
+    found = read_spreadsheet(tmp_path / "t.csv", ["id"], more=lambda name: name != "x")
+    assert found.cells.to_dict("list") == {"id": ["2"], "score:A": ["3"], "score:B": ["4"]}
+    (tmp_path / "t.csv").write_text("id,z,z\n1,2,3\n")
+    assert list(read_spreadsheet(tmp_path / "t.csv", ["id"]).cells) == ["id"]
+    with pytest.raises(InputError, match="2 columns fit 'z'"):
+        read_spreadsheet(tmp_path / "t.csv", ["id"], more=lambda name: name == "z")

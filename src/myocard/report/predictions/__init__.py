@@ -6,7 +6,7 @@ from pathlib import Path
 from myocard.errors import InputError
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
-from myocard.metrics.measures import MEASURES
+from myocard.metrics.outcomes import MEASURES
 from myocard.metrics.summary import Interval
 from myocard.report.drawing import write_text
 from myocard.report.html import render, write_blocks
@@ -24,8 +24,9 @@ from myocard.report.predictions.models import (
     subgroups_of,
 )
 from myocard.report.predictions.page import chapters
+from myocard.results.columns import Asked
 from myocard.results.comparison import ComparedModel, Comparison, Plan
-from myocard.results.given import find_given, read_given
+from myocard.results.given import find_given, outcome_of, read_given
 from myocard.results.panel import NO_PATIENTS, Panel, line_up
 from myocard.tasks.cohort import TRAITS
 
@@ -84,7 +85,7 @@ def compare(files: Mapping[str, Path], plan: Plan) -> Comparison:
     """
     panel = _read(files, plan, plan.split)
     require_subgroups(panel, plan.subgroups)
-    measures = MEASURES
+    measures = [each for each in MEASURES[panel.outcome].values() if each.sign]
     reference = plan.reference
     if plan.choose_on is not None:
         if reference is not None:
@@ -97,6 +98,7 @@ def compare(files: Mapping[str, Path], plan: Plan) -> Comparison:
         plan=plan,
         records=len(panel.ids),
         patients=None if panel.patients is None else len(set(panel.patients)),
+        outcome=panel.outcome,
         classes=panel.classes,
         left_out=found.left_out,
         reference=reference,
@@ -111,8 +113,9 @@ def compare(files: Mapping[str, Path], plan: Plan) -> Comparison:
 
 def _read(files: Mapping[str, Path], plan: Plan, split: str) -> Panel:
     traits = tuple(dict.fromkeys((*TRAITS, *plan.subgroups)))
-    given = [read_given(name, file, split, traits) for name, file in files.items()]
-    return line_up(given, patients=plan.patients, traits=traits, common=plan.common)
+    asked = Asked(outcome_of(files, plan.kind), traits, plan.decimal)
+    given = [read_given(name, file, split, asked) for name, file in files.items()]
+    return line_up(given, asked, patients=plan.patients, common=plan.common)
 
 
 def _apart(panel: Panel, files: Mapping[str, Path], plan: Plan, split: str) -> Panel:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
-from myocard.metrics.measures import Measure, resampled
+from myocard.metrics.outcomes import Measure, measured
+from myocard.metrics.resamples import resampled
 from myocard.metrics.scores import Reals, macro
 from myocard.metrics.significance import detectable, holm
 from myocard.metrics.summary import Difference, difference
@@ -28,8 +29,8 @@ class Scored:
     Attributes:
         panel: The panel.
         measures: The measures.
-        left_out: Classes that cannot be tested on its records, each with the reason.
-        values: Each model's, ``(measures, seeds, 1 + resamples, classes)``.
+        left_out: Outputs that cannot be tested on its records, each with the reason.
+        values: Each model's, ``(measures, seeds, 1 + resamples, outputs)``.
     """
 
     panel: Panel
@@ -39,11 +40,11 @@ class Scored:
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """True for the classes that can be tested, ``(classes,)``; means are over these."""
+        """True for the outputs that can be tested, ``(outputs,)``; means are over these."""
         return np.array([name not in self.left_out for name in self.panel.classes])
 
     def series(self, model: int, measure: Measure, label: str | None) -> Reals:
-        """The values of a class, or of the mean over classes, ``(seeds, 1 + resamples)``."""
+        """The values of an output, or of the mean over them, ``(seeds, 1 + resamples)``."""
         values = self.values[model][self.measures.index(measure)]
         if label is None:
             return macro(values[..., self.tested])
@@ -54,6 +55,8 @@ class Scored:
         if label in self.left_out or self.tested.sum() == 0:
             name = next(iter(self.left_out)) if label is None else label
             return f"{name} has {self.left_out[name]}"
+        if label is None and measure.in_units and len(self.panel.classes) > 1:
+            return "numbers in several units have no mean"
         for k, name in enumerate(self.panel.classes):
             if name == label or (label is None and self.tested[k]):
                 known = ~np.isnan(self.panel.targets[:, k])
@@ -61,6 +64,8 @@ class Scored:
                     fault = measure.fault(self.panel.scores[model][:, known, k])
                     if fault:
                         return f"{self.panel.names[model]} {fault} for {name}"
+        if np.isnan([self.series(model, measure, label)[:, 0] for model in models]).any():
+            return f"{measure.title} has no value on these records"
         return None
 
 
@@ -72,16 +77,18 @@ class _Question(NamedTuple):
 
 def scored(panel: Panel, measures: Sequence[Measure], *, resamples: int, seed: int) -> Scored:
     """Score every model of a panel."""
+    metrics = [measured(each.metric, panel.outcome) for each in measures]
     values = resampled(
-        measures, panel.targets, panel.scores, groups=panel.patients, resamples=resamples, seed=seed
+        metrics, panel.targets, panel.scores, groups=panel.patients, resamples=resamples, seed=seed
     )
     return Scored(panel, measures, left_out(panel), values)
 
 
 def left_out(panel: Panel) -> dict[str, str]:
-    """The classes that cannot be tested on a panel's records, each with the reason."""
+    """The outputs that cannot be tested on a panel's records, each with the reason."""
     reasons = {
-        name: too_few(panel.targets[:, k], panel.owners) for k, name in enumerate(panel.classes)
+        name: too_few(panel.targets[:, k], panel.owners, panel.outcome)
+        for k, name in enumerate(panel.classes)
     }
     return {name: reason for name, reason in reasons.items() if reason}
 
@@ -101,23 +108,23 @@ def pairs_of(names: Sequence[str], reference: str | None) -> Pairs:
 
 
 def best(panel: Panel, measure: Measure) -> str:
-    """The model of best mean over classes; the first of equals.
+    """The model of best mean over outputs; the first of equals.
 
     Raises:
-        InputError: When no class has a positive and a negative.
+        InputError: When no output can be scored.
     """
     found = scored(panel, [measure], resamples=0, seed=0)
     means = [measure.sign * macro(values[0, :, 0]).mean() for values in found.values]
     if np.isnan(means).any():
-        raise InputError("--choose-on: no class has a positive and a negative there; name another")
+        raise InputError("--choose-on: nothing can be scored there; name another split")
     return panel.names[int(np.argmax(means))]
 
 
 def contrasts(found: Scored, pairs: Pairs) -> list[Contrast]:
     """Differences with their verdicts.
 
-    A family, over which p is adjusted, is one measure: the means over classes of all pairs, and
-    apart from these all pairs and classes. With one class there is no mean.
+    A family, over which p is adjusted, is one measure: the means over outputs of all pairs, and
+    apart from these all pairs and outputs. With one output there is no mean.
     """
     classes = found.panel.classes
     levels: list[Sequence[str | None]] = [(None,), classes] if len(classes) > 1 else [classes]

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from myocard.metrics.outcomes import NAMES
 from myocard.metrics.verdicts import Verdict
 from myocard.report.drawing import (
     BLUE,
@@ -42,7 +43,7 @@ def overall(comparison: Comparison) -> Figure:
     }
     leading = next(iter(by_measure))
     plots = {
-        tables.TITLES[name]: some
+        NAMES[name]: some
         for name, some in by_measure.items()
         if name == leading or any(each.verdict != "untestable" for each in some)
     }
@@ -52,7 +53,7 @@ def overall(comparison: Comparison) -> Figure:
 
 
 def classes(comparison: Comparison) -> Figure | None:
-    """Differences of every class under the leading measure; none for one class."""
+    """Differences of every output under the leading measure; none for one output."""
     contrasts = tables.by_class(comparison)
     if not contrasts:
         return None
@@ -61,7 +62,7 @@ def classes(comparison: Comparison) -> Figure | None:
         pair: [e for e in contrasts if tables.pair_of(e) == pair and e.measure == leading]
         for pair in dict.fromkeys(map(tables.pair_of, contrasts))
     }
-    caption = NOTES["forest_classes"].format(measure=tables.TITLES[leading])
+    caption = NOTES["forest_classes"].format(measure=NAMES[leading])
     numbers = tables.class_differences(comparison).numbers
     return _figure("classes", caption, plots, comparison.classes, numbers)
 

@@ -6,10 +6,11 @@ import numpy as np
 
 from myocard.errors import InputError
 from myocard.metrics.calibration import chance_calibration_error, expected_calibration_error
-from myocard.metrics.measures import Measure
+from myocard.metrics.outcomes import Measure, are_positive
 from myocard.metrics.recalibration import calibration_line
 from myocard.metrics.scores import Reals
-from myocard.metrics.summary import ClassEstimate, Estimate, Score, difference
+from myocard.metrics.summary import ClassEstimate, Estimate, Score, difference, estimated
+from myocard.outcomes import CLASSES
 from myocard.report.predictions.contrasts import Pairs, Scored, left_out, scored
 from myocard.report.topics.subgroups import strata
 from myocard.results.comparison import Calibration, SubgroupContrast
@@ -26,7 +27,7 @@ def scores_of(found: Scored, model: int) -> dict[str, Score]:
 
 def _score(found: Scored, model: int, measure: Measure) -> Score:
     panel = found.panel
-    positives = (panel.targets == 1).sum(axis=0).tolist()
+    positives = are_positive(panel.targets, panel.outcome).sum(axis=0).tolist()
     return Score(
         macro=_estimate(found, model, measure, None),
         by_class={
@@ -41,17 +42,14 @@ def _score(found: Scored, model: int, measure: Measure) -> Score:
 def _estimate(found: Scored, model: int, measure: Measure, label: str | None) -> Estimate:
     if found.hindrance(measure, label, model):
         return Estimate(value=None, low=None, high=None)
-    by_seed = found.series(model, measure, label)
-    seen = difference(by_seed.mean(axis=0), np.zeros(by_seed.shape[1]))
-    seed_sd = float(by_seed[:, 0].std(ddof=1)) if len(by_seed) > 1 else None
-    return Estimate(value=seen.difference, low=seen.low, high=seen.high, seed_sd=seed_sd)
+    return estimated(found.series(model, measure, label))
 
 
 def calibration_of(found: Scored, model: int) -> dict[str, Calibration]:
     """A model's calibration class by class; empty where its scores are no probabilities."""
     panel = found.panel
     scores = panel.scores[model]
-    if scores.min() < 0 or scores.max() > 1:
+    if panel.outcome not in CLASSES or scores.min() < 0 or scores.max() > 1:
         return {}
     return {
         name: _calibration(panel.targets[:, k], scores[:, :, k])
@@ -78,7 +76,7 @@ def _calibration(target: Reals, scores: Reals) -> Calibration:
 def subgroups_of(
     panel: Panel, pairs: Pairs, measure: Measure, *, resamples: int, seed: int
 ) -> Iterator[SubgroupContrast]:
-    """The difference of each pair within every subgroup that has a class to be scored on.
+    """The difference of each pair within every subgroup that has an output to be scored on.
 
     Whether it differs between subgroups is not tested.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from myocard.outcomes import CLASSES
 from myocard.report.blocks import (
     Block,
     Chapter,
@@ -26,7 +27,7 @@ def chapters(comparison: Comparison) -> list[Chapter]:
         Gallery([forest.overall(comparison)], wide=True),
         *table_blocks(tables.differences(comparison), NOTES["comparison"].format(unit=unit)),
         *([Gallery([by_class], wide=True)] if by_class else []),
-        *folded_tables([tables.class_differences(comparison)], NOTES["comparison_classes"]),
+        *folded_tables([tables.class_differences(comparison)], _note_by_class(comparison)),
     ]
     models = [
         *table_blocks(tables.models(comparison)),
@@ -41,6 +42,12 @@ def chapters(comparison: Comparison) -> list[Chapter]:
         ("provenance", "Where the numbers come from", [Points(list(_provenance(comparison)))]),
     ]
     return [Chapter(*each) for each in told if each[2]]
+
+
+def _note_by_class(comparison: Comparison) -> str:
+    """The note on differences by output; of DeLong's test where there is one."""
+    delong = f" {NOTES['comparison_delong']}" if comparison.outcome in CLASSES else ""
+    return NOTES["comparison_classes"] + delong
 
 
 def _warnings(comparison: Comparison) -> Iterator[str]:

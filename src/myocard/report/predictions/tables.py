@@ -4,28 +4,27 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from myocard.metrics.measures import MEASURES
+from myocard.metrics.outcomes import NAMES
+from myocard.outcomes import CLASSES
 from myocard.report.table import MISSING, Table, estimate, gathered, number, p_text, signed
 from myocard.results.comparison import Comparison, Contrast, PairedTest
 
 MEAN = "macro"
-"""The mean over classes, in tables."""
-TITLES = {measure.name: measure.title for measure in MEASURES}
+"""The mean over outputs, in tables."""
 
 _DELONG = "DeLong's p"
 _TESTED = ("Difference [95 %]", "p", "p, Holm", _DELONG, "Detectable")
-_COLUMNS = ("Pair", "Class", "Measure", *_TESTED, "Verdict")
 _NUMBERS = tuple(PairedTest.model_fields)
 
 
 def headline(comparison: Comparison) -> list[Contrast]:
-    """The contrasts of the mean over classes, or of the one class."""
+    """The contrasts of the mean over outputs, or of the one output."""
     label = None if len(comparison.classes) > 1 else comparison.classes[0]
     return [each for each in comparison.contrasts if each.label == label]
 
 
 def by_class(comparison: Comparison) -> list[Contrast]:
-    """The contrasts of every class, where there are several."""
+    """The contrasts of every output, where there are several."""
     several = len(comparison.classes) > 1
     return [each for each in comparison.contrasts if several and each.label is not None]
 
@@ -35,17 +34,25 @@ def pair_of(contrast: Contrast) -> str:
 
 
 def differences(comparison: Comparison) -> Table:
-    """The table of differences; its numbers are those of every class too."""
+    """The table of differences; its numbers are those of every output too."""
     caption = f"Paired differences on {comparison.plan.split}."
-    shown = _shown(headline(comparison)).drop(columns=["Class", _DELONG])
+    shown = _shown(headline(comparison), comparison).drop(columns=[_word(comparison), _DELONG])
     return Table("comparison", caption, shown, numbers_of(comparison.contrasts))
 
 
 def class_differences(comparison: Comparison) -> Table:
-    """The table of differences by class; empty for one class."""
+    """The table of differences by output; empty for one output."""
     contrasts = by_class(comparison)
-    caption = f"Paired differences by class on {comparison.plan.split}."
-    return Table("classes", caption, _shown(contrasts), numbers_of(contrasts))
+    caption = f"Paired differences by {_word(comparison).lower()} on {comparison.plan.split}."
+    shown = _shown(contrasts, comparison)
+    if comparison.outcome not in CLASSES:
+        shown = shown.drop(columns=_DELONG)
+    return Table("classes", caption, shown, numbers_of(contrasts))
+
+
+def _word(comparison: Comparison) -> str:
+    """What an output is called."""
+    return "Class" if comparison.outcome in CLASSES else "Output"
 
 
 def numbers_of(contrasts: Sequence[Contrast]) -> pd.DataFrame:
@@ -59,11 +66,12 @@ def numbers_of(contrasts: Sequence[Contrast]) -> pd.DataFrame:
     return frame.fillna({"label": MEAN}).astype(dict.fromkeys(_NUMBERS, float))
 
 
-def _shown(contrasts: Sequence[Contrast]) -> pd.DataFrame:
+def _shown(contrasts: Sequence[Contrast], comparison: Comparison) -> pd.DataFrame:
     """The contrasts as text, those of a pair together."""
     pairs = list(dict.fromkeys(map(pair_of, contrasts)))
     by_pair = sorted(contrasts, key=lambda each: pairs.index(pair_of(each)))
-    return pd.DataFrame(map(_cells, by_pair), columns=_COLUMNS)
+    columns = ("Pair", _word(comparison), "Measure", *_TESTED, "Verdict")
+    return pd.DataFrame(map(_cells, by_pair), columns=columns)
 
 
 def _cells(contrast: Contrast) -> tuple[str, ...]:
@@ -77,7 +85,7 @@ def _cells(contrast: Contrast) -> tuple[str, ...]:
             p_text(test.p_delong),
             number(test.detectable),
         )
-    measure = TITLES[contrast.measure]
+    measure = NAMES[contrast.measure]
     return (pair_of(contrast), contrast.label or MEAN, measure, *told, contrast.verdict)
 
 
@@ -94,15 +102,18 @@ def _sentence(contrast: Contrast) -> str:
     test = contrast.test
     if test is None:
         return f"{claim}, as {contrast.reason}."
-    measure = f"{'' if contrast.label else 'macro '}{TITLES[contrast.measure]}"
-    p = p_text(test.p_holm)
+    p, seen = p_text(test.p_holm), signed(test.difference, test.low, test.high)
     told = (
-        f"{claim}. Difference in {measure} {signed(test.difference, test.low, test.high)}, "
+        f"{claim}. Difference in {_measure(contrast)} {seen}, "
         f"p {p if p.startswith('<') else f'= {p}'} after Holm"
     )
     if contrast.verdict == "unresolved":
         told += f"; {number(test.detectable)} would have been seen with 80 % power"
     return f"{told}."
+
+
+def _measure(contrast: Contrast) -> str:
+    return f"{'' if contrast.label else 'macro '}{NAMES[contrast.measure]}"
 
 
 def models(comparison: Comparison) -> Table:
@@ -113,12 +124,12 @@ def models(comparison: Comparison) -> Table:
             if label == MEAN and len(comparison.classes) == 1:
                 continue
             line: dict[str, object] = {"model": model.name, "label": label}
-            cells = {"Model": model.name, "Class": label}
+            cells = {"Model": model.name, _word(comparison): label}
             for name, score in model.scores.items():
                 found = score.macro if label == MEAN else score.by_class[label]
                 parts = found.model_dump(include={"value", "low", "high", "seed_sd"})
                 line |= {f"{name}_{part}": value for part, value in parts.items()}
-                cells[f"{TITLES[name]} [95 %]"] = estimate(found)
+                cells[f"{NAMES[name]} [95 %]"] = estimate(found)
             lines.append(line)
             shown.append(cells)
     caption = f"Each model's scores on {comparison.plan.split}."
@@ -162,5 +173,6 @@ def subgroups(comparison: Comparison) -> Table:
             cells[pair] = signed(line["difference"], line["low"], line["high"])
         shown.append(cells)
     frame = pd.DataFrame(shown).fillna(MISSING)
-    caption = f"Difference in macro AUROC within subgroups of {comparison.plan.split}."
+    measure = _measure(comparison.contrasts[0])
+    caption = f"Difference in {measure} within subgroups of {comparison.plan.split}."
     return Table("subgroups", caption, frame, numbers)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from myocard.metrics.outcomes import METRICS, titled
+from myocard.metrics.outcomes import MEASURES, titled
 from myocard.metrics.summary import Estimate, Metrics
 from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables, headed, table_blocks
@@ -125,7 +125,7 @@ def _readout_shown(section: Section, group: Group, row: Row) -> dict[str, str]:
 
 def _others(info: Run) -> list[str]:
     """The metrics beside the leading one."""
-    names = [*METRICS[info.outcome], *(["f1"] if info.outcome in CLASSES else [])]
+    names = [*MEASURES[info.outcome], *(["f1"] if info.outcome in CLASSES else [])]
     return [name for name in names if name != info.validation.headline]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myocard.metrics.outcomes import headline_metric
+from myocard.metrics.outcomes import are_positive, headline_metric
 from myocard.metrics.scores import macro
 from myocard.metrics.summary import Estimate, macro_estimate
 from myocard.outcomes import CLASSES
@@ -70,8 +70,8 @@ def _scores(row: Row, group: Group) -> Iterator[dict[str, object]]:
     everyone = np.concatenate([metric(found.targets, each, once) for each in found.scores])
     for trait, name, inside in strata(found.traits):
         targets = found.targets[inside]
-        told = ~np.isnan(targets) if outcome == "number" else targets > 0
-        positives, others = told.sum(axis=0), (targets <= 0).sum(axis=0)
+        positives = are_positive(targets, outcome).sum(axis=0)
+        others = (targets <= 0).sum(axis=0)
         kept = positives >= MIN_POSITIVES
         if outcome in CLASSES:
             kept &= others >= MIN_POSITIVES

@@ -1,6 +1,6 @@
 """Columns of a spreadsheet, found by their names; nothing about the file is guessed silently."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,22 @@ class Spreadsheet:
 
 
 def read_spreadsheet(
-    path: Path, columns: Sequence[str], *, sheet: str | None = None
+    path: Path,
+    columns: Sequence[str],
+    *,
+    sheet: str | None = None,
+    more: Callable[[str], bool] = lambda _: False,
 ) -> Spreadsheet:
     """Read ``columns`` of a ``.csv``, ``.tsv``, ``.txt``, ``.xlsx`` or ``.parquet``.
 
     The names of the columns are the first row that holds all of ``columns``. The separator of a
     text is the one by which there is such a row.
+
+    Args:
+        path: The file.
+        columns: Columns that must be there.
+        sheet: Sheet of a workbook that has several.
+        more: Function of a name: True for further columns to read where they are there.
 
     Raises:
         InputError: When the file cannot be read, a column is missing or there twice, or rows have
@@ -59,7 +69,8 @@ def read_spreadsheet(
     line, names = rows[top]
     if top:
         told.append(f"the names of the columns are in line {line}; what stands above is not read")
-    places = {column: _place(path, names, column) for column in columns}
+    others = [str(name) for name in names if name not in ("", *columns) and more(str(name))]
+    places = {column: _place(path, names, column) for column in (*columns, *others)}
     told += [
         f"column {names[place]!r} is taken for {column!r}"
         for column, place in places.items()

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from myocard.errors import InputError
 from myocard.tasks.own.rows import Cell
 from myocard.tasks.own.settings import Kind, OwnTaskSettings
-from myocard.tasks.own.values import class_names, flags, known, numbers, ordered, text, uses_commas
+from myocard.tasks.own.values import (
+    class_names,
+    flags,
+    known,
+    numbers,
+    ordered,
+    read_known,
+    text,
+    uses_commas,
+)
 
 Floats = NDArray[np.float64]
 
@@ -72,7 +81,7 @@ def _binary(
     def read(column: pd.Series, place: str) -> Floats:
         return flags(column, place, settings.positive)
 
-    columns = [_known_alone(cells[name], settings, where, read) for name in settings.target]
+    columns = [read_known(cells[name], settings.missing, where, read) for name in settings.target]
     return settings.target, np.stack(columns, axis=1)
 
 
@@ -126,7 +135,7 @@ def _number(
     def read(column: pd.Series, place: str) -> Floats:
         return numbers(column, place, settings.decimal)
 
-    values = _known_alone(cells[settings.target[0]], settings, where, read)
+    values = read_known(cells[settings.target[0]], settings.missing, where, read)
     return settings.target, values[:, None]
 
 
@@ -139,7 +148,7 @@ def _time(
     def read(column: pd.Series, place: str) -> Floats:
         return flags(column, place, settings.positive)
 
-    seen = _known_alone(cells[settings.event], settings, where, read)
+    seen = read_known(cells[settings.event], settings.missing, where, read)
     # A negative time would pass for one that was followed up to there.
     times = np.maximum(times, 0.0)
     return classes, times * np.where(np.isnan(seen), np.nan, 2 * seen - 1)[:, None]
@@ -148,19 +157,6 @@ def _time(
 _READ: dict[
     Kind, Callable[[pd.DataFrame, OwnTaskSettings, str], tuple[tuple[str, ...], Floats]]
 ] = {"binary": _binary, "one": _one, "several": _several, "number": _number, "time": _time}
-
-
-def _known_alone(
-    column: pd.Series,
-    settings: OwnTaskSettings,
-    where: str,
-    read: Callable[[pd.Series, str], Floats],
-) -> Floats:
-    """Read the known cells of a column; NaN for the others."""
-    told = known(column, settings.missing)
-    values = np.full(len(column), np.nan)
-    values[told] = read(column[told], f"{where}: column {column.name}")
-    return values
 
 
 def _only_word(cells: pd.DataFrame, settings: OwnTaskSettings) -> str:

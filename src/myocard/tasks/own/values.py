@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,26 @@ def known(cells: pd.Series, missing: Sequence[str]) -> NDArray[np.bool_]:
     words = frozenset(missing)
     silent = {cell: text(cell).casefold() in words for cell in set(cells)}
     return np.array([not silent[cell] for cell in cells], dtype=bool)
+
+
+def read_known(
+    column: pd.Series,
+    missing: Sequence[str],
+    where: str,
+    read: Callable[[pd.Series, str], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Read the known cells of a column; NaN for the others.
+
+    Args:
+        column: All cells.
+        missing: Words that say nothing.
+        where: The table, for messages.
+        read: Function of the known cells and the place of the column.
+    """
+    told = known(column, missing)
+    values = np.full(len(column), np.nan)
+    values[told] = read(column[told], f"{where}: column {column.name}")
+    return values
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
@@ -109,7 +129,7 @@ def flags(cells: pd.Series, where: str, positive: str | None = None) -> NDArray[
     Raises:
         InputError: For other words, all of which are listed.
     """
-    read = {cell: _FLAG.sub(r"\1", text(cell).casefold()) for cell in set(cells)}
+    read = {cell: _answer(cell) for cell in set(cells)}
     words = [read[cell] for cell in cells]
     counts = Counter(words)
     listed = ", ".join(f"{word!r} ({count})" for word, count in counts.most_common(6))
@@ -127,6 +147,16 @@ def flags(cells: pd.Series, where: str, positive: str | None = None) -> NDArray[
             )
             raise InputError(f"{where}: holds {listed}, not yes and no; {fix}")
     return np.array([word in yes for word in words], dtype=float)
+
+
+def answers(cells: pd.Series) -> NDArray[np.float64]:
+    """Read 1 for yes, 0 for no, and NaN for any other word."""
+    words = [_answer(cell) for cell in cells]
+    return np.array([1.0 if w in YES else 0.0 if w in NO else math.nan for w in words])
+
+
+def _answer(cell: Cell) -> str:
+    return _FLAG.sub(r"\1", text(cell).casefold())
 
 
 _WHOLE = re.compile(r"(?<=\d)\.0+$")
