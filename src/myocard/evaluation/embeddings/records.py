@@ -46,11 +46,13 @@ class Records(NamedTuple):
         place: The folder or file that tells of them.
         table: A row for each, with the columns of a store that do not tell of signals.
         key: Hash of the table; a store's own, so that embeddings are compared with encoders there.
+        has_folds: True if somebody told the folds; False if they were made here.
     """
 
     place: Path
     table: pd.DataFrame
     key: str
+    has_folds: bool = True
 
 
 def read_records(place: Path) -> Records:
@@ -108,7 +110,7 @@ def completed(table: pd.DataFrame, where: Path) -> Records:
     records = records.assign(sha256=unknown, fingerprint=_NO_FINGERPRINT)
     rows = records.itertuples(index=False, name=None)
     key = hashlib.sha256(json.dumps([*rows], default=list).encode()).hexdigest()
-    return Records(where, records, key)
+    return Records(where, records, key, has_folds=bool({"fold", "split"} & cells.keys()))
 
 
 def in_order(given: Records, ids: Sequence[str], where: Path) -> Records:
