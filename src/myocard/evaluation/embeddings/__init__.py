@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from myocard.errors import InputError
-from myocard.evaluation.embeddings.arrays import files_in
+from myocard.evaluation.embeddings.arrays import files_in, kind_of
 from myocard.evaluation.embeddings.parquet import records_said
 from myocard.evaluation.embeddings.records import (
     COLUMNS,
@@ -87,9 +87,9 @@ def records_of(place: Path) -> pd.DataFrame:
         raise InputError(
             f"{place}: comes with labels, of which `myocard probe --embeddings` makes a task"
         )
-    if place.suffix == ".parquet" and place.is_file():
+    if place.is_file() and kind_of(place) == ".parquet":
         found = completed(records_said(place), place)
-    elif place.suffix in (".csv", ".xlsx"):
+    elif kind_of(place) in (".csv", ".xlsx"):
         found = read_records(place)
     else:
         found = _records(place, files_in(place), None)
@@ -100,7 +100,7 @@ def _records(place: Path, files: list[Path], given: Path | None) -> Records:
     """Find the records of embeddings."""
     beside = files[0].parent / "records.csv"
     listed = given or (beside if beside.exists() else None)
-    if files[0].suffix != ".parquet":
+    if kind_of(files[0]) != ".parquet":
         if listed is None:
             raise InputError(
                 f"{place}: arrays name no records; put records.csv (id, patient, fold …) beside "
