@@ -282,9 +282,9 @@ def read_records_with(folder: Path, table: pd.DataFrame):
     ("change", "told"),
     [
         ({"id": "same"}, "record same is there twice; drop one"),
-        ({"id": [""] + ["x"] * 39}, "no id in row 1; fill it in"),
-        ({"patient": ["a", ""] * 20}, "no patient in row 2; fill it in"),
-        ({"fold": "2.5"}, "a fold that is no whole number"),
+        ({"id": [""] + ["x"] * 39}, r"no id in row 1 \(''\); fill it in"),
+        ({"patient": ["a", "NA"] * 20}, r"no patient in row 2 \('NA'\); fill it in"),
+        ({"fold": "2.5"}, "a fold that is no whole number from 1 to 10"),
         ({"split": "train"}, "has both fold and split"),
         ({"fold": None, "split": "first"}, "split 'first'; write train, validation"),
     ],
@@ -372,7 +372,7 @@ def without_ids(folder: Path) -> None:
 
 
 def of_other_ids(folder: Path) -> None:
-    table_of(0).assign(id="other").to_parquet(folder / "a.parquet")
+    table_of(0).assign(id="o" + LISTED["id"]).to_parquet(folder / "a.parquet")
 
 
 def in_another_order(folder: Path) -> None:
@@ -402,9 +402,9 @@ FAULTS = {
     pickled_in_zip: r"a\.npz, x: not a readable array",
     cut_off: r"all\.npy: not a readable array",
     cut_off_zip: r"all\.npz: not a readable \.npz",
-    with_nan: "model: a of record r03 is not finite, or beyond float32; see to",
-    too_large: "model: a of record r00 is not finite, or beyond float32",
-    labels: r"y\.npy: int64 of shape \(40, 3\) looks like labels, not embeddings; move it",
+    with_nan: r"model: a of record r03 is not finite, or beyond 1e\+15; see to",
+    too_large: r"model: a of record r00 is not finite, or beyond 1e\+15",
+    labels: r"y\.npy: int64 of shape \(40, 3\) looks like labels .*, not embeddings; move it",
     too_few: "model: embeddings of 39 records, and 40 records in .*csv; give one",
     of_two_lengths: r"b\.npy: 39 records, and 40 in the first layer",
     of_one_number: r"a\.npy: float32 of shape \(40,\): give \(records, width\)",
@@ -415,7 +415,7 @@ FAULTS = {
     without: "model: no embeddings there",
     no_parquet: r"a\.parquet: not a readable table",
     without_ids: r"a\.parquet: no column id",
-    of_other_ids: r"a\.parquet: 1 ids are not among the records, and 40 records have no embedding",
+    of_other_ids: r"a\.parquet: 40 ids are not among the records, and 40 records have no embedding",
     in_another_order: r"layer_2\.parquet: layer layer_2 is there twice, or has other ids",
     with_a_column_of_words: r"a\.parquet: column colour is .*string: neither a number .*; drop it",
     ragged: r"a\.parquet: lists of several lengths",

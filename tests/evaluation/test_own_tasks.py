@@ -1,5 +1,6 @@
 """People's own labels, from the table to the report: every kind finds the layer that knows them."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,6 +207,46 @@ def test_a_table_that_has_changed_is_another_task(features, recipe_of, tmp_path)
     other = recipe.model_copy(update={"task": str(tmp_path / "elsewhere" / "my-binary")})
     with pytest.raises(InputError, match="made from other inputs: .*labels"):
         probe(features, other, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def namesakes(features, tmp_path_factory) -> list[Path]:
+    """Runs of two tasks that are called alike, the second of the first one's opposite."""
+    root, folders = tmp_path_factory.mktemp("namesakes"), []
+    for place in ("a", "b"):
+        table = labels_of(features, "binary")
+        words = {"yes": "no", "no": "yes"} if place == "b" else {}
+        table.assign(y=table["y"].replace(words)).to_csv(root / "y.csv", index=False)
+        asked = OwnTaskSettings(id="id", target=["y"], kind="binary", patient="none")
+        make_task(root / "y.csv", features.records, asked, root / place / "low_ef")
+        changes = ["resamples = 20", 'readouts = ["last"]']
+        recipe = read_recipe(root / place / "low_ef", ProbeRecipe, changes)
+        folders += probe(features, recipe, root / place / "results", test=True)
+    return folders
+
+
+def test_tasks_that_are_called_alike_and_have_other_labels_never_meet(
+    features, namesakes, tmp_path
+):
+    one, other = map(Run.read, namesakes)
+    assert one.task == other.task == "low_ef"
+    assert None is not one.labels != other.labels
+    for folder in namesakes:
+        with pytest.raises(InputError, match="leak: the probe was trained on"):
+            transfer([folder], features, features, tmp_path / "transfers")
+    write_report([namesakes[0]], tmp_path / "report")
+    with pytest.raises(InputError, match="are of two tasks called low_ef, with other labels; make"):
+        write_report(namesakes, tmp_path / "both")
+
+
+def test_a_probe_is_not_transferred_once_its_task_has_other_labels(features, namesakes, tmp_path):
+    run = Run.read(namesakes[0])
+    task = Path(namesakes[1]).parents[3] / "low_ef"
+    recipe = run.recipe.model_copy(update={"task": str(task)})
+    shutil.copytree(namesakes[0], tmp_path / "last-linear")
+    run.model_copy(update={"recipe": recipe}).write(tmp_path / "last-linear")
+    with pytest.raises(InputError, match="last-linear: its task has other labels now; probe into"):
+        transfer([tmp_path / "last-linear"], features, features, tmp_path / "out")
 
 
 def test_the_same_cells_of_another_kind_are_another_task(features, tmp_path):

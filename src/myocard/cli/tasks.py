@@ -1,12 +1,15 @@
 """Tasks of one's own, from tables of labels."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @app.command(rich_help_panel=options.DATA)
@@ -14,7 +17,12 @@ def task(
     labels: Annotated[
         Path, Argument(help="A .csv, .tsv, .txt, .xlsx or .parquet, or a TOML file of all options")
     ],
-    store: options.StoreFolder,
+    records: Annotated[
+        Path,
+        Argument(
+            help="A store; or embeddings as of `myocard probe`, or the table of their records"
+        ),
+    ],
     out: options.Out,
     ids: Annotated[str | None, Option("--id", help="Column of the records' ids")] = None,
     target: Annotated[str | None, Option(help="Column of the labels; several: a,b,c")] = None,
@@ -46,7 +54,6 @@ def task(
 
     Match a table's rows with the records, split them by patient, and list what is left out.
     """
-    from myocard.data.store import Store
     from myocard.tasks.own.account import account
     from myocard.tasks.own.making import make_task
     from myocard.tasks.own.settings import read_settings
@@ -74,5 +81,18 @@ def task(
     }
     given = {key: value for key, value in asked.items() if value is not None}
     table, settings = read_settings(labels, given)
-    make_task(table, Store.open(store).records, settings, out)
+    make_task(table, _records(records), settings, out)
     print(*account(TaskInfo.read(out)), out, sep="\n")
+
+
+def _records(place: Path) -> "pd.DataFrame":
+    """Read the table of a store, or of the records that embeddings are of."""
+    from myocard.data.store import Store
+    from myocard.files.manifest import STORE
+
+    if not place.exists() or (place / STORE.file).exists():
+        return Store.open(place).records
+    # With torch, for which a store does not wait.
+    from myocard.evaluation.embeddings import records_of
+
+    return records_of(place)

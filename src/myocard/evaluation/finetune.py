@@ -30,7 +30,7 @@ from myocard.recipe import FinetuneRecipe, choose
 from myocard.results.run import ClassifierShape, EncoderInfo, Hashes
 from myocard.results.scoring import scale_of, splits_to_score
 from myocard.tasks.cohort import assemble_for
-from myocard.tasks.registry import stated
+from myocard.tasks.registry import stated, task
 from myocard.training.loop import seeded
 
 
@@ -155,10 +155,11 @@ def _require_same_split(
     if recipe.start == "scratch":
         raise InputError(f'{probe}: a probe reads a trained encoder; leave out start = "scratch"')
     run, _ = read_probe(probe, encoder)
-    if run.hashes.store != store.key or run.recipe.split != recipe.split:
+    wanted = (store.key, recipe.split, task(recipe.task).hash)
+    if (run.hashes.store, run.recipe.split, run.labels) != wanted:
         raise InputError(
-            f"{probe}: a probe of another store or split than this fine-tuning's; probe the same "
-            "store with the recipe's folds"
+            f"{probe}: a probe of another store, split or labels than this fine-tuning's; probe "
+            "the same store and task with the recipe's folds"
         )
 
 

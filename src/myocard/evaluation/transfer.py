@@ -80,6 +80,8 @@ def transfer(
             "transfer": info.model_dump(mode="json"),
             "recipe": stated(run.recipe),
         }
+        if task(run.recipe.task).hash != run.labels:
+            raise InputError(f"{folder}: its task has other labels now; probe into another folder")
         restore(place)
         if is_kept(place, inputs):
             continue

@@ -229,6 +229,7 @@ class Run(Document, ClassifierShape):
     """All that ``run.json`` says.
 
     Attributes:
+        labels: Hash of the task's labels, where they do not come with the records.
         source: The data set of the test records.
         trained_on: The data set of training and validation, where that is another one.
         mixtures: The path of each seed's mixture, where it was solved.
@@ -248,6 +249,7 @@ class Run(Document, ClassifierShape):
     kind: Literal["probe", "finetune", "baseline"]
     name: str
     encoder: EncoderInfo
+    labels: str | None = None
     source: str
     trained_on: str | None = None
     leads: tuple[str, ...]

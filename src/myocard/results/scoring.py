@@ -38,6 +38,7 @@ def scored(
     }
     return {
         "task": cohort.task,
+        "labels": cohort.labels,
         "outcome": cohort.outcome,
         "scale": scale_of(cohort),
         "unit": cohort.unit,

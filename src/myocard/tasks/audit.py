@@ -163,9 +163,10 @@ def leaks(
         folds: Folds that are held out; None for all.
         task: Only the records that it keeps; all without it.
     """
-    held_out = records if folds is None else records[records["fold"].isin(folds)]
+    asked = np.full(len(records), True) if folds is None else records["fold"].isin(folds)
     if task is not None:
-        held_out = held_out[task.label(held_out).kept]
+        asked = asked & task.label(records).kept
+    held_out = records[asked]
     words = known_as(corpus, held_out)
     return [
         f"{row.source} {row.id}, fold {row.fold}: {how}"

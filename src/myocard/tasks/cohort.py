@@ -25,6 +25,7 @@ class Cohort:
 
     Attributes:
         task: Its name.
+        labels: Hash of its labels, where they do not come with the records.
         source: The data set of its records.
         classes: The classes that are kept.
         left_out: The others, each with the reason.
@@ -42,6 +43,7 @@ class Cohort:
     """
 
     task: str
+    labels: str | None = None
     source: str
     classes: tuple[str, ...]
     left_out: dict[str, str]
@@ -132,6 +134,7 @@ def assemble(
     scale = _scale_of(targets[rows["train"]]) if numbers else None
     return Cohort(
         task=task.name,
+        labels=task.hash,
         source=" and ".join(sorted(set(records["source"]))),
         classes=tuple(np.array(task.classes)[kept].tolist()),
         left_out=left_out,

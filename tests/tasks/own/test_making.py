@@ -34,10 +34,30 @@ def test_a_clean_table_is_all_in_it_and_comes_back_row_by_row(make, table, recor
     assert found.targets.dtype == np.float64
 
 
-def test_a_record_of_another_source_is_another_record(make, table, records):
+def test_a_store_that_lacks_too_many_of_its_records_is_refused_by_the_rule_of_making(
+    make, table, records
+):
     task = make(table)
-    assert not task.label(records.assign(source="theirs")).kept.any()
     assert task.label(records.drop(columns="source")).kept.all()
+    assert task.label(records[12:]).kept.all()
+    told = (
+        r"task task: 13 of 120 ids have no record \('1', '2', '3', …\), and 1 of 108 records no "
+        r"row \('new'\); more than 0\.1 of all \(--unmatched\); is this the store .* made for"
+    )
+    new = records[:1].assign(id="new")
+    with pytest.raises(InputError, match=told):
+        task.label(pd.concat([records[13:], new]))
+    with pytest.raises(InputError, match="120 of 120 ids have no record"):
+        task.label(records.assign(source="theirs"))
+    assert make(table, "lenient", unmatched=0.5).label(records[60:]).kept.all()
+
+
+def test_a_store_of_one_source_is_held_against_the_labels_of_that_source(make, table, records):
+    sources = records["source"].where(records.index < 60, "theirs")
+    task = make(table, records=records.assign(source=sources))
+    assert task.label(records[:60]).kept.all()
+    with pytest.raises(InputError, match="7 of 60 ids have no record"):
+        task.label(records[:53])
 
 
 FAULTS = (
@@ -58,15 +78,17 @@ FAULTS = (
     "ohne;22,2;;p8;nein;19/02/2024\r\n"
     ";60;;p9;nein;20/02/2024\r\n"
     "8;28,5;;p8;nein;21/02/2024\r\n"
-)
+) + "".join(f"{k};50;;q{k};{('ja', 'nein')[k % 2]};22/02/2024\r\n" for k in range(9, 49))
+"""Faults of every kind, and clean rows from line 18 on."""
 ASKED = {"id": "ecg-nr", "target": "befund", "positive": "ja", "patient": "PATIENT"}
 
 
 def test_every_fault_of_a_spreadsheet_at_once(make, info, left_out, records):
     task = make(FAULTS.encode("cp1252"), **ASKED, unmatched=0.5, date="Datum", split="made")
     labelled = dict(zip(task.table["id"], task.table["target:befund"], strict=True))
-    assert labelled == {"1": 1, "2": 0, "5": 1, "8": 0}
-    assert task.table["patient"].tolist() == ["p1", "p1", "p5", "p8"]
+    assert list(labelled.items())[:4] == [("1", 1), ("2", 0), ("5", 1), ("8", 0)]
+    assert len(labelled) == 4 + 40
+    assert task.table["patient"].tolist()[:4] == ["p1", "p1", "p5", "p8"]
     listed = left_out()
     table = listed[listed["of"] == "table"]
     assert dict(zip(table["line"].astype(int), table["reason"], strict=True)) == {
@@ -85,11 +107,11 @@ def test_every_fault_of_a_spreadsheet_at_once(make, info, left_out, records):
     assert store.loc["3", ["reason", "detail"]].tolist() == ["row left out", "line 7: no patient"]
     assert store.loc["6", "detail"] == "line 11: contradictory"
     assert store.loc["7", "reason"] == "ambiguous"
-    assert store.loc["9", "reason"] == "no row"
+    assert store.loc["49", "reason"] == "no row"
     found = info()
-    assert found.counts.rows == len(table) + 4
+    assert found.counts.rows == len(table) + 44
     assert found.counts.blank == 1
-    assert found.counts.matched == {"exact": 6, "leading zeros": 1}
+    assert found.counts.matched == {"exact": 46, "leading zeros": 1}
     assert found.counts.rows_left_out["contradictory"] == 2
     told = " ".join(found.told)
     assert "semicolons" in told
@@ -102,7 +124,7 @@ def test_every_fault_of_a_spreadsheet_at_once(make, info, left_out, records):
 def test_a_number_with_the_same_faults_is_read_with_its_decimal_commas(make):
     asked = ASKED | {"target": "größe ef", "kind": "number", "positive": None}
     task = make(FAULTS.encode("cp1252"), **asked, unmatched=0.5)
-    assert task.table["target:größe ef"].tolist() == [45.5, 38, 51, 28.5]
+    assert task.table["target:größe ef"].tolist() == [45.5, 38, 51, 28.5, *[50] * 40]
 
 
 def test_dates_in_two_orders_are_refused_by_line(make, tmp_path):
@@ -116,11 +138,11 @@ def test_the_account_tells_each_number_that_task_json_holds(make, info):
     make(FAULTS, **ASKED, unmatched=0.5)
     told = "\n".join(account(info()))
     for part in (
-        "labels.csv: 13 rows and 1 blank ones, 10 ids",
-        "matched: 7 of 120 records (6 exact, 1 leading zeros)",
+        "labels.csv: 53 rows and 1 blank ones, 50 ids",
+        "matched: 47 of 120 records (46 exact, 1 leading zeros)",
         "2 contradictory, 2 ambiguous, 1 no patient",
-        "  train: 4 records of 3 patients",
-        "    befund: 2 positives, 2 negatives, 0 unknown",
+        "  train: 36 records of 35 patients",
+        "    befund: 18 positives, 18 negatives, 0 unknown",
     ):
         assert part in told
 
@@ -221,6 +243,25 @@ def test_a_label_that_is_missing_is_never_a_negative(make, table):
         make(table.assign(y=["a", ""] * 60), kind="one")
 
 
+def test_classes_ids_and_sites_are_the_same_however_their_letters_are_composed(
+    make, table, records
+):
+    composed, apart = ("fl\u00fcttern", "sinus"), ("flu\u0308ttern", "sinus")
+    words = [(composed, apart)[row % 2][y] for row, y in enumerate(table["y"])]
+    named = table.assign(id="\u00e4" + table["id"], y=words, ort=["k\u00f6ln", "ko\u0308ln"] * 60)
+    far = named.assign(ort=named["ort"].where(table.index % 4 > 0, "bonn"))
+    stored = records.assign(id="a\u0308" + records["id"], patient=records["id"])
+    asked = {"records": stored, "kind": "one", "patient": "none", "site": "ort"}
+    task = make(far, **asked, split="site", test_site=("ko\u0308ln",))
+    assert task.classes == ("fl\u00fcttern", "sinus")
+    assert (task.table["fold"] == 10).sum() == 90
+    with pytest.raises(InputError, match=r"column y: .* differ in capitals, blanks or encoding"):
+        make(far.assign(y=far["y"].replace("sinus", "sinus\u200b").where(far.index > 9, "sinus")),
+             "other", **asked)  # fmt: skip
+    with pytest.raises(InputError, match=r"column ort: 'Bonn' and 'bonn' differ in capitals"):
+        make(far.assign(ort=far["ort"].where(far.index > 0, "Bonn")), "other", **asked)
+
+
 def test_words_of_unknown_labels_can_be_named(make, table):
     grades = table.assign(y=["none", "mild", "NA"] * 40)
     assert make(grades, "usual", kind="several", list_separator=",").classes == ("mild",)
@@ -297,7 +338,7 @@ def test_a_patient_of_the_table_in_two_folds_of_the_store_is_refused(make, table
 
 
 def test_rows_of_an_id_that_differ_in_patient_contradict_each_other(make, table, left_out):
-    twice = pd.concat([table, table[:1]]).assign(who=lambda t: [*"a" * 120, "b"])
+    twice = pd.concat([table, table[:1]]).assign(who=[*range(120), "b"])
     make(twice, patient="who", split="made")
     assert left_out().query("of == 'table'")["reason"].tolist() == ["contradictory"] * 2
 
@@ -318,6 +359,18 @@ def test_checks_are_in_the_file_and_device_follows_are_told(make, table, records
         ({"kind": "time"}, "kind time needs event"),
         ({"event": "e"}, "event is for the kind time"),
         ({"target": ["a", "b"]}, "several columns of target are for the kind several"),
+        ({"kind": "several", "target": "a,B,A"}, "a is named twice; id, event and each target are"),
+        ({"kind": "several", "target": "gr\u00f6\u00dfe, gro\u0308SSE"}, "is named twice"),
+        ({"kind": "several", "target": ["a", "b", "a"]}, "a is named twice"),
+        ({"kind": "several", "target": "a,,b"}, "target.1: is blank; give a word"),
+        ({"target": "ID"}, "id is named twice"),
+        ({"kind": "time", "event": " Y"}, "y is named twice"),
+        ({"unit": "mmol/l"}, "unit is for the kinds number and time"),
+        ({"decimal": ","}, "decimal is for the kinds number and time"),
+        (
+            {"kind": "several", "list_separator": "\n"},
+            "list_separator: is blank, and cells are read with single blanks",
+        ),
         ({"kind": "several"}, "kind several needs a column for each class, or list_separator"),
         ({"list_separator": "|"}, "list_separator is for the kind several"),
         ({"kind": "one", "positive": "x"}, "positive is for columns of two values"),
@@ -361,7 +414,8 @@ CLEAN = pd.DataFrame({"Größe": [str(k) for k in range(1, 41)], "y": [k + 0.5 f
 def labels_of(tmp_path_factory) -> Callable[..., bytes]:
     """Make a task of a table as it is written to a file, and give its labels."""
     ids = CLEAN["Größe"].tolist()
-    records = pd.DataFrame({"id": ids, "patient": [f"p{int(k) // 2}" for k in ids], "fold": 1})
+    patients = np.arange(1, 41) // 2
+    records = pd.DataFrame({"id": ids, "patient": patients.astype(str), "fold": patients % 10 + 1})
     asked = OwnTaskSettings(id="Größe", target="y", kind="number")
 
     def labels(table: pd.DataFrame, **form: str) -> bytes:

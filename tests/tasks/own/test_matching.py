@@ -13,7 +13,7 @@ from myocard.tasks.own.matching import ENDINGS, RULES, match
     ("here", "there", "rule"),
     [
         ("17", "17", "exact"),
-        ("ab", "AB", "capitals and blanks"),
+        ("ab", "AB", "capitals, blanks and encoding"),
         ("a/b/17", "17", "last part of the path"),
         ("17", "c\\17", "last part of the path"),
         ("17.hea", "17", "ending"),

@@ -91,16 +91,16 @@ def test_dates_that_are_all_one_are_refused():
 
 
 def test_by_site_the_patients_of_some_sites_are_tested():
-    rows = table([*"abcdefghijklaz"], site=[*"xxxxyyyyyyyyyx"])
-    found = split(rows, targets(14), asked("site", test_site=("x",)), "t")
-    assert found.folds[[0, 1, 2, 3, 13]].tolist() == [10] * 5
-    assert set(found.folds[4:12]) <= set(range(1, 10))
-    assert found.folds[12] == 0
-    assert "another site" in found.reasons[12]
+    rows = table([*"abcdefghijklmaz"], site=[*"xxxxyyyyyyyyyyx"])
+    found = split(rows, targets(15), asked("site", test_site=("x",)), "t")
+    assert found.folds[[0, 1, 2, 3, 14]].tolist() == [10] * 5
+    assert sorted(found.folds[4:13]) == [*range(1, 10)]
+    assert found.folds[13] == 0
+    assert "another site" in found.reasons[13]
     with pytest.raises(InputError, match="t: no site 'w'; the sites are x, y: choose others"):
-        split(rows, targets(14), asked("site", test_site=("w",)), "t")
+        split(rows, targets(15), asked("site", test_site=("w",)), "t")
     with pytest.raises(InputError, match="no patient is left to train on"):
-        split(rows, targets(14), asked("site", test_site=("x", "y")), "t")
+        split(rows, targets(15), asked("site", test_site=("x", "y")), "t")
 
 
 def test_a_column_names_splits_or_folds():
@@ -112,6 +112,25 @@ def test_a_column_names_splits_or_folds():
     assert split(numbers, targets(3), asked("part"), "t").folds.tolist() == [1, 9, 10]
     with pytest.raises(InputError, match=r"t: column part: '11' \(line 4\) is no split; write tra"):
         split(table([*"abc"], split=["1", "2", "11"]), targets(3), asked("part"), "t")
+
+
+@pytest.mark.parametrize("lost", ["train", "validation", "test"])
+@pytest.mark.parametrize("way", ["part", "store"])
+def test_a_split_without_a_record_is_refused_by_name_with_a_fix(lost, way):
+    fold = {"train": 3, "validation": 9, "test": 10}
+    words = [name for name in fold if name != lost]
+    column = {"split": words} if way == "part" else {"fold": [fold[name] for name in words]}
+    told = rf"t: no labelled record is left for {lost} \(fold.* by the split {way}; .*--split, suc"
+    with pytest.raises(InputError, match=told):
+        split(table([*"ab"], **column), targets(2), asked(way), "t")
+
+
+def test_too_few_patients_for_a_split_are_refused():
+    rows = table([*"abab"], site=[*"xyxy"])
+    with pytest.raises(InputError, match="no labelled record is left for"):
+        split(rows, targets(4), asked("made"), "t")
+    with pytest.raises(InputError, match="no labelled record is left for validation"):
+        split(rows, targets(4), asked("site", test_site=("x",)), "t")
 
 
 @pytest.mark.parametrize(("way", "column"), [("part", "split"), ("store", "fold")])

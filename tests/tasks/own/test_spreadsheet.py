@@ -143,6 +143,30 @@ def test_parquet_reads_as_text_does(tmp_path):
     assert rows(read_spreadsheet(tmp_path / "t.parquet", ("id", "y"))) == rows(found)
 
 
+def test_columns_are_found_however_their_letters_are_composed(tmp_path):
+    found = read(tmp_path, "id,gro\u0308\u00dfe\n1,a\u0308\n", "id", "gr\u00f6\u00dfe")
+    assert rows(found) == [["1", "\u00e4"]]
+    with pytest.raises(InputError, match="2 columns fit 'gr\u00f6\u00dfe'"):
+        read(tmp_path, "id,gr\u00f6\u00dfe,gro\u0308\u00dfe\n1,0,1\n", "id", "gr\u00f6\u00dfe")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [([["a"], ["a", "b"]], "list"), ([{"a": 1}, {"a": 0}], "struct"), ([b"0", b"1"], "binary")],
+)
+def test_cells_of_several_parts_are_refused_by_column_and_kind(tmp_path, values, kind):
+    pd.DataFrame({"id": [1, 2], "Y": values}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=rf"t\.parquet: column Y holds {kind}.*--list-separator"):
+        read_spreadsheet(tmp_path / "t.parquet", ("id", "y"))
+
+
+@pytest.mark.parametrize("file", ["t.csv", "t.parquet"])
+def test_a_sheet_is_asked_of_workbooks_alone(tmp_path, file):
+    (tmp_path / file).write_text("id,y\n1,0\n")
+    with pytest.raises(InputError, match=f"{file}: has no sheets; leave --sheet a out"):
+        read_spreadsheet(tmp_path / file, ("id", "y"), sheet="a")
+
+
 @pytest.mark.parametrize("file", ["t.xlsx", "t.parquet"])
 def test_a_broken_file_is_refused(tmp_path, file):
     with pytest.raises(InputError, match=f"{file}: not a readable table"):

@@ -1,6 +1,7 @@
 """Cells mean one thing, or are refused with the fix."""
 
 import math
+from contextlib import suppress
 from datetime import date
 
 import numpy as np
@@ -53,9 +54,19 @@ def test_decimal_marks_are_taken_where_cells_prove_them(cells, expected):
         (["1.234", "5"], r"'1\.234' \(line 2\) may have a mark .* say --decimal \. or --decimal ,"),
         (["1,234"], "--decimal"),
         (["1.5", "1,5"], r"point in '1\.5' \(line 2\), a decimal comma in '1,5' \(line 3\); write"),
-        (["1", "45 %", ">75"], r"column y: '45 %' \(line 3\), '>75' \(line 4\) is no number"),
+        (["1", ">75"], r"column y: '>75' \(line 3\) is no number; correct it, or leave it blank"),
+        (
+            ["4,4 mmol/l", "3.9", ">75", "50%"],
+            r"'4,4 mmol/l' \(line 2\), '50%' \(line 5\) has a unit \(%, mmol/l\); write numbers "
+            "alone, all in one unit, and name it with --unit",
+        ),
         (["inf"], "is no number"),
-        (["1e999"], "is no number"),
+        (["1", "1e999"], r"'1e999' \(line 3\) is of no size that is measured \(1e-100 to 9e\+15\)"),
+        (["1e300"], "of no size"),
+        (["-1,5e99", "2,5"], "of no size"),
+        (["1e-300"], "of no size"),
+        ([math.inf, 2.5], r"'inf' \(line 2\) is of no size"),
+        ([-math.inf], "of no size"),
         (["1,23,456"], "is no number"),
         (["yes"] * 5, r"and 2 more is no number"),
     ],
@@ -116,7 +127,7 @@ def test_numbers_are_one_class_only_in_a_column_of_numbers():
 
 
 def test_classes_that_differ_in_capitals_alone_are_refused():
-    with pytest.raises(InputError, match="'AF' and 'af' differ in capitals alone; write them ali"):
+    with pytest.raises(InputError, match="t: 'AF' and 'af' differ in capitals, blanks or enc"):
         class_names(column("AF", "SR", "af"), "t")
 
 
@@ -167,6 +178,14 @@ def test_an_order_is_never_guessed(day, form):
             days(column(cell), "t")
 
 
-def test_what_numbers_hold_is_finite():
-    assert math.isfinite(numbers(column("1e308"), "t")[0])
+@given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_numbers_that_are_read_have_a_mean_and_a_deviation(values):
+    with suppress(InputError):
+        read = numbers(column(*values), "t")
+        assert read.tolist() == values
+        assert np.isfinite([read.mean(), read.std(), *(read**2)]).all()
+        assert (read**2 > 0).tolist() == [value != 0 for value in values]
+
+
+def test_no_cells_are_no_numbers():
     assert numbers(column(), "t").dtype == np.float64

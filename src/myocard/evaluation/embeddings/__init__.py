@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from myocard.errors import InputError
-from myocard.evaluation.embeddings.arrays import files_in
+from myocard.evaluation.embeddings.arrays import files_in, kind_of
 from myocard.evaluation.embeddings.parquet import records_said
 from myocard.evaluation.embeddings.records import (
     COLUMNS,
@@ -46,7 +48,7 @@ def import_embeddings(
             layers stands for the encoder's embedding, which mixtures leave out. Or a set of
             ``splits.py``.
         out: The folder in which ``features/NAME`` is made, by the rule of ``files/step.py``.
-        records: A store's folder, or a table; by default ``records.csv`` in the folder. Its rows
+        records: A store's folder, or a table; by default ``records.csv`` beside the arrays. Rows
             are in the order of the arrays; those of Parquet are matched by id.
         name: Name of the encoder; that of the folder or file by default.
         pretrained_on: Names of the data sets that the encoder was pretrained on, if known.
@@ -68,10 +70,37 @@ def import_embeddings(
     return Imported([keep(given, out / "features" / called)])
 
 
+def records_of(place: Path) -> pd.DataFrame:
+    """Read the records that embeddings are of, for a task of their labels.
+
+    Args:
+        place: As ``import_embeddings`` takes it, or the table of their records alone.
+
+    Returns:
+        The columns of a store's table that do not tell of signals; without folds where nobody told
+        them.
+
+    Raises:
+        InputError: When the records are not told or broken, or the embeddings come with labels.
+    """
+    if has_splits(place):
+        raise InputError(
+            f"{place}: comes with labels, of which `myocard probe --embeddings` makes a task"
+        )
+    if place.is_file() and kind_of(place) == ".parquet":
+        found = completed(records_said(place), place)
+    elif kind_of(place) in (".csv", ".xlsx"):
+        found = read_records(place)
+    else:
+        found = _records(place, files_in(place), None)
+    return found.table if found.has_folds else found.table.drop(columns="fold")
+
+
 def _records(place: Path, files: list[Path], given: Path | None) -> Records:
     """Find the records of embeddings."""
-    listed = given or (place / "records.csv" if (place / "records.csv").exists() else None)
-    if files[0].suffix != ".parquet":
+    beside = files[0].parent / "records.csv"
+    listed = given or (beside if beside.exists() else None)
+    if kind_of(files[0]) != ".parquet":
         if listed is None:
             raise InputError(
                 f"{place}: arrays name no records; put records.csv (id, patient, fold …) beside "

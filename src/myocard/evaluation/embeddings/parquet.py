@@ -4,6 +4,7 @@ Numbers are a column each, or one column of lists. The column ``id`` names the r
 the layer; other columns of records are those of ``records.py``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,8 @@ from myocard.evaluation.embeddings.records import COLUMNS
 
 _LAYER = "layer"
 _INDEX = "__index_level_0__"  # as pandas calls the index of a table
+_DIGITS = re.compile(r"\d+")
+_PLAIN = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 _RAGGED = "lists of several lengths; give each record as many numbers"
 _ROWS = 256
@@ -97,10 +100,7 @@ def _write_layers(
     source: ParquetFile, file: Path, rows_of: Mapping[Path, NDArray[np.int64]]
 ) -> None:
     """Write some rows of a file, which rise, to each of several arrays."""
-    others = (*COLUMNS, _LAYER, _INDEX)
-    names = [name for name in source.schema_arrow.names if name not in others]
-    if not names:
-        raise InputError(f"{file}: no column of numbers; add the embeddings")
+    names = _names_of_numbers(source.schema_arrow, file)
     start = width = 0
     with ExitStack() as stack:
         arrays = {path: stack.enter_context(path.open("wb")) for path in rows_of}
@@ -120,18 +120,48 @@ def _write_layers(
             start += len(values)
 
 
-def _numbers(batch: pa.RecordBatch, file: Path) -> NDArray[Any]:
-    """Return the numbers of some rows, ``(rows, width)``."""
-    first = batch.column(0)
-    if batch.num_columns == 1 and any(is_list(first.type) for is_list in _LISTS):
-        if len(set(pc.list_value_length(first).to_pylist())) != 1:
-            raise InputError(f"{file}: {_RAGGED}")
-        flat: NDArray[Any] = first.flatten().to_numpy(zero_copy_only=False)
-        return flat.reshape(len(batch), -1)
-    for name, kind in zip(batch.schema.names, batch.schema.types, strict=True):
+def _names_of_numbers(schema: pa.Schema, file: Path) -> list[str]:
+    """Return the columns of an embedding's numbers, or the one of lists.
+
+    Raises:
+        InputError: When there is none, or one may be something else.
+    """
+    names = [name for name in schema.names if name not in (*COLUMNS, _LAYER, _INDEX)]
+    if not names:
+        raise InputError(f"{file}: no column of numbers; add the embeddings")
+    first = schema.field(names[0]).type
+    if len(names) == 1 and _is_list(first):
+        if not any(is_kind(first.value_type) for is_kind in _PLAIN):
+            raise InputError(
+                f"{file}: column {names[0]} holds {first}; give a list of numbers for each record, "
+                f"and several layers in rows of their own, named by the column {_LAYER}"
+            )
+        return names
+    for name in names:
+        kind = schema.field(name).type
         if not pa.types.is_floating(kind):
             raise InputError(
                 f"{file}: column {name} is {kind}: neither a number of an embedding nor one of "
                 f"{', '.join((*COLUMNS, _LAYER))}; drop it"
             )
+        if _DIGITS.sub("", name) != _DIGITS.sub("", names[0]):
+            raise InputError(
+                f"{file}: columns {names[0]} and {name} differ by more than a number; name those "
+                "of an embedding alike, such as x0 and x1, and drop others"
+            )
+    return names
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in _LISTS)
+
+
+def _numbers(batch: pa.RecordBatch, file: Path) -> NDArray[Any]:
+    """Return the numbers of some rows, ``(rows, width)``."""
+    first = batch.column(0)
+    if _is_list(first.type):
+        if len(set(pc.list_value_length(first).to_pylist())) != 1:
+            raise InputError(f"{file}: {_RAGGED}")
+        flat: NDArray[Any] = first.flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(batch), -1)
     return np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns], axis=1)

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,9 @@ from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.files.manifest import STORE
 from myocard.files.tables import read_parquet
+from myocard.tasks.own.settings import MISSING
+from myocard.tasks.own.values import known
+from myocard.tasks.own.words import folded
 from myocard.tasks.task import patients_of
 
 LOG = logging.getLogger(__name__)
@@ -46,11 +49,13 @@ class Records(NamedTuple):
         place: The folder or file that tells of them.
         table: A row for each, with the columns of a store that do not tell of signals.
         key: Hash of the table; a store's own, so that embeddings are compared with encoders there.
+        has_folds: True if somebody told the folds; False if they were made here.
     """
 
     place: Path
     table: pd.DataFrame
     key: str
+    has_folds: bool = True
 
 
 def read_records(place: Path) -> Records:
@@ -69,6 +74,9 @@ def read_records(place: Path) -> Records:
     else:
         table = pd.DataFrame(read_table(place, ["id"]))
     unread = [str(name) for name in table if name not in COLUMNS]
+    for name in unread:
+        if folded(name) in COLUMNS:
+            raise InputError(f"{place}: column {name!r}; write it as {folded(name)!r}")
     if unread:
         LOG.info("%s: not read: column %s", place, ", ".join(unread))
     return completed(table, place)
@@ -78,14 +86,19 @@ def completed(table: pd.DataFrame, where: Path) -> Records:
     """Return the records of a table of people's own, and tell what it leaves open.
 
     Raises:
-        InputError: When an id, patient or fold is missing or broken, or a record is there twice.
+        InputError: When there is no row, an id, patient or fold is missing or broken, or a record
+            is there twice.
     """
+    if table.empty:
+        raise InputError(f"{where}: no rows; give one for each record")
     named = [name for name in COLUMNS if name in table and name != "codes"]
-    cells = {name: np.array([_text(cell) for cell in table[name]], object) for name in named}
+    cells = {name: _cells(table[name], where) for name in named}
     for name in {"id", "patient", "source", "fold", "split"} & cells.keys():
-        blank = np.flatnonzero(cells[name] == "")
+        blank = np.flatnonzero(~known(pd.Series(cells[name]), MISSING))
         if len(blank):
-            raise InputError(f"{where}: no {name} in row {blank[0] + 1}; fill it in")
+            raise InputError(
+                f"{where}: no {name} in row {blank[0] + 1} ({cells[name][blank[0]]!r}); fill it in"
+            )
     ids = cells["id"]
     records = pd.DataFrame(
         {
@@ -102,13 +115,12 @@ def completed(table: pd.DataFrame, where: Path) -> Records:
         LOG.info("%s: no column patient: each record counts as a patient of its own", where)
     records["fold"] = _folds(cells, records, where)
     for name in [name for name in _TRAITS if name in cells]:
-        kind = float if name == "age" else object
-        records[name] = np.array([_TRAITS[name](cell) for cell in cells[name]], kind)
+        records[name] = _traits(name, cells[name], where)
     unknown = "no waveform of " + records["source"] + " " + records["id"]
     records = records.assign(sha256=unknown, fingerprint=_NO_FINGERPRINT)
     rows = records.itertuples(index=False, name=None)
     key = hashlib.sha256(json.dumps([*rows], default=list).encode()).hexdigest()
-    return Records(where, records, key)
+    return Records(where, records, key, has_folds=bool({"fold", "split"} & cells.keys()))
 
 
 def in_order(given: Records, ids: Sequence[str], where: Path) -> Records:
@@ -119,16 +131,35 @@ def in_order(given: Records, ids: Sequence[str], where: Path) -> Records:
     """
     records = given.table
     places = pd.Series(range(len(records)), records["id"].to_numpy(object))
+    if not len(set(ids)) == len(ids) or len(set(places.index)) < len(records):
+        raise InputError(f"{where}: an id is there twice; give one embedding for each record")
     lost, spare = set(ids) - set(places.index), set(places.index) - set(ids)
     if lost or spare:
         raise InputError(
             f"{where}: {len(lost)} ids are not among the records, and {len(spare)} records have no "
             f"embedding ({min(lost | spare)!r}); give one embedding for each record"
         )
-    if not len(set(ids)) == len(ids) == len(records):
-        raise InputError(f"{where}: an id is there twice; give one embedding for each record")
     table = records.iloc[places[list(ids)].to_numpy()].reset_index(drop=True)
     return given._replace(table=table)
+
+
+def _cells(column: pd.Series, where: Path) -> NDArray[np.object_]:
+    """Read the cells of a column as texts."""
+    for row, cell in enumerate(column, start=1):
+        if is_list_like(cell) or isinstance(cell, bytes):
+            raise InputError(
+                f"{where}: {column.name} {cell!r} in row {row}; write a word or number"
+            )
+    return np.array([_text(cell) for cell in column], object)
+
+
+def _traits(name: str, cells: NDArray[np.object_], where: Path) -> NDArray[Any]:
+    """Read what is known of records besides the signal, and tell of cells that say nothing."""
+    read = [_TRAITS[name](cell) for cell in cells]
+    unread = [cell for cell, value in zip(cells, read, strict=True) if value is None and cell]
+    if unread:
+        LOG.warning("%s: %d cells of %s not read, as %r", where, len(unread), name, unread[0])
+    return np.array(read, float if name == "age" else object)
 
 
 def _folds(
@@ -139,8 +170,8 @@ def _folds(
         raise InputError(f"{where}: has both fold and split; drop one of the columns")
     if "fold" in cells:
         numbers = [number(cell) for cell in cells["fold"]]
-        if any(fold is None or fold != round(fold) for fold in numbers):
-            raise InputError(f"{where}: a fold that is no whole number; write 1 to 10")
+        if any(fold not in range(1, 11) for fold in numbers):
+            raise InputError(f"{where}: a fold that is no whole number from 1 to 10; write such")
         return [int(fold) for fold in numbers if fold is not None]
     if "split" in cells:
         words = [word.lower() for word in cells["split"]]
@@ -157,7 +188,7 @@ def _codes(table: pd.DataFrame) -> list[list[str]]:
     if "codes" not in table:
         return [[] for _ in range(len(table))]
     lists = [cell if is_list_like(cell) else _text(cell).split(";") for cell in table["codes"]]
-    return [[code.strip() for code in codes if code.strip()] for codes in lists]
+    return [[text for code in codes if (text := _text(code))] for codes in lists]
 
 
 def _text(cell: object) -> str:

@@ -79,7 +79,7 @@ def import_splits(
         given = Embeddings(place, files, records, pretrained_on)
         features.append(keep(given, out / "features" / model))
     task = out / "tasks" / called
-    _write_task(task, records.table, labels)
+    _write_task(place, task, records.table, labels)
     return features, task
 
 
@@ -144,7 +144,7 @@ def _class_names(place: Path, count: int) -> list[str]:
     return sorted(numbers, key=numbers.__getitem__)
 
 
-def _write_task(out: Path, records: pd.DataFrame, labels: pd.DataFrame) -> None:
+def _write_task(place: Path, out: Path, records: pd.DataFrame, labels: pd.DataFrame) -> None:
     """Make a task of labels, as `myocard task` does of a table."""
     one = labels.columns.tolist() == ["class"]
     settings = OwnTaskSettings(
@@ -158,4 +158,7 @@ def _write_task(out: Path, records: pd.DataFrame, labels: pd.DataFrame) -> None:
     with TemporaryDirectory() as folder:
         table = Path(folder) / "labels.parquet"
         labels.assign(id=records["id"]).to_parquet(table, index=False)
-        make_task(table, records, settings, out)
+        try:
+            make_task(table, records, settings, out)
+        except InputError as error:
+            raise InputError(str(error).replace(str(table), f"{place}: its labels")) from error

@@ -26,6 +26,12 @@ from myocard.results.run import EncoderInfo
 LOG = logging.getLogger(__name__)
 _CHUNK = 256
 """Records of which all layers are in memory at once."""
+_SAMPLE = 64
+"""Records whose spread is looked at."""
+_LEAST = 0.01
+"""Deviation of numbers below which the 1e-5 that heads add to variances counts."""
+_MOST = 1e15
+"""Size of numbers above which variances overflow in float32."""
 
 
 class Embeddings(NamedTuple):
@@ -121,6 +127,7 @@ def _write_states(
     ids = given.records.table["id"].tolist()
     shape = info.shape_of(len(ids))
     done = 0
+    _require_spread(parts[0], given.place)
     with path.open("wb") as file:
         about = {"descr": kind.str, "fortran_order": False, "shape": shape}
         write_array_header_1_0(file, about)
@@ -147,9 +154,22 @@ def _chunks(
 
 def _refuse_strange(chunk: Mapping[str, Numbers], ids: Sequence[str], place: Path) -> None:
     for name, values in chunk.items():
-        strange = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        strange = np.flatnonzero(~(np.abs(values).max(axis=1).astype(np.float32) <= _MOST))
         if len(strange):
             raise InputError(
-                f"{place}: {name} of record {ids[strange[0]]} is not finite, or beyond float32; "
+                f"{place}: {name} of record {ids[strange[0]]} is not finite, or beyond {_MOST:g}; "
                 "see to the encoder, or leave the record out"
+            )
+
+
+def _require_spread(part: Mapping[str, Numbers], place: Path) -> None:
+    """Refuse numbers so small that their scale would change the scores."""
+    for name, array in part.items():
+        some = array[:: -(-len(array) // _SAMPLE)].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = float(np.median(some.std(axis=0)))
+        if 0 < spread < _LEAST:
+            raise InputError(
+                f"{place}: {name} has a deviation of {spread:.1g}, and heads need {_LEAST} or more "
+                f"to tell numbers apart; multiply it, such as by {1 / spread:.0e}"
             )

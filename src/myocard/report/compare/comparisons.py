@@ -205,8 +205,10 @@ def sections(runs: Iterable[SavedRun]) -> list[Section]:
     """The runs by task.
 
     Raises:
-        InputError: When two runs fill the same cell.
+        InputError: When two runs fill the same cell, or are of two tasks of one name.
     """
+    runs = list(runs)
+    _require_one_meaning(runs)
     keyed = sorted(runs, key=_section_key)
     found = [list(members) for _, members in groupby(keyed, key=_section_key)]
     tasks = [members[0].info.task for members in found]
@@ -215,6 +217,18 @@ def sections(runs: Iterable[SavedRun]) -> list[Section]:
         for place, task in enumerate(tasks)
     ]
     return [_section(name, members) for name, members in zip(names, found, strict=True)]
+
+
+def _require_one_meaning(runs: Iterable[SavedRun]) -> None:
+    """Refuse tasks of people's own that are called alike and have other labels."""
+    first: dict[str, SavedRun] = {}
+    for run in runs:
+        other = first.setdefault(run.info.task, run)
+        if other.info.labels != run.info.labels:
+            raise InputError(
+                f"{other.folder} and {run.folder} are of two tasks called {run.info.task}, with "
+                "other labels; make one of them in a folder of another name, and probe it again"
+            )
 
 
 def _section_key(run: SavedRun) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Rows of a table as labels of a store's records; each row that is none has a reason."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,14 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from myocard.errors import InputError
 from myocard.tasks.own.dates import days
-from myocard.tasks.own.matching import Matches, match
+from myocard.tasks.own.matching import Matches, match, require_found
+from myocard.tasks.own.rows import cell
 from myocard.tasks.own.settings import MISSING, NO_PATIENTS, OwnTaskSettings
 from myocard.tasks.own.splitting import TEST, split
 from myocard.tasks.own.spreadsheet import Spreadsheet
 from myocard.tasks.own.targets import Targets, read_targets
 from myocard.tasks.own.values import known, text
-
-_EXAMPLES = 3
+from myocard.tasks.own.words import require_apart
 
 
 class Labels(NamedTuple):
@@ -58,7 +57,8 @@ def label_records(
     _leave_out_repeated(rows, sheet.cells, targets, settings)
     names = [str(name) for name in records["id"]]
     matches = match(ids, names)
-    _require_matched(ids, names, matches, settings.unmatched, where)
+    fix = "is this the column of ids, and this the store?"
+    require_found(ids, names, matches.records, settings.unmatched, where=where, fix=fix)
     of_id = dict(zip(ids, matches.records.tolist(), strict=True))
     rows["record"] = [of_id.get(name, -1) for name in rows["id"]]
     ambiguous = {name for name, is_so in zip(ids, matches.ambiguous, strict=True) if is_so}
@@ -97,28 +97,6 @@ def _leave_out_repeated(
     _leave_out(rows, again, "repeated")
 
 
-def _require_matched(
-    ids: Sequence[str], names: Sequence[str], matches: Matches, most: float, where: str
-) -> None:
-    """Refuse a table of which too many ids have no record."""
-    lost = [name for name, record in zip(ids, matches.records, strict=True) if record < 0]
-    found = set(matches.records.tolist())
-    spare = [name for record, name in enumerate(names) if record not in found]
-    if len(lost) <= most * len(ids) and len(lost) < len(ids):
-        return
-    share = "" if len(lost) == len(ids) else f"; more than {most:g} of all (--unmatched)"
-    raise InputError(
-        f"{where}: {len(lost)} of {len(ids)} ids have no record ({_examples(lost)}), and "
-        f"{len(spare)} of {len(names)} records no row ({_examples(spare)}){share}; is this the "
-        "column of ids, and this the store?"
-    )
-
-
-def _examples(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:_EXAMPLES]))
-    return f"{shown}, …" if len(names) > _EXAMPLES else shown or "none"
-
-
 def _describe(
     rows: pd.DataFrame,
     cells: pd.DataFrame,
@@ -136,6 +114,7 @@ def _describe(
         rows["date"] = pd.to_datetime(pd.Series(found, rows.index[dated])).reindex(rows.index)
     if settings.site is not None:
         rows["site"] = _words(cells[settings.site])
+        require_apart(rows["site"], f"{where}: column {settings.site}")
     elif "site" in records:
         rows["site"] = _words(_of_records(rows, records["site"]))
 
@@ -172,7 +151,7 @@ def _of_records(rows: pd.DataFrame, column: pd.Series) -> pd.Series:
 
 def _words(column: pd.Series) -> pd.Series:
     """Return texts; empty where the cell says nothing."""
-    written = column.where(column.notna(), "").map(text).astype(object)
+    written = column.where(column.notna(), "").map(cell).map(text).astype(object)
     return written.where(known(written, MISSING), "")
 
 

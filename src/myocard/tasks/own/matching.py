@@ -7,7 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.errors import InputError
+from myocard.tasks.own.words import folded
+
 EXACT = "exact"
+_EXAMPLES = 3
 ENDINGS = (
     ".hea", ".dat", ".mat", ".csv", ".tsv", ".txt", ".xml", ".json", ".dcm", ".edf", ".scp",
     ".ecg", ".npy", ".npz", ".h5", ".hdf5", ".pdf", ".0",
@@ -40,7 +44,7 @@ def _without_ending(name: str) -> str:
 
 RULES: Mapping[str, Callable[[str], str]] = {
     EXACT: str,
-    "capitals and blanks": lambda name: " ".join(name.split()).casefold(),
+    "capitals, blanks and encoding": folded,
     "last part of the path": lambda name: name.replace("\\", "/").rstrip("/").rpartition("/")[2],
     "ending": _without_ending,
     "leading zeros": lambda name: name.lstrip("0") or "0",
@@ -80,3 +84,42 @@ def match(ids: Sequence[str], records: Sequence[str]) -> Matches:
         ambiguous_records |= np.array([name in unclear for name in there], dtype=bool)
     ambiguous_records[found[found >= 0]] = False
     return Matches(found, rules, ambiguous, ambiguous_records)
+
+
+def require_found(
+    ids: Sequence[str],
+    names: Sequence[str],
+    records: Sequence[int] | NDArray[np.int64],
+    most: float,
+    *,
+    where: str,
+    fix: str,
+) -> None:
+    """Refuse labels of which too many have no record.
+
+    Args:
+        ids: Their ids.
+        names: Ids of the store's records.
+        records: Place of the record of each id, or -1.
+        most: Share of the ids that may be without a record.
+        where: The table or task, for messages.
+        fix: Advice.
+
+    Raises:
+        InputError: When more are, or all.
+    """
+    lost = [name for name, record in zip(ids, records, strict=True) if record < 0]
+    if len(lost) <= most * len(ids) and len(lost) < len(ids):
+        return
+    found = set(records)
+    spare = [name for record, name in enumerate(names) if record not in found]
+    share = "" if len(lost) == len(ids) else f"; more than {most:g} of all (--unmatched)"
+    raise InputError(
+        f"{where}: {len(lost)} of {len(ids)} ids have no record ({_examples(lost)}), and "
+        f"{len(spare)} of {len(names)} records no row ({_examples(spare)}){share}; {fix}"
+    )
+
+
+def _examples(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:_EXAMPLES]))
+    return f"{shown}, …" if len(names) > _EXAMPLES else shown or "none"

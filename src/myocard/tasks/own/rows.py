@@ -3,7 +3,7 @@
 import csv
 import io
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow.types
 from pyarrow.parquet import read_table
 
 from myocard.errors import InputError
+from myocard.tasks.own.words import folded, plain
 
 _Read = TypeVar("_Read")
 Cell = str | float | date
@@ -27,7 +28,7 @@ def cell(value: Any) -> Cell:
     if value is None or value != value:
         return ""
     if isinstance(value, str):
-        return " ".join(value.split())
+        return plain(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (float, Decimal)):
@@ -112,20 +113,33 @@ def _is_filled(rows: Rows) -> bool:
     return any(value != "" for _, row in rows for value in row)
 
 
-def parquet_rows(path: Path) -> Rows:
-    """Read the rows of a Parquet file; columns of lists are left out.
+def parquet_rows(path: Path, columns: Sequence[str]) -> Rows:
+    """Read the rows of a Parquet file; columns of lists, structs or bytes are left out.
 
     Raises:
-        InputError: When it is none.
+        InputError: When it is none, or such a column is the only one that fits one of ``columns``.
     """
     table = _reading(path, lambda: read_table(path))
-    flat = [name for name, kind in zip(table.column_names, table.schema.types, strict=True)
-            if not pyarrow.types.is_nested(kind)]  # fmt: skip
+    kinds = dict(zip(table.column_names, table.schema.types, strict=True))
+    flat = [name for name, kind in kinds.items() if not _holds_parts(kind)]
+    lost = {folded(name) for name in columns} - {folded(name) for name in flat}
+    for name, kind in kinds.items():
+        if folded(name) in lost:
+            raise InputError(
+                f"{path}: column {name} holds {kind}, and a cell is one text, number or date; make "
+                "lists of classes a column each of 0 and 1, or texts such as a|b (--list-separator)"
+            )
     values: Iterable[tuple[Any, ...]] = zip(
         *(table.column(name).to_pylist() for name in flat), strict=True
     )
     rows = enumerate(([cell(value) for value in row] for row in values), start=1)
     return [(0, [cell(name) for name in flat]), *rows]
+
+
+def _holds_parts(kind: pyarrow.DataType) -> bool:
+    tests = (pyarrow.types.is_nested, pyarrow.types.is_binary, pyarrow.types.is_large_binary,
+             pyarrow.types.is_fixed_size_binary, pyarrow.types.is_binary_view)  # fmt: skip
+    return any(test(kind) for test in tests)
 
 
 def _reading(path: Path, read: Callable[[], _Read]) -> _Read:

@@ -1,16 +1,18 @@
 """Settings of a task of one's own: what each column holds, and how records are split."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from myocard.errors import InputError
 from myocard.outcomes import Outcome
 from myocard.recipe import Settings, check
-from myocard.recipe.evaluation import Names, Seed
+from myocard.recipe.evaluation import Seed
 from myocard.recipe.settings import read_content
+from myocard.tasks.own.words import folded, plain
 
 Kind = Literal["binary", "one", "several", "number", "time"]
 OUTCOMES: Mapping[Kind, Outcome] = {
@@ -30,16 +32,34 @@ WAYS = ("store", "made", "date", "site")
 """Splits that are no column: the store's folds, or made at random, by date, or by site."""
 
 
+def _word(given: str) -> str:
+    if not plain(given):
+        raise ValueError("is blank; give a word, or leave it out")
+    return plain(given)
+
+
+def _separator(given: str) -> str:
+    if not given.strip() and given != " ":
+        raise ValueError("is blank, and cells are read with single blanks; use another sign")
+    return given
+
+
+Word = Annotated[str, AfterValidator(_word)]
+Separator = Annotated[str, AfterValidator(_separator)]
+
+
 class OwnTaskSettings(Settings):
     """Content of a table's columns, and the split of its records."""
 
     kind: Kind
-    id: str = Field(description="column of the records' ids")
-    target: Names = Field(description="column of the labels; of several classes, a column each")
-    unit: str | None = Field(default=None, description="of a number or a time")
-    event: str | None = Field(default=None, description="column: 1 if seen, 0 if not yet")
-    positive: str | None = Field(default=None, description="the one of two words that is positive")
-    list_separator: str | None = Field(
+    id: Word = Field(description="column of the records' ids")
+    target: tuple[Word, ...] = Field(
+        min_length=1, description="column of the labels; of several classes, a column each"
+    )
+    unit: Word | None = Field(default=None, description="of a number or a time")
+    event: Word | None = Field(default=None, description="column: 1 if seen, 0 if not yet")
+    positive: Word | None = Field(default=None, description="the one of two words that is positive")
+    list_separator: Separator | None = Field(
         default=None, min_length=1, description="between the classes in a cell"
     )
     missing: tuple[str, ...] = Field(
@@ -47,17 +67,17 @@ class OwnTaskSettings(Settings):
     )
     decimal: Literal[".", ","] | None = Field(default=None, description="if cells do not prove it")
     sheet: str | None = Field(default=None, description="of a workbook that has several")
-    patient: str | None = Field(
+    patient: Word | None = Field(
         default=None, description="column; none: each record is a person; by default the store's"
     )
-    split: str | None = Field(
+    split: Word | None = Field(
         default=None,
         description="store, made, date, site or a column; the store's folds by default, or made",
     )
-    date: str | None = Field(default=None, description="column of the records' dates")
+    date: Word | None = Field(default=None, description="column of the records' dates")
     date_format: str | None = Field(default=None, description="such as %d/%m/%Y")
-    site: str | None = Field(default=None, description="column; by default the store's")
-    test_site: tuple[str, ...] = Field(default=(), description="sites to test on")
+    site: Word | None = Field(default=None, description="column; by default the store's")
+    test_site: tuple[Word, ...] = Field(default=(), description="sites to test on")
     unmatched: float = Field(default=0.1, ge=0, le=1, description="share of ids without a record")
     seed: Seed = 0
 
@@ -68,18 +88,25 @@ class OwnTaskSettings(Settings):
         if not isinstance(target, str):
             return given
         several = given.get("kind") == "several"
-        names = [name.strip() for name in target.split(",")] if several else [target]
+        names = target.split(",") if several else [target]
         return given | {"target": names}
 
     @field_validator("missing")
     @classmethod
     def _in_any_case(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(sorted({"", *(word.strip().casefold() for word in words)}))
+        return tuple(sorted({"", *map(folded, words)}))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "OwnTaskSettings":
         listed, binary = self.list_separator is not None, self.kind in ("binary", "several")
+        roles = Counter(map(folded, (self.id, *self.target, *filter(None, [self.event]))))
+        twice = ", ".join(name for name, count in roles.items() if count > 1)
+        measured = self.kind in ("number", "time")
         faults = {
+            f"{twice} is named twice; id, event and each target are columns of their own, whose "
+            "names differ by more than capitals and blanks": bool(twice),
+            "unit is for the kinds number and time": self.unit is not None and not measured,
+            "decimal is for the kinds number and time": self.decimal is not None and not measured,
             "kind time needs event, a column of 1 (seen) and 0": self.kind == "time"
             and self.event is None,
             "event is for the kind time": self.kind != "time" and self.event is not None,

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from myocard.data.folds import assign_folds
 from myocard.errors import InputError
 from myocard.outcomes import Outcome
+from myocard.recipe import Split
 from myocard.tasks.own.settings import OwnTaskSettings
+from myocard.tasks.own.words import folded
 
 TRAIN, VALIDATION, TEST = 8, 9, 10
 """The last fold that trains, and those that validate and test."""
@@ -57,6 +59,14 @@ def split(
         InputError: When a column puts a patient into two folds, holds other words, or a split would
             be empty.
     """
+    found = _folds(rows, targets, settings, where)
+    _require_filled(found.folds, settings.split, where)
+    return found
+
+
+def _folds(
+    rows: pd.DataFrame, targets: NDArray[np.float64], settings: OwnTaskSettings, where: str
+) -> Folds:
     strata = _strata(targets, settings.outcome)
 
     def draw(chosen: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
@@ -75,6 +85,17 @@ def split(
         _require_whole(rows, folds, f"{where}: the store's folds")
         return _whole(folds)
     return _whole(_by_column(rows, draw, f"{where}: column {settings.split}"))
+
+
+def _require_filled(folds: NDArray[np.int64], way: str | None, where: str) -> None:
+    """Refuse a split without a record: models are trained, chosen and tested."""
+    for name, members in Split().model_dump().items():
+        if not np.isin(folds, members).any():
+            told = f"fold {members[0]}" if len(members) == 1 else f"folds 1 to {TRAIN}"
+            raise InputError(
+                f"{where}: no labelled record is left for {name} ({told}) by the split {way}; "
+                "label such records, or choose another with --split, such as made"
+            )
 
 
 def _whole(folds: NDArray[np.int64]) -> Folds:
@@ -134,7 +155,7 @@ def _by_site(rows: pd.DataFrame, draw: Draw, test: tuple[str, ...], where: str) 
 
 
 def _by_column(rows: pd.DataFrame, draw: Draw, where: str) -> NDArray[np.int64]:
-    words = rows["split"].str.casefold()
+    words = rows["split"].map(folded)
     numbered = {str(fold): fold for fold in range(1, TEST + 1)}
     folds = words.map(_WORDS | numbered)
     if folds.isna().any():

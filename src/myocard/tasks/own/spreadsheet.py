@@ -8,6 +8,7 @@ import pandas as pd
 
 from myocard.errors import InputError
 from myocard.tasks.own.rows import Cell, Rows, decoded, parquet_rows, text_rows, workbook_rows
+from myocard.tasks.own.words import folded, plain
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TEXT = (".csv", ".tsv", ".txt")
@@ -49,18 +50,20 @@ def read_spreadsheet(
         more: Function of a name: True for further columns to read where they are there.
 
     Raises:
-        InputError: When the file cannot be read, a column is missing or there twice, or rows have
-            other numbers of cells than there are columns.
+        InputError: When the file cannot be read, has no sheets though one is named, a column is
+            missing or there twice, or rows have other numbers of cells than there are columns.
     """
     suffix = path.suffix.lower()
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    if sheet is not None and suffix in (*TEXT, ".parquet"):
+        raise InputError(f"{path}: has no sheets; leave --sheet {sheet} out, or give a workbook")
     if suffix in TEXT:
         rows, told = _separated(path, columns)
     elif suffix == ".xlsx":
         rows, told = workbook_rows(path, sheet), []
     elif suffix == ".parquet":
-        rows, told = parquet_rows(path), []
+        rows, told = parquet_rows(path, columns), []
     else:
         raise InputError(f"{path}: save it as {', '.join(TEXT)}, .xlsx or .parquet")
     top = _header(rows, columns)
@@ -139,11 +142,10 @@ def _header(rows: Rows, columns: Sequence[str]) -> int | None:
 
 
 def _places(names: Sequence[Cell], column: str) -> list[int]:
-    """Return where a column is: by its name, else by its name in other capitals."""
-    wanted = " ".join(column.split())
+    """Return where a column is: by its name, else by its name in other capitals or encoding."""
+    wanted, alike = plain(column), folded(column)
     exact = [place for place, name in enumerate(names) if name == wanted]
-    folded = wanted.casefold()
-    return exact or [place for place, name in enumerate(names) if str(name).casefold() == folded]
+    return exact or [place for place, name in enumerate(names) if folded(str(name)) == alike]
 
 
 def _place(path: Path, names: Sequence[Cell], column: str) -> int:

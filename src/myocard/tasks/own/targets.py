@@ -21,6 +21,7 @@ from myocard.tasks.own.values import (
     text,
     uses_commas,
 )
+from myocard.tasks.own.words import folded
 
 Floats = NDArray[np.float64]
 
@@ -174,8 +175,8 @@ def _told(cells: pd.DataFrame, settings: OwnTaskSettings) -> Sequence[str]:
         if words:
             counts = ", ".join(f"{word} {count}" for word, count in words.most_common())
             told.append(f"column {name!r}: unknown in {silent.sum()} rows ({counts})")
-        yes = str(settings.positive).casefold()
-        others = {word for cell in column[~silent] if (word := text(cell)).casefold() != yes}
+        yes = folded(str(settings.positive))
+        others = {word for cell in column[~silent] if folded(word := text(cell)) != yes}
         if settings.positive is not None and name in settings.target and others:
             told.append(f"column {name!r}: {', '.join(sorted(others))} is the negative")
         if settings.outcome in ("number", "time") and uses_commas(column[~silent]):

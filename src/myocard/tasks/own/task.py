@@ -12,6 +12,7 @@ from myocard.files.manifest import Manifest
 from myocard.files.tables import read_parquet
 from myocard.metrics.summary import Frozen
 from myocard.outcomes import Outcome
+from myocard.tasks.own.matching import require_found
 from myocard.tasks.own.settings import OwnTaskSettings
 from myocard.tasks.task import Labelled
 
@@ -128,6 +129,7 @@ class OwnTask:
         classes: Names of its outputs, in the order of a model's.
         unit: Unit of a number or a time; None where nobody said it.
         hash: Hash of its labels, folds and patients.
+        unmatched: Largest share of its records that a store may lack.
         table: A row for each labelled record: source, id, patient, fold, and ``target:CLASS`` of
             each output.
     """
@@ -137,6 +139,7 @@ class OwnTask:
     classes: tuple[str, ...]
     unit: str | None
     hash: str
+    unmatched: float
     table: pd.DataFrame = field(repr=False)
 
     @classmethod
@@ -150,15 +153,22 @@ class OwnTask:
         columns = [*KEYS, "patient", "fold", *target_columns(info.classes)]
         table = read_parquet(folder / LABELS, columns, TASK.fix)
         hashed = TASK.hashes(folder)[LABELS]
-        return cls(info.name, info.outcome, info.classes, info.unit, hashed, table)
+        most = info.settings.unmatched
+        return cls(info.name, info.outcome, info.classes, info.unit, hashed, most, table)
 
     def label(self, records: pd.DataFrame) -> Labelled:
         """Label the records of a store's table, by source and id.
 
         Args:
-            records: With the column id, and source where ids are those of several data sets.
+            records: All of the table, with the column id, and source where ids are those of
+                several data sets.
+
+        Raises:
+            InputError: When the table lacks more of the task's records than may be, by the rule by
+                which the task was made; only those of the table's sources count, if there are any.
         """
         keys = [key for key in KEYS if key in records]
+        self._require_found(records, keys)
         labels = self.table[[*keys, "patient", "fold", *target_columns(self.classes)]]
         found = records[keys].merge(labels, on=keys, how="left", validate="many_to_one")
         kept = found["fold"].notna().to_numpy()
@@ -167,6 +177,24 @@ class OwnTask:
             kept,
             found["fold"].fillna(0).to_numpy(np.int64),
             found["patient"].where(kept, "").to_numpy(object),
+        )
+
+    def _require_found(self, records: pd.DataFrame, keys: list[str]) -> None:
+        """Refuse a store that lacks too many of the labelled records."""
+        expected = self.table[keys]
+        if "source" in keys:
+            here = expected["source"].isin(records["source"])
+            expected = expected[here] if here.any() else expected
+        place = {
+            key: row for row, key in enumerate(records[keys].itertuples(index=False, name=None))
+        }
+        require_found(
+            expected["id"].tolist(),
+            records["id"].tolist(),
+            [place.get(key, -1) for key in expected.itertuples(index=False, name=None)],
+            self.unmatched,
+            where=f"task {self.name}",
+            fix="is this the store that it was made for? make the task again from this one",
         )
 
 

@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 
 from myocard.errors import InputError
 from myocard.tasks.own.rows import Cell
+from myocard.tasks.own.words import folded, require_apart
 
+Floats = NDArray[np.float64]
 YES = frozenset({"1", "yes", "true", "positive", "y"})
 NO = frozenset({"0", "no", "false", "negative", "n"})
 _FLAG = re.compile(r"^([01])[.,]0+$")
+
+
+_UNIT = re.compile(r"[+-]?[\d.,]+ ?((?:[^\W\d_]|[%‰°])(?!.* \d).*)")
+"""Number that a unit follows."""
+_SMALLEST, _LARGEST = 1e-100, 2.0**53
+"""Sizes of numbers whose squares neither vanish nor overflow, and that are exact if whole."""
 
 
 def _form(decimal: str, thousands: str) -> re.Pattern[str]:
@@ -26,9 +34,9 @@ _FORMS = {".": _form(".", ","), ",": _form(",", ".")}
 
 
 def known(cells: pd.Series, missing: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which cells say something; ``missing`` are the words, in lower case, that do not."""
-    words = frozenset(missing)
-    silent = {cell: text(cell).casefold() in words for cell in set(cells)}
+    """Tell which cells say something; ``missing`` are the words that do not."""
+    words = frozenset(map(folded, missing))
+    silent = {cell: folded(text(cell)) in words for cell in set(cells)}
     return np.array([not silent[cell] for cell in cells], dtype=bool)
 
 
@@ -65,7 +73,7 @@ def text(cell: Cell) -> str:
     return cell if isinstance(cell, str) else str(cell)
 
 
-def numbers(cells: pd.Series, where: str, decimal: str | None = None) -> NDArray[np.float64]:
+def numbers(cells: pd.Series, where: str, decimal: str | None = None) -> Floats:
     """Read numbers, whose decimal mark must be proven by some cell, or given.
 
     Args:
@@ -74,16 +82,16 @@ def numbers(cells: pd.Series, where: str, decimal: str | None = None) -> NDArray
         decimal: The mark; by default that which all cells fit.
 
     Raises:
-        InputError: When a cell is no number, both marks are in use, or neither is proven and they
-            would read different numbers.
+        InputError: When a cell is no number or has a unit, a number is of no size that is measured,
+            both marks are in use, or neither is proven and they would read different numbers.
     """
     read = {mark: _read(cells, mark) for mark in (".", ",")}
     fits = {mark: ~np.isnan(values) for mark, values in read.items()}
     proofs = {mark: fits[mark] & ~fits[other] for mark, other in ((".", ","), (",", "."))}
     if decimal is not None:
-        _refuse(cells, ~fits[decimal], where, f"is no number with the decimal mark {decimal}")
-        return read[decimal]
-    _refuse(cells, ~(fits["."] | fits[","]), where, "is no number")
+        _require_numbers(cells, fits[decimal], where, f" with the decimal mark {decimal}")
+        return _measured(read[decimal], cells, where)
+    _require_numbers(cells, fits["."] | fits[","], where)
     if proofs["."].any() and proofs[","].any():
         point, comma = _shown(cells[proofs["."]]), _shown(cells[proofs[","]])
         raise InputError(
@@ -97,20 +105,41 @@ def numbers(cells: pd.Series, where: str, decimal: str | None = None) -> NDArray
             where,
             "may have a mark of decimals or of thousands; say --decimal . or --decimal ,",
         )
-    return read[mark]
+    return _measured(read[mark], cells, where)
 
 
-def _read(cells: pd.Series, mark: str) -> NDArray[np.float64]:
+def _require_numbers(cells: pd.Series, fits: NDArray[np.bool_], where: str, told: str = "") -> None:
+    """Refuse cells that are no numbers."""
+    found = [_UNIT.fullmatch(text(cell)) for cell in cells]
+    of_unit = np.array([match is not None for match in found], dtype=bool) & ~fits
+    units = ", ".join(sorted({match[1] for match in found if match})[:3])
+    _refuse(
+        cells,
+        of_unit,
+        where,
+        f"has a unit ({units}); write numbers alone, all in one unit, and name it with --unit",
+    )
+    _refuse(cells, ~fits, where, f"is no number{told}; correct it, or leave it blank")
+
+
+def _measured(values: Floats, cells: pd.Series, where: str) -> Floats:
+    """Return numbers, none of which is larger or smaller than what is measured."""
+    sizes = np.abs(values)
+    wrong = (sizes > _LARGEST) | ((sizes > 0) & (sizes < _SMALLEST))
+    span = f"{_SMALLEST:.0e} to {_LARGEST:.0e}"
+    _refuse(cells, wrong, where, f"is of no size that is measured ({span}); correct it")
+    return values
+
+
+def _read(cells: pd.Series, mark: str) -> Floats:
     return np.array([_number(cell, mark) for cell in cells], dtype=float)
 
 
 def _number(cell: Cell, mark: str) -> float:
     """Return a number, or NaN where the cell holds none in this form."""
     if isinstance(cell, str) and _FORMS[mark].fullmatch(cell):
-        value = float(cell.replace("." if mark == "," else ",", "").replace(",", "."))
-    else:
-        value = cell if isinstance(cell, float) else math.nan
-    return value if math.isfinite(value) else math.nan
+        return float(cell.replace("." if mark == "," else ",", "").replace(",", "."))
+    return cell if isinstance(cell, float) else math.nan
 
 
 def uses_commas(cells: pd.Series) -> bool:
@@ -118,7 +147,7 @@ def uses_commas(cells: pd.Series) -> bool:
     return any(math.isnan(_number(c, ".")) and not math.isnan(_number(c, ",")) for c in cells)
 
 
-def flags(cells: pd.Series, where: str, positive: str | None = None) -> NDArray[np.float64]:
+def flags(cells: pd.Series, where: str, positive: str | None = None) -> Floats:
     """Read 1 for yes and 0 for no.
 
     Args:
@@ -134,7 +163,7 @@ def flags(cells: pd.Series, where: str, positive: str | None = None) -> NDArray[
     counts = Counter(words)
     listed = ", ".join(f"{word!r} ({count})" for word, count in counts.most_common(6))
     if positive is not None:
-        yes = frozenset({positive.strip().casefold()})
+        yes = frozenset({folded(positive)})
         if len(counts) > 2 or not yes & counts.keys():
             raise InputError(f"{where}: holds {listed}, not {positive!r} and one other word")
     else:
@@ -156,7 +185,7 @@ def answers(cells: pd.Series) -> NDArray[np.float64]:
 
 
 def _answer(cell: Cell) -> str:
-    return _FLAG.sub(r"\1", text(cell).casefold())
+    return _FLAG.sub(r"\1", folded(text(cell)))
 
 
 _WHOLE = re.compile(r"(?<=\d)\.0+$")
@@ -167,19 +196,13 @@ def class_names(cells: pd.Series, where: str) -> list[str]:
     """Read the class in each cell; ``1`` and ``1.0`` are one where all cells are numbers.
 
     Raises:
-        InputError: When two classes differ in capitals alone.
+        InputError: When two classes differ in capitals, blanks or encoding alone.
     """
     names = [text(cell) for cell in cells]
     if not np.isnan(_read(cells, ".")).any():
         # By their digits: a code of eighteen is no longer itself as a float.
         return [_WHOLE.sub("", name) for name in names]
-    first: dict[str, str] = {}
-    for name in names:
-        if first.setdefault(name.casefold(), name) != name:
-            raise InputError(
-                f"{where}: {first[name.casefold()]!r} and {name!r} differ in capitals alone; "
-                "write them alike"
-            )
+    require_apart(names, where)
     return names
 
 
