@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr, ndtri
 
 from myocard.metrics.scores import LEVEL, Flags, Reals, Targets
 
@@ -42,6 +42,9 @@ def delong(target: Flags, scores: Reals) -> tuple[Reals, Reals]:
     Returns:
         ``(models,)`` and ``(models, models)``.
     """
+    # Predictions need measures, and should not wait for what only their tests need.
+    from scipy.stats import rankdata
+
     positives, negatives = scores[:, target], scores[:, ~target]
     hits, misses = positives.shape[1], negatives.shape[1]
     among_all = rankdata(scores, axis=1)
@@ -70,8 +73,8 @@ def delong_test(targets: Targets, scores_a: Reals, scores_b: Reals) -> Compariso
         found[:, k] = weights @ areas, max(0.0, weights @ covariance @ weights)
     difference, error = found[0], np.sqrt(found[1])
     z = np.divide(difference, error, out=np.full_like(error, np.nan), where=error > 0)
-    reach = norm.ppf((1 + LEVEL) / 2) * error
-    return Comparison(difference, difference - reach, difference + reach, 2 * norm.sf(np.abs(z)))
+    reach = ndtri((1 + LEVEL) / 2) * error
+    return Comparison(difference, difference - reach, difference + reach, 2 * ndtr(-np.abs(z)))
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -94,4 +97,4 @@ def detectable(error: float, *, power: float = POWER) -> float:
         error: Standard error of the difference on this test set.
         power: Chance of finding it.
     """
-    return float((norm.ppf((1 + LEVEL) / 2) + norm.ppf(power)) * error)
+    return float((ndtri((1 + LEVEL) / 2) + ndtri(power)) * error)

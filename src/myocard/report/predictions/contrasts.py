@@ -64,7 +64,7 @@ class Scored:
                     fault = measure.fault(self.panel.scores[model][:, known, k])
                     if fault:
                         return f"{self.panel.names[model]} {fault} for {name}"
-        if np.isnan([self.series(model, measure, label)[:, 0] for model in models]).any():
+        if any(np.isnan(self.series(model, measure, label)[:, 0]).any() for model in models):
             return f"{measure.title} has no value on these records"
         return None
 
