@@ -117,10 +117,10 @@ def of_encoder(recipe: PretrainRecipe, stores: dict[str, Store], layout: Layout)
 
 def draw(table: pd.DataFrame, out: Path) -> None:
     rocket = table[table["readout"] == "minirocket"].iloc[0]
-    with canvas_of(4.6, 3.2) as canvas:
+    with canvas_of(6.4, 3.0) as canvas:
         axes = canvas.subplots()
         axes.axhspan(rocket["low"], rocket["high"], color=GREY, alpha=0.2, lw=0)
-        axes.axhline(rocket["auroc"], color=GREY, label="MiniRocket, from labels alone")
+        axes.axhline(rocket["auroc"], color=GREY, label="MiniRocket")
         for start, colour in STARTS.items():
             for readout, style in READOUTS.items():
                 some = table[(table["start"] == start) & (table["readout"] == readout)]
@@ -132,7 +132,7 @@ def draw(table: pd.DataFrame, out: Path) -> None:
         axes.set_xlabel("TFLOP of pretraining")
         axes.set_ylabel("Macro AUROC")
         axes.grid(axis="y")
-        axes.legend(fontsize=6, loc="lower right")
+        canvas.legend(loc="outside right center")
     out.write_text(to_svg(canvas, "compute", "Macro AUROC for compute"))
 
 
