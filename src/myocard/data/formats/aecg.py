@@ -83,7 +83,7 @@ def _rate(time: Element) -> tuple[float, tuple[str, ...]]:
 
 def _row(value: Element, code: str) -> NDArray[np.floating[Any]]:
     """Read the samples of a lead, in mV."""
-    kind = value.get("type", "SLIST_PQ")
+    kind = value.get("xsi:type", "SLIST_PQ")
     if kind != "SLIST_PQ":
         raise InputError(f"{code} is of type {kind[:40]!r}; readable is SLIST_PQ")
     origin, scale = (

@@ -32,7 +32,7 @@ from myocard.data.formats.xml import (
     texts_at,
 )
 from myocard.errors import InputError
-from myocard.leads import LEADS
+from myocard.leads import LEADS, canonical
 from myocard.record import Facts
 
 _VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
@@ -130,10 +130,8 @@ def _leads(stated: Mapping[str, str]) -> list[str]:
         check_stated(stated.get("numberchannelsvalid", ""), len(LEADS), "numberchannelsvalid")
         labels = list(LEADS)
     if not 0 < len(labels) <= _MOST_LEADS or len(set(labels)) < len(labels):
-        raise InputError(
-            f"{len(labels)} names of leads; one to sixteen different ones are expected"
-        )
-    return labels
+        raise InputError(f"{len(labels)} names of leads; 1 to 16 different ones are expected")
+    return [canonical(label) or label for label in labels]
 
 
 def _restored(rows: dict[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:

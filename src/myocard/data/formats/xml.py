@@ -1,11 +1,12 @@
 """XML as carts write it: any encoding, a document type at most named, entities forbidden.
 
-Expat is asked itself: ``defusedxml`` forbids the same and takes twice as long, for it builds the tree
-in Python.
+Expat is asked itself: ``defusedxml`` forbids the same and takes twice as long, since it builds the
+tree in Python.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Never
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -56,7 +57,7 @@ def reader(found_in: Callable[[Element], Found]) -> Callable[[Path], Found]:
 
 
 def root_of(content: bytes) -> Element:
-    """Parse XML. Names lose their prefixes, and no document type is resolved.
+    """Parse XML. Names of elements lose their prefixes, and no document type is resolved.
 
     Raises:
         InputError: For XML that is broken or declares entities.
@@ -64,7 +65,7 @@ def root_of(content: bytes) -> Element:
     builder = TreeBuilder()
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        builder.start(_local(name), {_local(key): value for key, value in attributes.items()})
+        builder.start(_local(name), attributes)
 
     def forbid(*_: object) -> Never:
         raise InputError("its XML declares entities, which no ECG needs; export it again")
@@ -86,6 +87,7 @@ def root_of(content: bytes) -> Element:
     return builder.close()
 
 
+@lru_cache(maxsize=1024)
 def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
@@ -116,8 +118,8 @@ def only(elements: Sequence[Element], what: str) -> Element:
 
 def measured_at(element: Element, path: str, names: Mapping[str, str]) -> dict[str, float]:
     """Return those of the numbers below ``path`` that have ``names``, by their new names."""
-    texts = {ours: text_at(element, f"{path}/{theirs}") for theirs, ours in names.items()}
-    return numbers_among(texts)
+    found = texts_at(element, *(f"{path}/{theirs}" for theirs in names))
+    return numbers_among({names[theirs]: text for theirs, text in found.items()})
 
 
 def texts_at(element: Element, *paths: str) -> dict[str, str]:
