@@ -4,14 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from myocard.data.formats.aecg import AECG
 from myocard.data.formats.arrays import read_csv, read_hdf5, read_mat, read_npy
+from myocard.data.formats.cardiosoft import CARDIOSOFT
 from myocard.data.formats.found import HEAD, Format, Found
+from myocard.data.formats.muse import MUSE
+from myocard.data.formats.schiller import SCHILLER
+from myocard.data.formats.sierra import SIERRA
 from myocard.data.formats.wfdb import read_wfdb
 from myocard.errors import InputError
 from myocard.leads import canonical, parse_leads
 from myocard.record import Record
 
-FORMATS: tuple[Format, ...] = ()
+FORMATS: tuple[Format, ...] = (
+    MUSE,
+    SIERRA,
+    AECG,
+    CARDIOSOFT,
+    SCHILLER,
+)
 """Formats that tell themselves by their first bytes, whatever a file is called."""
 
 _READERS = {".csv": read_csv, ".mat": read_mat, ".npy": read_npy}
