@@ -33,7 +33,8 @@ def prepare(
     leads: Annotated[str | None, Option(help="Such as I,II,V2; all by default")] = None,
     seconds: Annotated[float, Option(min=0.1, help="Length of a record")] = 10.0,
     allow: Annotated[
-        list[str] | None, Option(help="Keep, flagged: flat_lead, unknown_code, duplicate")
+        list[str] | None,
+        Option(help="Keep, flagged: flat_lead, unknown_code, duplicate, wrong_unit"),
     ] = None,
     filtered: Annotated[
         bool, Option("--filtered", help="The records come through that filter; do not filter again")
@@ -97,8 +98,9 @@ def prepare(
             jobs=jobs,
             progress=progress,
         )
-    quarantined = store.info["quarantined"]
-    print(f"{out}: {len(store.records):,} records, {quarantined:,} in {out / 'quarantine.csv'}")
+    quarantined, flagged = store.info["quarantined"], int((store.records["flags"] != "").sum())
+    told = f"{len(store.records):,} records, {flagged:,} of them in {out / 'flags.csv'}"
+    print(f"{out}: {told}, {quarantined:,} others in {out / 'quarantine.csv'}")
 
 
 def _share(shard: str) -> tuple[int, int]:

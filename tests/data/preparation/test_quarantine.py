@@ -19,16 +19,17 @@ from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.record import Record
+from myocard.simulation import simulate
 
 WANTED = Wanted(100, 10.0, LEADS)
 
 
-def noise(seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(12, 1000)).astype(np.float32)
+def sound(seed: int = 1) -> np.ndarray:
+    return simulate(seed, 0, rate=100).record.signal
 
 
 def changed(value: float, lead: str, samples: slice = slice(None)) -> np.ndarray:
-    signal = noise()
+    signal = sound()
     signal[LEADS.index(lead), samples] = value
     return signal
 
@@ -51,12 +52,13 @@ def wrong_length(make: Callable[..., Entry]) -> Entry:
 BROKEN: dict[str, Callable[[Callable[..., Entry]], Entry]] = {
     "unreadable": unreadable,
     "wrong_length": wrong_length,
-    "missing_lead": lambda make: make("missing_lead", noise()[:11], leads=LEADS[:11]),
+    "missing_lead": lambda make: make("missing_lead", sound()[:11], leads=LEADS[:11]),
     "not_finite": lambda make: make("not_finite", changed(np.nan, "V2", slice(3, 4))),
     "flat_lead": lambda make: make("flat_lead", changed(0.3, "aVL")),
-    "too_short": lambda make: make("too_short", noise()[:, :999]),
+    "too_short": lambda make: make("too_short", sound()[:, :999]),
     "unknown_code": lambda make: make("unknown_code", codes=("scp:NORM", "scp:NOSUCH")),
-    "duplicate": lambda make: make("duplicate", noise(7)),
+    "wrong_unit": lambda make: make("wrong_unit", 1000 * sound()),
+    "duplicate": lambda make: make("duplicate", sound(7)),
 }
 DETAILS = {
     "unreadable": "unreadable.npy: not a NumPy array",
@@ -66,6 +68,7 @@ DETAILS = {
     "flat_lead": "in aVL",
     "too_short": "9.99 s of 10 s; prepare with --seconds",
     "unknown_code": "scp:NOSUCH; add it to the table or allow unknown_code",
+    "wrong_unit": "where 0.1 to 3 are usual; they would be 0.001 times (uV called mV)",
     "duplicate": "of record good-0",
 }
 
@@ -73,9 +76,9 @@ DETAILS = {
 @pytest.fixture
 def mixed(make_entry) -> list[Entry]:
     """A good record, then each broken one, each followed by another good one."""
-    listed = [make_entry("good-0", noise(7), codes=("scp:NORM",))]
+    listed = [make_entry("good-0", sound(7), codes=("scp:NORM",))]
     for number, make in enumerate(BROKEN.values(), start=1):
-        listed += [make(make_entry), make_entry(f"good-{number}", noise(7 + number))]
+        listed += [make(make_entry), make_entry(f"good-{number}", sound(7 + number))]
     return listed
 
 
@@ -129,6 +132,42 @@ def test_all_flags_of_a_record_are_kept(make_entry, tmp_path) -> None:
     ]
 
 
+def flagged(store: Store) -> list[list[str]]:
+    return pd.read_csv(store.folder / "flags.csv")[["id", "flag", "detail"]].to_numpy().tolist()
+
+
+def test_every_flag_is_listed_with_its_detail(make_entry, tmp_path) -> None:
+    exchanged = sound()[[1, 0, *range(2, 12)]]
+    longer = np.concatenate([sound(3), sound(3)], axis=1)
+    entries = [make_entry("a", sound(2)), make_entry("b", exchanged), make_entry("c", longer)]
+    entries.append(make_entry("d", longer))
+    store = run(entries, tmp_path / "store", replace(WANTED, allow=("duplicate",)))
+    assert store.records["flags"].tolist() == ["", "limb_leads", "cropped", "cropped;duplicate"]
+    (leads, *others) = flagged(store)
+    assert leads[:2] == ["b", "limb_leads"]
+    assert "as if I and II were exchanged" in leads[2]
+    assert others == [
+        ["c", "cropped", "of 20 s"], ["d", "cropped", "of 20 s"], ["d", "duplicate", "of record c"],
+    ]  # fmt: skip
+
+
+def test_a_flag_never_bars_a_record(make_entry, tmp_path) -> None:
+    faint, inverted = sound(2) / 1000, sound(3) * np.float32([[1]] * 3 + [[-1]] + [[1]] * 8)
+    clipped = sound(4)
+    clipped[8] = np.clip(clipped[8], -0.1, 0.1)
+    entries = [make_entry("a", faint), make_entry("b", inverted), make_entry("c", clipped)]
+    store = run(entries, tmp_path / "store")
+    assert store.records["flags"].tolist() == ["amplitude", "limb_leads", "saturated"]
+
+
+def test_leads_that_are_not_stored_tell_of_exchanged_ones(make_entry, tmp_path) -> None:
+    signal = sound()[[0, 2, 1, *range(3, 12)]]
+    signal[6] = np.nan
+    store = run([make_entry("a", signal)], tmp_path / "store", replace(WANTED, leads=("I", "V2")))
+    ((_, flag, detail),) = flagged(store)
+    assert (flag, "II and III were exchanged" in detail) == ("limb_leads", True)
+
+
 def test_of_an_allowed_and_a_forbidden_fault_the_forbidden_one_bars(make_entry, tmp_path) -> None:
     entries = [make_entry("good"), make_entry("bad", changed(0, "I"), codes=("scp:NOSUCH",))]
     store = run(entries, tmp_path / "store", replace(WANTED, allow=("unknown_code",)))
@@ -150,7 +189,7 @@ def test_only_the_wanted_leads_are_judged(make_entry, tmp_path) -> None:
     assert store.records["id"].tolist() == ["a"]  # b is a duplicate in V1 and I.
     np.testing.assert_allclose(
         store.signals[0] * store.records["scale"][0],
-        noise()[[LEADS.index("V1"), 0]],
+        sound()[[LEADS.index("V1"), 0]],
         atol=store.records["scale"][0],
     )
 
@@ -167,7 +206,7 @@ def test_a_record_without_samples_is_too_short() -> None:
 @pytest.mark.parametrize(("seconds", "kept"), [(1.22, True), (1.23, False)])
 def test_lengths_are_counted_as_resampling_counts_them(make_entry, seconds, kept) -> None:
     """A half: 441 samples at 360 Hz are 122.5 at 100 Hz, which rounds to even."""
-    entry = make_entry("a", noise()[:, :441], rate=360)
+    entry = make_entry("a", sound()[:, :441], rate=360)
     record, _ = examine(entry, Wanted(100, seconds, LEADS))
     assert (record is not None) is kept
 
@@ -187,14 +226,14 @@ def test_records_that_are_all_bad_are_counted(make_entry, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("signal", "band", "reason"),
     [
-        (noise() * np.float32(1e37), Band(0.5, 40.0), "not_finite: values too large to be filter"),
-        (noise() + np.float32(1e6), Band(), "flat_lead: I, II, III, .* once filtered and rounded"),
+        (sound() * np.float32(1e37), Band(0.5, 40.0), "not_finite: values too large to be filter"),
+        (sound() + np.float32(1e6), Band(), "flat_lead: I, II, III, .* once filtered and rounded"),
     ],
 )
 def test_values_that_filtering_or_rounding_spoils_are_told(
     make_entry, tmp_path, signal, band, reason
 ):
-    wanted = Wanted(100, 10.0, LEADS, band)
+    wanted = Wanted(100, 10.0, LEADS, band, allow=("wrong_unit",))
     store = run([make_entry("spoilt", signal), make_entry("good")], tmp_path / "s", wanted)
     (row,) = pd.read_csv(store.folder / "quarantine.csv").to_dict("records")
     assert re.match(reason, f"{row['reason']}: {row['detail']}")

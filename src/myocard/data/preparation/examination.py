@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 from myocard.data import labels
 from myocard.data.formats.wfdb import WrongLength
+from myocard.data.quality import Excerpt, amplitude_faults, exchange_faults
 from myocard.data.signal import Band, resampled_length
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
 from myocard.record import Record
 
 # Faults that a record may be kept with, when asked to, because its signal stays usable.
-ALLOWABLE = ("flat_lead", "unknown_code", "duplicate")
+ALLOWABLE = ("flat_lead", "unknown_code", "duplicate", "wrong_unit")
+
+# Faults that only flag a record: each can be the patient's own.
+FLAGS = ("saturated", "amplitude", "limb_leads", "electrodes")
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,18 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Fault:
-    """Fault for which a record cannot be used as it is.
+    """Fault for which a record cannot be used as it is, or, among ``FLAGS``, should be looked at.
 
     Attributes:
         reason: ``unreadable``: the file cannot be read; ``wrong_length``: file and header disagree
             about the number of samples; ``missing_lead``: a lead of the store is not in the record;
             ``not_finite``: a lead holds values that are not finite; ``flat_lead``: a lead is
-            constant; ``too_short``: the record is shorter than the store's; ``unknown_code``: a
-            label is in no table of its scheme; ``duplicate``: the waveform is that of an earlier
-            record.
+            constant, or holds few values; ``too_short``: the record is shorter than the store's;
+            ``unknown_code``: a label is in no table of its scheme; ``duplicate``: the waveform is
+            that of an earlier record; ``wrong_unit``: beats larger than any heart's;
+            ``saturated``: a lead stays at a limit; ``amplitude``: beats of an unusual size;
+            ``limb_leads``: they are not the sums that they are; ``electrodes``: they seem to be
+            exchanged.
         detail: Lead, length, code or message.
     """
 
@@ -80,26 +87,32 @@ def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
         if not labels.known(code)
     ]
     try:
-        record = entry.read()
+        found = entry.read()
     except WrongLength as error:
         return None, [Fault("wrong_length", str(error))]
     except InputError as error:
         return None, [Fault("unreadable", str(error))]
-    missing = [lead for lead in wanted.leads if lead not in record.leads]
+    missing = [lead for lead in wanted.leads if lead not in found.leads]
     if missing:
-        detail = f"no lead {', '.join(missing)}; prepare with --leads {','.join(record.leads)}"
+        detail = f"no lead {', '.join(missing)}; prepare with --leads {','.join(found.leads)}"
         return None, [Fault("missing_lead", detail)]
-    record = record.select(wanted.leads)
+    record = found.select(wanted.leads)
     length = resampled_length(record.signal.shape[1], record.rate, wanted.rate)
     if length < wanted.samples:
         detail = f"{record.seconds:g} s of {wanted.seconds:g} s; prepare with --seconds"
         return None, [Fault("too_short", detail)]
-    broken, flat = record.not_finite, record.flat
-    if broken:
-        return None, [Fault("not_finite", f"in {', '.join(broken)}")]
+    if record.not_finite:
+        return None, [Fault("not_finite", f"in {', '.join(record.not_finite)}")]
+    excerpt = Excerpt(record)
     # A filter leaves rounding errors of such a record, and quantising would blow them up.
-    if flat == record.leads:
+    if excerpt.empty == record.leads:
         return None, [Fault("flat_lead", "in every lead")]
-    if flat:
-        faults.append(Fault("flat_lead", f"in {', '.join(flat)}"))
-    return record, faults
+    if excerpt.empty:
+        faults.append(Fault("flat_lead", f"in {', '.join(excerpt.empty)}"))
+    whole = excerpt if found is record else _excerpt_of_finite(found)
+    told = (*amplitude_faults(excerpt), *exchange_faults(whole))
+    return record, [*faults, *(Fault(*each) for each in told)]
+
+
+def _excerpt_of_finite(record: Record) -> Excerpt:
+    return Excerpt(record.select([x for x in record.leads if x not in record.not_finite]))

@@ -56,6 +56,7 @@ def join(
     units = sorted(set(kept["unit"]))
     if len(units) > 1:
         raise InputError(f"{source}: records in {' and '.join(units)}; prepare them apart")
+    _list_flags(kept).to_csv(folder / "flags.csv", index=False)
     records = _describe([entries[i] for i in kept.index], kept, source)
     split = _split(records, inputs["split_seed"])
     shape = (len(kept), len(wanted.leads), wanted.samples)
@@ -72,18 +73,26 @@ def join(
         "standardised": wanted.standardise,
         "myocard": version("myocard"),
     }
-    STORE.write(folder, info, (*FILES, INPUTS))
+    STORE.write(folder, info, (*FILES, "flags.csv", INPUTS))
 
 
 def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
     usable = found[found["reason"] == ""]
     first = usable.drop_duplicates("sha256").set_index("sha256")["id"]
     again = usable.index[usable["sha256"].duplicated()]
+    told = "of record " + found.loc[again, "sha256"].map(first)
     if allowed:
-        found.loc[again, "flags"] = (found.loc[again, "flags"] + ";duplicate").str.lstrip(";")
+        for place, detail in told.items():
+            found.at[place, "flags"] = [*found.at[place, "flags"], ("duplicate", detail)]
     else:
         found.loc[again, "reason"] = "duplicate"
-        found.loc[again, "detail"] = "of record " + found.loc[again, "sha256"].map(first)
+        found.loc[again, "detail"] = told
+
+
+def _list_flags(kept: pd.DataFrame) -> pd.DataFrame:
+    """Return a row of id, path, flag and detail for each flag of each record."""
+    rows = [(row.id, row.path, *flag) for row in kept.itertuples() for flag in row.flags]
+    return pd.DataFrame(rows, columns=["id", "path", "flag", "detail"])
 
 
 def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -92,8 +101,9 @@ def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.
     table["codes"] = table["codes"].map(list)
     table["age"] = table["age"].astype("float64")
     table["source"] = source
-    for column in ("sha256", "fingerprint", "scale", "flags"):
+    for column in ("sha256", "fingerprint", "scale"):
         table[column] = found[column].to_numpy()
+    table["flags"] = [";".join(dict.fromkeys(flag for flag, _ in own)) for own in found["flags"]]
     return table
 
 

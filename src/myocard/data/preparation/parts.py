@@ -11,13 +11,13 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from myocard.data.fingerprint import fingerprint
-from myocard.data.preparation.examination import Fault, Wanted, examine
+from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine
 from myocard.data.signal import Band, conform, crop, standardise
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
 from myocard.files.atomic import replace_file
 
-Row = Mapping[str, str | float]
+Row = Mapping[str, str | float | Sequence[tuple[str, str]]]
 
 # Records in a part: at 12 leads, 500 Hz and 10 s, they take 31 MB.
 PART = 256
@@ -53,9 +53,10 @@ def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted) -> int:
 
 def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16] | None]:
     """Describe a record, and return its signal unless it is barred for a reason."""
-    row: Row = {"id": entry.id, "reason": "", "detail": "", "unit": "", "sha256": "", "flags": ""}
+    row: Row = {"id": entry.id, "reason": "", "detail": "", "unit": "", "sha256": "", "flags": ()}
     record, faults = examine(entry, wanted)
-    barring = [fault for fault in faults if record is None or fault.reason not in wanted.allow]
+    kept = (*wanted.allow, *FLAGS)
+    barring = [fault for fault in faults if record is None or fault.reason not in kept]
     if record is None or barring:
         return {**row, **asdict(barring[0])}, None
     with np.errstate(over="ignore", invalid="ignore"):
@@ -64,8 +65,9 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
     if not np.isfinite(signal).all():
         fault = Fault("not_finite", "values too large to be filtered; look at their unit")
         return {**row, **asdict(fault)}, None
-    flags = ["cropped"] if signal.shape[1] > wanted.samples else []
-    flags += dict.fromkeys(fault.reason for fault in faults)
+    flags = [(fault.reason, fault.detail) for fault in faults]
+    if signal.shape[1] > wanted.samples:
+        flags.insert(0, ("cropped", f"of {record.seconds:g} s"))
     window, unit = crop(signal, wanted.samples), record.unit
     if wanted.standardise:
         window, unit = (
@@ -79,5 +81,5 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
     if lost:
         told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
         return {**row, **asdict(Fault("flat_lead", told))}, None
-    found = {"unit": unit, "sha256": record.sha256, "flags": ";".join(flags)}
+    found = {"unit": unit, "sha256": record.sha256, "flags": flags}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers

@@ -1,0 +1,114 @@
+"""Faults that the values of a readable record tell: empty and clipped leads, units, exchanges.
+
+All is judged by samples from all over the record, so that an hour costs what ten seconds do. The
+limits below were chosen on one half of the real records at hand and hold on the other
+(docs/experiments/quality.py, docs/data.md).
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myocard.data.electrodes import INDEPENDENT, exchanged_electrodes, exchanged_leads
+from myocard.record import Record
+
+Samples = NDArray[np.float32]
+
+# Of ten seconds, 25 a second: two in every QRS complex.
+_SAMPLES = 256
+_LAG = 0.04  # s, in which a QRS complex rises or falls
+
+# Leads of electrodes that are off hold up to 5 values at hand (CinC 2011), and a beat of 0.1 mV in
+# steps of 5 µV has 20. Each must come several times, or the record is too short to tell.
+FEW_VALUES = 8
+
+# At most 2.4 % of an unclipped lead at hand is its largest or least value (PTB-XL's record 292).
+CLIPPED_SHARE = 0.03
+
+# Changes within 40 ms (mV) that one sample in 25 exceeds, and with it three of four leads: a wrong
+# unit scales all leads and beats, but no pacemaker's spike, jump of the baseline or bad electrode.
+_EXCEEDED_BY = 0.04
+_QUIETER = 0.25
+USUAL = (0.1, 3.0)
+HIGHEST = 8.0  # of noise, at hand: 6.3
+
+_CALLED = {3: " (uV called mV)", -3: " (mV called uV)"}
+
+
+class Excerpt:
+    """Samples from all over a record, of which all are finite.
+
+    Attributes:
+        leads: Names of the rows.
+        unit: That of the record.
+        values: ``(leads, ≤ 256)`` samples.
+        changes: ``(leads, ≤ 256)`` changes within 40 ms of each, but at the end.
+    """
+
+    def __init__(self, record: Record) -> None:
+        signal, step = record.signal, -(-record.signal.shape[1] // _SAMPLES)
+        later = signal[:, max(1, round(_LAG * record.rate)) :: step]
+        self.leads, self.unit = record.leads, record.unit
+        self.values: Samples = np.ascontiguousarray(signal[:, ::step])
+        self.changes: Samples = later - self.values[:, : later.shape[1]]
+
+    @cached_property
+    def empty(self) -> tuple[str, ...]:
+        """Leads that are constant or hold a converter's last bits."""
+        ordered = np.sort(self.values, axis=1)
+        steps = np.count_nonzero(ordered[:, 1:] != ordered[:, :-1], axis=1)
+        few = min(FEW_VALUES, self.values.shape[1] // FEW_VALUES)
+        return tuple(lead for lead, n in zip(self.leads, steps, strict=True) if n < max(few, 1))
+
+    @property
+    def clipped(self) -> tuple[str, ...]:
+        """Leads that stay at their largest or least value, but for empty ones."""
+        extremes = (self.values.max(axis=1), self.values.min(axis=1))
+        at = [np.count_nonzero(self.values == each[:, None], axis=1) for each in extremes]
+        most = CLIPPED_SHARE * self.values.shape[1]
+        counts = zip(self.leads, np.maximum(*at), strict=True)
+        return tuple(lead for lead, n in counts if n > most and lead not in self.empty)
+
+    @property
+    def swing(self) -> float | None:
+        """Change that is compared with ``USUAL``; None of what has no voltage, or is too short."""
+        live = [lead not in self.empty for lead in self.leads]
+        if self.unit != "mV" or not any(live) or not self.changes.shape[1]:
+            return None
+        sizes, place = np.abs(self.changes[live]), int(_EXCEEDED_BY * self.changes.shape[1]) + 1
+        each = np.sort(np.partition(sizes, -place, axis=1)[:, -place])
+        return float(each[int(_QUIETER * len(each))])
+
+
+def amplitude_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
+    """Tell of values that stay at a limit, or that a heart does not reach: reason and detail."""
+    if excerpt.clipped:
+        yield "saturated", f"in {', '.join(excerpt.clipped)}"
+    swing, (least, most) = excerpt.swing, USUAL
+    if swing is None or least <= swing <= most:
+        return
+    told = f"beats rise by {swing:.2g} mV in 40 ms, where {least:g} to {most:g} are usual"
+    powers = [n for n in (*range(1, 7), *range(-1, -7, -1)) if least <= swing / 10.0**n <= most]
+    usual = " or ".join(f"{10.0**-n:g} times{_CALLED.get(n, '')}" for n in powers)
+    yield (
+        "wrong_unit" if swing > HIGHEST else "amplitude",
+        f"{told}; they would be {usual}" if usual else told,
+    )
+
+
+def exchange_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
+    """Tell of leads or electrodes that seem to be exchanged or inverted: reason and detail."""
+    if excerpt.unit != "mV":
+        return
+    live = [lead for lead in excerpt.leads if lead not in excerpt.empty]
+    values = {lead: excerpt.values[excerpt.leads.index(lead)] for lead in live}
+    told = exchanged_leads(values)
+    if told:
+        yield "limb_leads", told
+    elif set(INDEPENDENT) <= values.keys():
+        rows = [excerpt.leads.index(lead) for lead in INDEPENDENT]
+        told = exchanged_electrodes(excerpt.values[rows], excerpt.changes[rows])
+        if told:
+            yield "electrodes", told
