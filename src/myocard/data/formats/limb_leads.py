@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myocard.leads import canonical, limb_leads
+from myocard.leads import canonical
+
+COMPUTED = ("III", "aVR", "aVL", "aVF")
 
 
 def with_limb_leads(
     signal: NDArray[Any], leads: Sequence[str]
 ) -> tuple[NDArray[np.float64], tuple[str, ...], tuple[str, ...]]:
-    """Compute those of III, aVR, aVL and aVF that are missing, from I and II.
+    """Compute those of III, aVR, aVL and aVF that are missing from I and II.
+
+    III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2 (Einthoven; Goldberger).
 
     Args:
         signal: ``(leads, samples)``.
@@ -23,12 +27,23 @@ def with_limb_leads(
     """
     rows = np.asarray(signal, dtype=np.float64)
     names = [canonical(name) for name in leads]
-    if "I" not in names or "II" not in names:
+    missing = tuple(lead for lead in COMPUTED if lead not in names)
+    if not missing or "I" not in names or "II" not in names:
         return rows, tuple(leads), ()
-    computed = limb_leads(rows[names.index("I")], rows[names.index("II")])
-    missing = tuple(lead for lead in computed if lead not in names)
-    return (
-        np.vstack([rows, *(computed[lead][None] for lead in missing)]),
-        (*leads, *missing),
-        missing,
-    )
+    first, second = rows[names.index("I")], rows[names.index("II")]
+    computed = {
+        "III": second - first,
+        "aVR": -(first + second) / 2,
+        "aVL": first - second / 2,
+        "aVF": second - first / 2,
+    }
+    return np.vstack([rows, *(computed[lead] for lead in missing)]), (*leads, *missing), missing
+
+
+def assumption(computed: Sequence[str]) -> tuple[str, ...]:
+    """Say for ``Facts.assumed`` which leads were computed; nothing where none was."""
+    if not computed:
+        return ()
+    *most, last = computed
+    names = f"{', '.join(most)} and {last}" if most else last
+    return (f"{names} computed from I and II",)

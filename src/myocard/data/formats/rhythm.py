@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myocard.data.formats.found import Found
-from myocard.data.formats.limb_leads import with_limb_leads
+from myocard.data.formats.limb_leads import assumption, with_limb_leads
 from myocard.errors import InputError
 from myocard.record import Facts
 
@@ -43,10 +43,8 @@ def found_rhythm(
         raise InputError(f"leads of {told} samples; all of one length are expected")
     signal, assumed = _without_pulse(np.stack(rows), rate)
     signal, names, computed = with_limb_leads(signal, leads)
-    if computed:
-        listing = " and ".join(filter(None, (", ".join(computed[:-1]), computed[-1])))
-        assumed = (*assumed, f"{listing} computed from I and II")
-    return Found(signal, rate, names, "mV", replace(facts, assumed=(*facts.assumed, *assumed)))
+    told = (*facts.assumed, *assumed, *assumption(computed))
+    return Found(signal, rate, names, "mV", replace(facts, assumed=told))
 
 
 def _without_pulse(

@@ -91,7 +91,8 @@ def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
 
 def _list_flags(kept: pd.DataFrame) -> pd.DataFrame:
     """Return a row of id, path, flag and detail for each flag of each record."""
-    rows = [(row.id, row.path, *flag) for row in kept.itertuples() for flag in row.flags]
+    listed = zip(kept["id"], kept["path"], kept["flags"], strict=True)
+    rows = [(record, path, *flag) for record, path, flags in listed for flag in flags]
     return pd.DataFrame(rows, columns=["id", "path", "flag", "detail"])
 
 
