@@ -38,3 +38,12 @@ def with_limb_leads(
         "aVF": second - first / 2,
     }
     return np.vstack([rows, *(computed[lead] for lead in missing)]), (*leads, *missing), missing
+
+
+def assumption(computed: Sequence[str]) -> tuple[str, ...]:
+    """Say for ``Facts.assumed`` which leads were computed; nothing where none was."""
+    if not computed:
+        return ()
+    *most, last = computed
+    names = f"{', '.join(most)} and {last}" if most else last
+    return (f"{names} computed from I and II",)

@@ -5,13 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from myocard.data.formats.arrays import read_csv, read_hdf5, read_mat, read_npy
+from myocard.data.formats.dicom import DICOM
+from myocard.data.formats.edf import EDF
 from myocard.data.formats.found import HEAD, Format, Found
+from myocard.data.formats.ishne import ISHNE
+from myocard.data.formats.scp import SCP
 from myocard.data.formats.wfdb import read_wfdb
 from myocard.errors import InputError
 from myocard.leads import canonical, parse_leads
 from myocard.record import Record
 
-FORMATS: tuple[Format, ...] = ()
+FORMATS: tuple[Format, ...] = (
+    DICOM,
+    EDF,
+    ISHNE,
+    SCP,
+)
 """Formats that tell themselves by their first bytes, whatever a file is called."""
 
 _READERS = {".csv": read_csv, ".mat": read_mat, ".npy": read_npy}

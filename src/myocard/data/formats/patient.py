@@ -1,0 +1,63 @@
+"""Age, sex and statements in one form, whatever a format calls them."""
+
+import re
+from collections.abc import Iterable
+
+from myocard.data.formats.fields import number
+from myocard.errors import InputError
+
+# The short names are those of UCUM, which HL7 takes its units from.
+_PER_YEAR = {
+    "years": 1.0,
+    "a": 1.0,
+    "months": 12.0,
+    "mo": 12.0,
+    "weeks": 365.25 / 7,
+    "wk": 365.25 / 7,
+    "days": 365.25,
+    "d": 365.25,
+    "hours": 24 * 365.25,
+    "h": 24 * 365.25,
+}
+_SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
+_NAMES_SOMEONE = re.compile(
+    r"\b(?:confirmed|referred|reviewed|overread|read|edited|signed|interpreted)\s+by\b", re.I
+)
+
+
+def age_in_years(text: str, unit: str) -> tuple[float | None, tuple[str, ...]]:
+    """Read an age.
+
+    Returns:
+        The age, None where ``text`` is empty or ``unit`` is; and a sentence about an age that was
+        left out for want of a unit.
+
+    Raises:
+        InputError: When the age is no number or its unit is unknown.
+    """
+    if not text.strip():
+        return None, ()
+    age, unit = number(text, "the age"), unit.strip()
+    if not unit:
+        return None, (f"age of {age:g} left out: it has no unit",)
+    if unit.lower() not in _PER_YEAR:
+        known = "years, months, weeks, days and hours"
+        raise InputError(f"an age of {age:g} in {unit[:40]!r}; known are {known}")
+    return age / _PER_YEAR[unit.lower()], ()
+
+
+def sex_of(text: str) -> str | None:
+    """Return F or M; None for unknown, undifferentiated and any other word."""
+    return _SEXES.get(text.strip().lower())
+
+
+def told_apart(statements: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Tell statements from those that say by whom they were confirmed, which identify someone.
+
+    Returns:
+        Statements that are not empty, and the others under the name ``signature``.
+    """
+    found = [text for text in (" ".join(each.split()) for each in statements) if text]
+    signatures = [text for text in found if _NAMES_SOMEONE.search(text)]
+    kept = tuple(text for text in found if text not in signatures)
+    return kept, {"signature": "; ".join(signatures)} if signatures else {}
