@@ -29,7 +29,7 @@ def _changed(content: bytes, changes: list[tuple[int, int]], end: int | None, mo
 
 
 def check_reading(read: Callable[[Path], Found], path: Path) -> None:
-    """Allow a content or an ``InputError`` that names the file, in memory that its size explains."""
+    """Allow a content or an ``InputError`` that names the file, in memory that fits its size."""
     told, size = str(path), path.stat().st_size
     tracemalloc.start()
     try:
