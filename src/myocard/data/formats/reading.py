@@ -7,9 +7,13 @@ from pathlib import Path
 from myocard.data.formats.aecg import AECG
 from myocard.data.formats.arrays import read_csv, read_hdf5, read_mat, read_npy
 from myocard.data.formats.cardiosoft import CARDIOSOFT
+from myocard.data.formats.dicom import DICOM
+from myocard.data.formats.edf import EDF
 from myocard.data.formats.found import HEAD, Format, Found
+from myocard.data.formats.ishne import ISHNE
 from myocard.data.formats.muse import MUSE
 from myocard.data.formats.schiller import SCHILLER
+from myocard.data.formats.scp import SCP
 from myocard.data.formats.sierra import SIERRA
 from myocard.data.formats.wfdb import read_wfdb
 from myocard.errors import InputError
@@ -22,6 +26,10 @@ FORMATS: tuple[Format, ...] = (
     AECG,
     CARDIOSOFT,
     SCHILLER,
+    DICOM,
+    EDF,
+    ISHNE,
+    SCP,
 )
 """Formats that tell themselves by their first bytes, whatever a file is called."""
 
