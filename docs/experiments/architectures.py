@@ -26,7 +26,7 @@ from myocard.encoders.protocol import ECGEncoder, differ_in_width
 from myocard.evaluation.crossfit import cross_fit
 from myocard.evaluation.features import Features, extract
 from myocard.leads import LEADS
-from myocard.metrics.summary import difference, macro_resamples
+from myocard.metrics.summary import Estimate, difference, macro_resamples
 from myocard.models.checkpoint import load_encoder
 from myocard.recipe import ProbeRecipe, check
 from myocard.report import write_report
@@ -72,14 +72,16 @@ def probed(features: Features, task: str, out: Path) -> list[SavedRun]:
     return load_runs(out / "runs" / features.encoder.name / task)
 
 
-def resampled(runs: Sequence[SavedRun]) -> dict[str, np.ndarray]:
-    """Return macro AUROC by readout or layer, of all records and of resampled patients."""
-    scores = {}
-    for run in runs:
-        found = run.predictions("test")
-        name = run.info.readout if run.info.layer is None else f"layer {run.info.layer}"
-        scores[name] = macro_resamples(found.targets, found.scores, groups=found.patients)
-    return scores
+def resampled(run: SavedRun) -> np.ndarray:
+    """Return macro AUROC of all records, and of resampled patients."""
+    found = run.predictions("test")
+    return macro_resamples(found.targets, found.scores, groups=found.patients)
+
+
+def macro(run: SavedRun) -> Estimate:
+    """Return macro AUROC with an interval over patients."""
+    assert run.info.test is not None
+    return run.info.test.main.macro
 
 
 def certificates(runs: Sequence[SavedRun]) -> dict[str, Any]:
@@ -102,35 +104,34 @@ def line(
     encoder: ECGEncoder, seconds: float | None, task: str, runs: Sequence[SavedRun]
 ) -> dict[str, Any]:
     """Best layer against last, with an interval over patients."""
-    scores = resampled(runs)
-    last, best = scores["last"], scores["best-layer"]
-    gain, (low, high) = difference(best, last), np.nanquantile(last[1:], [0.025, 0.975])
-    by_layer = {name: values[0] for name, values in scores.items() if name.startswith("layer ")}
+    readouts = {run.info.readout: run for run in runs if run.info.layer is None}
+    last, best, mixed = (readouts.get(name) for name in ("last", "best-layer", "scalar-mix"))
+    gain = difference(resampled(best), resampled(last))
+    layers = {run.info.layer: macro(run).value for run in runs if run.info.layer is not None}
     return {
         "task": task, "encoder": encoder.info.name, "random": encoder.info.random,
         "layers": len(encoder.layers),
         "widths": "-".join(str(w) for w in dict.fromkeys(la.width for la in encoder.layers)),
         "parameters": sum(p.numel() for p in encoder.network.parameters()),
-        "classes": len(runs[0].info.classes), "last": last[0], "last_low": low, "last_high": high,
-        "best_layer": best[0], "highest": max(by_layer, key=lambda name: by_layer[name]),
+        "classes": len(last.info.classes), "last": macro(last).value, "last_low": macro(last).low,
+        "last_high": macro(last).high, "best_layer": macro(best).value,
+        "highest": max(layers, key=lambda layer: layers[layer]),
         "gain": gain.difference, "gain_low": gain.low, "gain_high": gain.high, "p": gain.p,
-        "concat": scores["concat"][0], "scalar_mix": scores.get("scalar-mix", [np.nan])[0],
+        "concat": macro(readouts["concat"]).value,
+        "scalar_mix": None if mixed is None else macro(mixed).value,
         **certificates(runs), "seconds_a_record": seconds,
     }  # fmt: skip
 
 
 def curve(encoder: ECGEncoder, task: str, runs: Sequence[SavedRun]) -> list[dict[str, Any]]:
     """Return macro AUROC of each layer, with an interval over patients."""
-    scores, found = resampled([run for run in runs if run.info.layer is not None]), []
-    for number, layer in enumerate(encoder.layers):
-        values = scores[f"layer {number}"]
-        low, high = np.nanquantile(values[1:], [0.025, 0.975])
-        found.append(
-            {"task": task, "encoder": encoder.info.name, "layer": number, "name": layer.name,
-             "depth": number / (len(encoder.layers) - 1), "auroc": values[0], "low": low,
-             "high": high}
-        )  # fmt: skip
-    return found
+    by_layer = {run.info.layer: macro(run) for run in runs}
+    return [
+        {"task": task, "encoder": encoder.info.name, "layer": number, "name": layer.name,
+         "depth": number / (len(encoder.layers) - 1), "auroc": by_layer[number].value,
+         "low": by_layer[number].low, "high": by_layer[number].high}
+        for number, layer in enumerate(encoder.layers)
+    ]  # fmt: skip
 
 
 def drawn(curves: pd.DataFrame, out: Path) -> None:
