@@ -185,8 +185,15 @@ def test_from_scratch_no_probe_can_be_taken_up(clean, store, probed, tmp_path):
 
 def test_a_probe_that_was_trained_on_other_folds_is_refused(clean, store, probed, tmp_path):
     other = SPLIT.model_copy(update={"validation": SPLIT.test, "test": SPLIT.validation})
-    with pytest.raises(InputError, match="a probe of another store or split"):
+    with pytest.raises(InputError, match="a probe of another store, split or labels"):
         finetune(recipe(split=other), clean, store, tmp_path / "out", probe=probed)
+
+
+def test_a_probe_of_other_labels_of_the_same_name_is_refused(clean, store, probed, tmp_path):
+    other = shutil.copytree(probed, tmp_path / probed.name)
+    Run.read(probed).model_copy(update={"labels": "others"}).write(other)
+    with pytest.raises(InputError, match="a probe of another store, split or labels"):
+        finetune(recipe(), clean, store, tmp_path / "out", probe=other)
 
 
 def test_scores_of_several_crops_are_the_mean_over_windows(clean, store):

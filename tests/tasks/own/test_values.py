@@ -64,6 +64,7 @@ def test_decimal_marks_are_taken_where_cells_prove_them(cells, expected):
         (["1", "1e999"], r"'1e999' \(line 3\) is of no size that is measured \(1e-100 to 9e\+15\)"),
         (["1e300"], "of no size"),
         (["-1,5e99", "2,5"], "of no size"),
+        (["9" * 300], "'9{40}…' \\(line 2\\) is of no size"),
         (["1e-300"], "of no size"),
         ([math.inf, 2.5], r"'inf' \(line 2\) is of no size"),
         ([-math.inf], "of no size"),

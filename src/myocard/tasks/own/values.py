@@ -17,10 +17,10 @@ Floats = NDArray[np.float64]
 YES = frozenset({"1", "yes", "true", "positive", "y"})
 NO = frozenset({"0", "no", "false", "negative", "n"})
 _FLAG = re.compile(r"^([01])[.,]0+$")
-
-
 _UNIT = re.compile(r"[+-]?[\d.,]+ ?((?:[^\W\d_]|[%‰°])(?!.* \d).*)")
 """Number that a unit follows."""
+_LONG = 40
+"""Signs of a cell that are shown."""
 _SMALLEST, _LARGEST = 1e-100, 2.0**53
 """Sizes of numbers whose squares neither vanish nor overflow, and that are exact if whole."""
 
@@ -213,5 +213,9 @@ def _refuse(cells: pd.Series, wrong: NDArray[np.bool_], where: str, what: str) -
 
 def _shown(cells: pd.Series) -> str:
     """Show some cells with their lines."""
-    shown = ", ".join(f"{text(cell)!r} (line {line})" for line, cell in cells.iloc[:3].items())
+    words = [(line, text(cell)) for line, cell in cells.iloc[:3].items()]
+    shown = ", ".join(
+        f"{word if len(word) <= _LONG else word[:_LONG] + '…'!r} (line {line})"
+        for line, word in words
+    )
     return f"{shown} and {len(cells) - 3} more" if len(cells) > 3 else shown
