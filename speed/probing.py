@@ -209,7 +209,7 @@ def main() -> None:
             delayed(measure)(
                 job(each, given.epochs, nothing, targets, first=given.first),
                 mapped,
-                given.threads // given.jobs,
+                max(1, given.threads // given.jobs),
             )
             for each in given.readouts
         ]

@@ -32,7 +32,7 @@ def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_it_prints_what_is_known_and_counts_what_identifies(strange, myocard):
+def test_it_prints_what_is_known_and_names_only_what_identifies(strange, myocard):
     code, said, _ = myocard("read", strange)
     assert code == 0
     lines = [line.split(maxsplit=1) for line in said.splitlines()]
@@ -59,6 +59,12 @@ def test_it_draws_the_record_on_paper(strange, tmp_path, myocard):
     assert code == 0
     assert sheet.read_text().startswith("<svg")
     assert str(sheet) in said
+
+
+def test_a_sheet_is_called_as_it_is_asked_for(strange, tmp_path, myocard):
+    code, _, told = myocard("read", strange, "--png", tmp_path / "sheet.svg")
+    assert code != 0
+    assert "call it sheet.png" in told
 
 
 def test_a_file_of_no_format_is_one_line(tmp_path, myocard):

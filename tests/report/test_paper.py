@@ -13,7 +13,7 @@ RATE, MM = 100, 25.4
 
 def drawn(record: Record) -> tuple[np.ndarray, list[np.ndarray], list[str]]:
     """Size of a sheet in mm, curves of its leads in mm, and what is written on it."""
-    with paper._sheet(record, "r.xml") as sheet:
+    with paper._sheet(record) as sheet:
         (axes,) = sheet.axes
         size = sheet.get_size_inches() * MM
         assert np.allclose([axes.get_xlim()[1], axes.get_ylim()[0]], size)
@@ -31,7 +31,7 @@ def test_a_second_is_25_mm_and_a_millivolt_10():
     assert height[0] - height[RATE] == pytest.approx(10)
     assert curves[0][0, 1] + 25 == pytest.approx(height[0])
     assert said[:2] == ["II", "V1"]
-    assert said[-1] == "r.xml   25 mm/s   10 mm/mV   100 Hz"
+    assert said[-1] == "25 mm/s   10 mm/mV   100 Hz"
 
 
 def test_of_a_long_record_the_first_part_is_drawn_and_said_so():
@@ -45,6 +45,13 @@ def test_a_signal_without_unit_is_scaled_by_its_deviation_and_said_so():
     _, curves, said = drawn(Record.from_array(signal, RATE, ("I",), "NU"))
     assert curves[0][:, 1].std() == pytest.approx(10, rel=1e-4)
     assert "no unit" in said[-1]
+
+
+def test_a_lead_with_a_gap_does_not_change_the_others():
+    signal = np.random.default_rng(0).normal(size=(2, 1000))
+    signal[0, 5] = np.nan
+    _, curves, _ = drawn(Record.from_array(signal, RATE, ("I", "II"), "NU"))
+    assert np.isfinite(curves[1]).all()
 
 
 @pytest.mark.parametrize("ending", [".png", ".SVG"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from myocard.cli.options import DATA, app
+from myocard.errors import InputError
 
 if TYPE_CHECKING:
     from myocard.record import Record
@@ -28,11 +29,15 @@ def read(
 
     Print format, leads, rate, length, what the file says of the patient, and what was assumed.
 
-    Names, numbers and dates that could tell who the patient is are counted, not shown.
+    Fields that could tell who the patient is are named, and their content is not shown. A sheet
+    bears no name.
     """
     from myocard.data.formats.reading import format_of
     from myocard.data.formats.reading import read as read_record
 
+    for ending, path in ((".png", png), (".svg", svg)):
+        if path is not None and path.suffix.lower() != ending:
+            raise InputError(f"{path}: call it {path.with_suffix(ending).name}")
     record = read_record(file, rate=rate, leads=leads.split(",") if leads else None, unit=unit)
     rows = [("format", format_of(file)), *_described(record)]
     for name, told in rows:
@@ -42,18 +47,21 @@ def read(
         from myocard.report.paper import draw_on_paper
 
         for sheet in sheets:
-            draw_on_paper(record, sheet, file.name)
+            draw_on_paper(record, sheet)
             print(f"{'drawn':14}{sheet}")
 
 
 def _described(record: "Record") -> Iterator[tuple[str, str]]:
-    """Each thing that is known of a record, and its name."""
+    """Yield the name and value of what is known of a record."""
+    import numpy as np
+
     facts = record.facts
     yield "leads", ", ".join(record.leads)
     yield "rate", f"{record.rate:g} Hz"
     yield "length", f"{record.seconds:g} s, {record.signal.shape[1]} samples"
-    least, most = record.signal.min(), record.signal.max()
-    yield "values", f"{least:.3g} to {most:.3g} {record.unit}"
+    finite = record.signal[np.isfinite(record.signal)]
+    if finite.size:
+        yield "values", f"{finite.min():.3g} to {finite.max():.3g} {record.unit}"
     for name, found in (("flat", record.flat), ("not finite", record.not_finite)):
         if found:
             yield name, ", ".join(found)

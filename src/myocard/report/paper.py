@@ -22,7 +22,7 @@ _MM = 1 / 25.4
 _DPI = 200
 
 
-def draw_on_paper(record: Record, path: Path, title: str = "") -> None:
+def draw_on_paper(record: Record, path: Path) -> None:
     """Draw a record into an ``.svg`` or ``.png`` file.
 
     Rows are as far apart as 2.5 mV; a lead that goes further runs over its neighbours, as on paper.
@@ -34,15 +34,15 @@ def draw_on_paper(record: Record, path: Path, title: str = "") -> None:
     ending = path.suffix.lower()
     if ending not in (".svg", ".png"):
         raise InputError(f"{path}: a sheet is an .svg or a .png file; call it so")
-    with _sheet(record, title) as sheet:
+    with _sheet(record) as sheet:
         if ending == ".svg":
-            write_text(to_svg(sheet, "ecg", title or "Electrocardiogram"), path)
+            write_text(to_svg(sheet, "ecg", "Electrocardiogram"), path)
         else:
             replace_file(path, lambda fresh: sheet.savefig(fresh, format="png", dpi=_DPI))
 
 
 @contextmanager
-def _sheet(record: Record, title: str) -> Iterator[Figure]:
+def _sheet(record: Record) -> Iterator[Figure]:
     samples = min(record.signal.shape[1], round(LONGEST * record.rate))
     width = 2 * _MARGIN + _PULSE + MM_A_SECOND * samples / record.rate
     height = 2 * _MARGIN + _ROW * len(record.leads)
@@ -53,7 +53,9 @@ def _sheet(record: Record, title: str) -> Iterator[Figure]:
         for step, colour, line in ((1, _FINE, 0.3), (5, _BOLD, 0.5)):
             axes.vlines(np.arange(0, width, step), 0, height, colour, lw=line)
             axes.hlines(np.arange(0, height, step), 0, width, colour, lw=line)
-        scale = MM_A_MILLIVOLT / (1 if record.unit == "mV" else float(record.signal.std()) or 1)
+        finite = record.signal[np.isfinite(record.signal)]
+        spread = 1.0 if record.unit == "mV" or not finite.size else float(finite.std()) or 1.0
+        scale = MM_A_MILLIVOLT / spread
         time = _MARGIN + _PULSE + np.arange(samples) * MM_A_SECOND / record.rate
         for row, (lead, signal) in enumerate(zip(record.leads, record.signal, strict=True)):
             zero = _MARGIN + _ROW * (row + 0.5)
@@ -64,6 +66,6 @@ def _sheet(record: Record, title: str) -> Iterator[Figure]:
         unit = "" if record.unit == "mV" else " (no unit: 10 mm are one standard deviation)"
         if samples < record.signal.shape[1]:
             unit += f"   first {LONGEST:g} of {record.seconds:g} s"
-        said = f"{title}   25 mm/s   10 mm/mV{unit}   {record.rate:g} Hz".strip()
+        said = f"25 mm/s   10 mm/mV{unit}   {record.rate:g} Hz"
         axes.text(_MARGIN, height - 3, said, fontsize=7)
         yield sheet

@@ -138,8 +138,8 @@ def fit(
     steps = max(1, round(settings.epochs * steps_per_epoch))
     passes = settings.accumulate // fabric.world_size
     # Without an accelerator, torch.manual_seed formats a traceback for one at every call.
-    there = torch.accelerator.is_available()
-    seed = torch.manual_seed if there else torch.default_generator.manual_seed
+    has_accelerator = torch.accelerator.is_available()
+    seed = torch.manual_seed if has_accelerator else torch.default_generator.manual_seed
     with fabric.rank_zero_first():
         first, moments = state.resume(model)
     # Sharding changes a module for good, and what is made of the model afterwards wants it whole.

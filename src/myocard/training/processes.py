@@ -6,7 +6,19 @@ from typing import Any
 import torch
 from joblib import Parallel, effective_n_jobs
 
+from myocard.errors import InputError
 from myocard.files.progress import Progress
+
+
+def processes_for(calls: int, jobs: int) -> int:
+    """Return how many processes make so many calls, at most ``jobs`` (-1: one a core).
+
+    Raises:
+        InputError: For no jobs.
+    """
+    if jobs == 0:
+        raise InputError("jobs 0: give 1 or more, or -1 for one a core")
+    return max(1, min(effective_n_jobs(jobs), calls))
 
 
 def side_by_side(
@@ -21,7 +33,7 @@ def side_by_side(
         jobs: Processes; with one, calls are made in this process.
         before: Number of those that were made before.
     """
-    jobs = max(1, min(effective_n_jobs(jobs), len(calls)))
+    jobs = processes_for(len(calls), jobs)
     # Workers of their own: those that prepared stores would take torch's memory for a leak.
     workers = Parallel(
         n_jobs=jobs,

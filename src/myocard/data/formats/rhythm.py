@@ -43,8 +43,8 @@ def found_rhythm(
         raise InputError(f"leads of {told} samples; all of one length are expected")
     signal, assumed = _without_pulse(np.stack(rows), rate)
     signal, names, computed = with_limb_leads(signal, leads)
-    told = (*facts.assumed, *assumed, *assumption(computed))
-    return Found(signal, rate, names, "mV", replace(facts, assumed=told))
+    all_assumed = (*facts.assumed, *assumed, *assumption(computed))
+    return Found(signal, rate, names, "mV", replace(facts, assumed=all_assumed))
 
 
 def _without_pulse(

@@ -82,8 +82,10 @@ def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
     again = usable.index[usable["sha256"].duplicated()]
     told = "of record " + found.loc[again, "sha256"].map(first)
     if allowed:
-        for place, detail in told.items():
-            found.at[place, "flags"] = [*found.at[place, "flags"], ("duplicate", detail)]
+        flags = found["flags"].tolist()
+        for row, detail in zip(again.tolist(), told.tolist(), strict=True):
+            flags[row] = [*flags[row], ("duplicate", detail)]
+        found["flags"] = flags
     else:
         found.loc[again, "reason"] = "duplicate"
         found.loc[again, "detail"] = told

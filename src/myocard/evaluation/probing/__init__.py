@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import torch
 from joblib import delayed
 
 from myocard.errors import InputError
@@ -26,7 +28,7 @@ from myocard.results.saved import prediction_table
 from myocard.results.scoring import mean_headlines, splits_to_score
 from myocard.tasks.cohort import assemble_for
 from myocard.tasks.registry import stated
-from myocard.training.processes import side_by_side
+from myocard.training.processes import processes_for, side_by_side
 
 
 def probe(
@@ -49,8 +51,9 @@ def probe(
             is kept either way.
         progress: Called after every readout, and after every step of what is trained in this
             process.
-        jobs: Readouts at a time, in processes of their own (-1: one a core), of cached states. With
-            fewer threads for each, sums may differ in the last digit.
+        jobs: Readouts at a time, in processes of their own (-1: one a core): of cached states that
+            are not mapped, without a GPU. With fewer threads for each, sums may differ in the last
+            digit.
 
     Returns:
         The folders of all runs of the recipe.
@@ -65,20 +68,23 @@ def probe(
     states: Source | MappedSource = source
     if recipe.common_width is not None:
         states = MappedSource(source, cohort.rows["train"], recipe.common_width)
-    if not isinstance(source, Features):
-        jobs = 1
-    job = Job(states, cohort, recipe, splits_to_score(test=test), progress if jobs == 1 else silent)
+    job = Job(states, cohort, recipe, splits_to_score(test=test), progress)
     for name in recipe.readouts:
         require_widths(name, job.widths)
     target = Path(out) / source.encoder.name / cohort.task
-    groups, calls = stacks(recipe, job.depth), []
+    groups, open_groups = stacks(recipe, job.depth), []
     for probes in groups:
         missing = [each for each in probes if not _is_there(job, each, target)]
         if missing:
-            calls.append(delayed(_train)(job, probes, missing, target))
+            open_groups.append((probes, missing))
         elif probes[0].readout in TOKENS:
             together = _together(target, probes)
             clear(work_folder(together), named=together)
+    # A process of its own would encode or map all states again, and shares a GPU with others.
+    alone = not isinstance(states, Features) or torch.cuda.is_available()
+    jobs = processes_for(len(open_groups), 1 if alone else jobs)
+    own = job if jobs == 1 else replace(job, progress=silent)
+    calls = [delayed(_train)(own, *each, target) for each in open_groups]
     kept = len(groups) - len(calls)
     side_by_side(f"probe {source.encoder.name}", calls, progress, jobs, kept)
     return [target / each.name for probes in groups for each in probes]

@@ -53,7 +53,7 @@ class Solution:
         shares: Share of each block.
         head: Weights and bias, ``(classes, features + 1)``.
         scales: Scales of the loss around the head.
-        tolerance: Largest derivative that is left of the head.
+        tolerance: Largest derivative of the head that was asked for.
         objective: Loss with both penalties, in nats.
         slopes: Derivative of the loss by each share, in nats.
         shrinkage: Strength of the pull toward equal shares.
@@ -180,7 +180,8 @@ class Mixing:
     ) -> Solution:
         """Find the optimum downhill of ``start``, under the same shrinkage, up to ``gap`` nats.
 
-        It ends at one of the optima that are ``known``, when it gets there.
+        It ends at one of the optima that are ``known`` when it comes as near to one as counts as
+        the same, and is no better.
 
         Each step minimises a model of the objective in which the divergence is exact and the loss
         is quadratic, its curvature gathered on the way (BFGS). Its head is as exact as the gap
@@ -206,7 +207,11 @@ class Mixing:
             else:
                 # The model promised too much: it has to be steeper, and the next step shorter.
                 here = replace(here, curvature=2 * curvature)
-        return here
+        return (
+            here
+            if here.tolerance <= gap
+            else self.at(here.shares, penalty, here.shrinkage, here, gap)
+        )
 
     def path(self, penalty: float, shrinkages: Sequence[float]) -> Iterator[Solution]:
         """Solve from equal shares on under ever weaker shrinkage, each from the one before."""
