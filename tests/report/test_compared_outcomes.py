@@ -249,3 +249,18 @@ def test_the_page_has_a_verdict_and_no_word_of_classes(judge, tmp_path, kind):
     assert "AUROC" not in text
     assert "DeLong" not in text
     assert ">Class<" not in text
+
+
+def test_scores_of_any_size_are_read(judge):
+    one, other = tables("time")
+    one["score:days"] = 1e-130 * one["score:days"]
+    other["score:days"] = 1e30 * other["score:days"]
+    found = judge([one, other], kind="time")
+    assert verdicts(found) == verdicts(judge(tables("time"), kind="time"))
+
+
+def test_a_blank_seed_is_refused(judge):
+    one, other = tables("number")
+    one["seed"] = ["", *["0"] * (len(one) - 1)]
+    with pytest.raises(InputError, match=r"a\.csv: 1 rows have no seed"):
+        judge([one, other], kind="number")

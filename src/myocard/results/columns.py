@@ -17,7 +17,15 @@ from myocard.outcomes import CLASSES, Outcome
 from myocard.tasks.own.rows import cell
 from myocard.tasks.own.settings import MISSING
 from myocard.tasks.own.spreadsheet import read_spreadsheet
-from myocard.tasks.own.values import answers, known, numbers, read_known, text, uses_commas
+from myocard.tasks.own.values import (
+    answers,
+    known,
+    measures,
+    numbers,
+    read_known,
+    text,
+    uses_commas,
+)
 
 LOG = logging.getLogger(__name__)
 UNNAMED: Mapping[Outcome, str] = {
@@ -35,7 +43,7 @@ Reals = NDArray[np.float64]
 
 
 class Asked(NamedTuple):
-    """What is asked of tables.
+    """Reading of a table: what its columns mean.
 
     Attributes:
         outcome: Kind of their targets.
@@ -73,8 +81,9 @@ def read_table(file: Path, asked: Asked) -> pd.DataFrame:
             LOG.info("%s: %s", file, sentence)
     words = [name for name in (*_WORDS, *asked.traits) if name in table]
     table = table.assign(**{name: _words(table[name]) for name in words})
-    if table["id"].isna().any():
-        raise InputError(f"{file}: {table['id'].isna().sum()} rows have no id")
+    for name in ("id", "seed"):
+        if name in table and table[name].isna().any():
+            raise InputError(f"{file}: {table[name].isna().sum()} rows have no {name}")
     return _canonical(table, asked.outcome, file)
 
 
@@ -144,16 +153,20 @@ def _words(column: pd.Series) -> pd.Series:
 
 
 def _cells(column: pd.Series) -> pd.Series:
-    return column.astype(object).where(column.notna(), None).map(cell)
+    # Plain objects: pandas takes ten times as long to hand out a cell of its own text type.
+    told = column.astype(object).where(column.notna(), None)
+    return pd.Series([cell(each) for each in told], told.index, dtype=object, name=column.name)
 
 
 def _numbers(rows: pd.DataFrame, name: str, asked: Asked, file: Path) -> Reals:
     column = rows[name]
     if is_numeric_dtype(column):
         return column.to_numpy(float, na_value=np.nan)
+    # A score may be of any size: a risk, or a probability near 0.
+    read_cells = numbers if name.startswith("score:") else measures
 
     def read(cells: pd.Series, where: str) -> Reals:
-        return numbers(cells, where, asked.decimal)
+        return read_cells(cells, where, asked.decimal)
 
     return read_known(_cells(column), MISSING, str(file), read)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from myocard.errors import InputError
 from myocard.tasks.own.dates import days
 from myocard.tasks.own.settings import MISSING
-from myocard.tasks.own.values import class_names, flags, known, numbers, ordered
+from myocard.tasks.own.values import class_names, flags, known, measures, numbers, ordered
 
 
 def column(*cells: object) -> pd.Series:
@@ -74,7 +74,7 @@ def test_decimal_marks_are_taken_where_cells_prove_them(cells, expected):
 )
 def test_numbers_that_are_open_are_refused_by_name(cells, told):
     with pytest.raises(InputError, match=told):
-        numbers(column(*cells), "t: column y")
+        measures(column(*cells), "t: column y")
 
 
 def test_a_given_decimal_mark_settles_what_is_open():
@@ -180,9 +180,9 @@ def test_an_order_is_never_guessed(day, form):
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
-def test_numbers_that_are_read_have_a_mean_and_a_deviation(values):
+def test_measures_that_are_read_have_a_mean_and_a_deviation(values):
     with suppress(InputError):
-        read = numbers(column(*values), "t")
+        read = measures(column(*values), "t")
         assert read.tolist() == values
         assert np.isfinite([read.mean(), read.std(), *(read**2)]).all()
         assert (read**2 > 0).tolist() == [value != 0 for value in values]

@@ -51,7 +51,7 @@ def class_differences(comparison: Comparison) -> Table:
 
 
 def _word(comparison: Comparison) -> str:
-    """What an output is called."""
+    """Name of an output."""
     return "Class" if comparison.outcome in CLASSES else "Output"
 
 

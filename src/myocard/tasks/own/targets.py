@@ -15,7 +15,7 @@ from myocard.tasks.own.values import (
     class_names,
     flags,
     known,
-    numbers,
+    measures,
     ordered,
     read_known,
     text,
@@ -134,7 +134,7 @@ def _number(
     cells: pd.DataFrame, settings: OwnTaskSettings, where: str
 ) -> tuple[tuple[str, ...], Floats]:
     def read(column: pd.Series, place: str) -> Floats:
-        return numbers(column, place, settings.decimal)
+        return measures(column, place, settings.decimal)
 
     values = read_known(cells[settings.target[0]], settings.missing, where, read)
     return settings.target, values[:, None]

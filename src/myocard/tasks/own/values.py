@@ -82,15 +82,15 @@ def numbers(cells: pd.Series, where: str, decimal: str | None = None) -> Floats:
         decimal: The mark; by default that which all cells fit.
 
     Raises:
-        InputError: When a cell is no number or has a unit, a number is of no size that is measured,
-            both marks are in use, or neither is proven and they would read different numbers.
+        InputError: When a cell is no number or has a unit, both marks are in use, or neither is
+            proven and they would read different numbers.
     """
     read = {mark: _read(cells, mark) for mark in (".", ",")}
     fits = {mark: ~np.isnan(values) for mark, values in read.items()}
     proofs = {mark: fits[mark] & ~fits[other] for mark, other in ((".", ","), (",", "."))}
     if decimal is not None:
         _require_numbers(cells, fits[decimal], where, f" with the decimal mark {decimal}")
-        return _measured(read[decimal], cells, where)
+        return read[decimal]
     _require_numbers(cells, fits["."] | fits[","], where)
     if proofs["."].any() and proofs[","].any():
         point, comma = _shown(cells[proofs["."]]), _shown(cells[proofs[","]])
@@ -105,7 +105,21 @@ def numbers(cells: pd.Series, where: str, decimal: str | None = None) -> Floats:
             where,
             "may have a mark of decimals or of thousands; say --decimal . or --decimal ,",
         )
-    return _measured(read[mark], cells, where)
+    return read[mark]
+
+
+def measures(cells: pd.Series, where: str, decimal: str | None = None) -> Floats:
+    """Read numbers as ``numbers`` does, none of which is larger or smaller than what is measured.
+
+    Raises:
+        InputError: Also for a number of no such size.
+    """
+    values = numbers(cells, where, decimal)
+    sizes = np.abs(values)
+    wrong = (sizes > _LARGEST) | ((sizes > 0) & (sizes < _SMALLEST))
+    span = f"{_SMALLEST:.0e} to {_LARGEST:.0e}"
+    _refuse(cells, wrong, where, f"is of no size that is measured ({span}); correct it")
+    return values
 
 
 def _require_numbers(cells: pd.Series, fits: NDArray[np.bool_], where: str, told: str = "") -> None:
@@ -120,15 +134,6 @@ def _require_numbers(cells: pd.Series, fits: NDArray[np.bool_], where: str, told
         f"has a unit ({units}); write numbers alone, all in one unit, and name it with --unit",
     )
     _refuse(cells, ~fits, where, f"is no number{told}; correct it, or leave it blank")
-
-
-def _measured(values: Floats, cells: pd.Series, where: str) -> Floats:
-    """Return numbers, none of which is larger or smaller than what is measured."""
-    sizes = np.abs(values)
-    wrong = (sizes > _LARGEST) | ((sizes > 0) & (sizes < _SMALLEST))
-    span = f"{_SMALLEST:.0e} to {_LARGEST:.0e}"
-    _refuse(cells, wrong, where, f"is of no size that is measured ({span}); correct it")
-    return values
 
 
 def _read(cells: pd.Series, mark: str) -> Floats:
