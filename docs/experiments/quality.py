@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from myocard.data.electrodes import INDEPENDENT, exchanges, gains_of, inversion, spread
-from myocard.data.quality import Excerpt, amplitude_faults, exchange_faults
+from myocard.data.quality import Excerpt, faults_of
 from myocard.data.sources import entries
 from myocard.leads import LEADS, limb_leads
 
@@ -47,6 +47,7 @@ FOLDERS = {
     "chagas/samitrop": "folder",
 }
 CHECKS = ("flat_lead", "saturated", "amplitude", "wrong_unit", "limb_leads", "electrodes")
+GOOD = "good records of 12 leads in mV"
 EVERY = 8
 """Of the records, those that get each two leads exchanged, which takes longest."""
 
@@ -75,14 +76,20 @@ def known() -> Iterator[Known]:
 
 def alarms(excerpt: Excerpt) -> dict[str, str]:
     """Return reason and detail of all that is found."""
-    found = dict((*amplitude_faults(excerpt), *exchange_faults(excerpt)))
-    return found | ({"flat_lead": ""} if excerpt.empty else {})
+    return dict(faults_of(excerpt)) | ({"flat_lead": ""} if excerpt.empty else {})
 
 
 def changed(excerpt: Excerpt, change: Change) -> Excerpt:
     """Return the excerpt of a record that was changed by a linear map of its leads."""
     other = copy(excerpt)
     other.values, other.changes = change(excerpt.values), change(excerpt.changes)
+    return other
+
+
+def of_leads(excerpt: Excerpt, leads: tuple[str, ...]) -> Excerpt:
+    """Return the excerpt of a record that holds ``leads`` alone."""
+    other, rows = copy(excerpt), [excerpt.leads.index(lead) for lead in leads]
+    other.leads, other.values, other.changes = leads, excerpt.values[rows], excerpt.changes[rows]
     return other
 
 
@@ -120,7 +127,7 @@ def planted() -> Iterator[tuple[str, str, Change]]:
     yield "all inverted", "all leads were inverted", inverted(range(12))
     for power in (3, 2, 1, -1, -2, -3):
         factor = np.float32(10.0**power)
-        usual = f"{10.0**-power:g} times"
+        usual = f"{10.0**-power:g}"
         yield f"{factor:g} times", usual, lambda rows, factor=factor: rows * factor
 
 
@@ -150,6 +157,13 @@ def as_recorded(records: list[Known]) -> Iterator[dict[str, object]]:
 
 def with_faults(records: list[Known]) -> Iterator[dict[str, object]]:
     """Count records in which a planted fault is found, and rightly named."""
+    for leads in (("I",), ("I", "II"), ("V2",)):
+        found = [alarms(of_leads(each.excerpt, leads)) for each in records]
+        for check, count in Counter(check for each in found for check in each).items():
+            yield {
+                "planted": f"{' and '.join(leads)} alone", "data": GOOD, "check": check,
+                "records": len(records), "found": count,
+            }  # fmt: skip
     for name, told, change in planted():
         some = records[::EVERY] if name.startswith("leads") else records
         found = [alarms(changed(each.excerpt, change)) for each in some]
@@ -157,7 +171,7 @@ def with_faults(records: list[Known]) -> Iterator[dict[str, object]]:
         for check in counts:
             named = sum(told in each.get(check, "") for each in found)
             yield {
-                "planted": name, "data": "good records of 12 leads in mV", "check": check,
+                "planted": name, "data": GOOD, "check": check,
                 "records": len(some), "found": counts[check], "named": named,
             }  # fmt: skip
 

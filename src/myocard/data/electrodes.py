@@ -89,12 +89,11 @@ def _broken(rows: Rows, tolerance: float) -> list[str]:
     """Name the limb leads that are not what I and II make them."""
     if "I" not in rows or "II" not in rows:
         return []
-    most = BROKEN_SHARE * len(rows["I"])
-    return [
-        name
-        for name, sums in limb_leads(rows["I"], rows["II"]).items()
-        if name in rows and np.count_nonzero(np.abs(rows[name] - sums) > tolerance) > most
-    ]
+    few = int(BROKEN_SHARE * len(rows["I"]))
+    sums = limb_leads(rows["I"], rows["II"])
+    names = [name for name in sums if name in rows]
+    off = np.abs([rows[name] - sums[name] for name in names]) > tolerance
+    return [name for name, each in zip(names, off, strict=True) if off.any() and each.sum() > few]
 
 
 def _step(rows: Rows) -> float:

@@ -34,7 +34,7 @@ _QUIETER = 0.25
 USUAL = (0.1, 3.0)
 HIGHEST = 8.0  # of noise, at hand: 6.3
 
-_CALLED = {3: " (uV called mV)", -3: " (mV called uV)"}
+_CALLED = {3: " (uV called mV, mV called V)", -3: " (mV called uV, V called mV)"}
 
 
 class Excerpt:
@@ -57,33 +57,43 @@ class Excerpt:
     @cached_property
     def empty(self) -> tuple[str, ...]:
         """Leads that are constant or hold a converter's last bits."""
-        ordered = np.sort(self.values, axis=1)
-        steps = np.count_nonzero(ordered[:, 1:] != ordered[:, :-1], axis=1)
+        steps = (self._ordered[:, 1:] != self._ordered[:, :-1]).sum(axis=1)
         few = min(FEW_VALUES, self.values.shape[1] // FEW_VALUES)
-        return tuple(lead for lead, n in zip(self.leads, steps, strict=True) if n < max(few, 1))
+        return self._names(steps < max(few, 1))
 
     @property
     def clipped(self) -> tuple[str, ...]:
         """Leads that stay at their largest or least value, but for empty ones."""
-        extremes = (self.values.max(axis=1), self.values.min(axis=1))
-        at = [np.count_nonzero(self.values == each[:, None], axis=1) for each in extremes]
-        most = CLIPPED_SHARE * self.values.shape[1]
-        counts = zip(self.leads, np.maximum(*at), strict=True)
-        return tuple(lead for lead, n in counts if n > most and lead not in self.empty)
+        ordered, few = self._ordered, int(CLIPPED_SHARE * self.values.shape[1])
+        stays = (ordered[:, few] == ordered[:, 0]) | (ordered[:, -1 - few] == ordered[:, -1])
+        return tuple(lead for lead in self._names(stays) if lead not in self.empty)
+
+    @cached_property
+    def _ordered(self) -> Samples:
+        return np.sort(self.values, axis=1)
+
+    def _names(self, marked: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(lead for lead, is_so in zip(self.leads, marked, strict=True) if is_so)
 
     @property
     def swing(self) -> float | None:
         """Change that is compared with ``USUAL``; None of what has no voltage, or is too short."""
-        live = [lead not in self.empty for lead in self.leads]
-        if self.unit != "mV" or not any(live) or not self.changes.shape[1]:
+        live = [place for place, lead in enumerate(self.leads) if lead not in self.empty]
+        if self.unit != "mV" or not live or not self.changes.shape[1]:
             return None
-        sizes, place = np.abs(self.changes[live]), int(_EXCEEDED_BY * self.changes.shape[1]) + 1
-        each = np.sort(np.partition(sizes, -place, axis=1)[:, -place])
+        sizes = np.abs(self.changes if len(live) == len(self.leads) else self.changes[live])
+        place = sizes.shape[1] - 1 - int(_EXCEEDED_BY * sizes.shape[1])
+        each = np.sort(np.partition(sizes, place, axis=1)[:, place])
         return float(each[int(_QUIETER * len(each))])
 
 
-def amplitude_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
-    """Tell of values that stay at a limit, or that a heart does not reach: reason and detail."""
+def faults_of(excerpt: Excerpt) -> list[tuple[str, str]]:
+    """Return reason and detail of all that is wrong, but for empty leads."""
+    return [*_amplitude_faults(excerpt), *_exchange_faults(excerpt)]
+
+
+def _amplitude_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
+    """Tell of values that stay at a limit, or that a heart does not reach."""
     if excerpt.clipped:
         yield "saturated", f"in {', '.join(excerpt.clipped)}"
     swing, (least, most) = excerpt.swing, USUAL
@@ -91,19 +101,17 @@ def amplitude_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
         return
     told = f"beats rise by {swing:.2g} mV in 40 ms, where {least:g} to {most:g} are usual"
     powers = [n for n in (*range(1, 7), *range(-1, -7, -1)) if least <= swing / 10.0**n <= most]
-    usual = " or ".join(f"{10.0**-n:g} times{_CALLED.get(n, '')}" for n in powers)
-    yield (
-        "wrong_unit" if swing > HIGHEST else "amplitude",
-        f"{told}; they would be {usual}" if usual else told,
-    )
+    usual = " or ".join(f"{10.0**-n:g}{_CALLED.get(n, '')}" for n in powers)
+    reason = "wrong_unit" if swing > HIGHEST else "amplitude"
+    yield reason, f"{told}, as they would be times {usual}" if usual else told
 
 
-def exchange_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
-    """Tell of leads or electrodes that seem to be exchanged or inverted: reason and detail."""
+def _exchange_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
+    """Tell of leads or electrodes that seem to be exchanged or inverted."""
     if excerpt.unit != "mV":
         return
-    live = [lead for lead in excerpt.leads if lead not in excerpt.empty]
-    values = {lead: excerpt.values[excerpt.leads.index(lead)] for lead in live}
+    pairs = zip(excerpt.leads, excerpt.values, strict=True)
+    values = {lead: row for lead, row in pairs if lead not in excerpt.empty}
     told = exchanged_leads(values)
     if told:
         yield "limb_leads", told

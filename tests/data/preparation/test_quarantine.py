@@ -56,7 +56,7 @@ BROKEN: dict[str, Callable[[Callable[..., Entry]], Entry]] = {
     "not_finite": lambda make: make("not_finite", changed(np.nan, "V2", slice(3, 4))),
     "flat_lead": lambda make: make("flat_lead", changed(0.3, "aVL")),
     "too_short": lambda make: make("too_short", sound()[:, :999]),
-    "unknown_code": lambda make: make("unknown_code", codes=("scp:NORM", "scp:NOSUCH")),
+    "unknown_code": lambda make: make("unknown_code", sound(8), codes=("scp:NORM", "scp:NOSUCH")),
     "wrong_unit": lambda make: make("wrong_unit", 1000 * sound()),
     "duplicate": lambda make: make("duplicate", sound(7)),
 }
@@ -68,7 +68,7 @@ DETAILS = {
     "flat_lead": "in aVL",
     "too_short": "9.99 s of 10 s; prepare with --seconds",
     "unknown_code": "scp:NOSUCH; add it to the table or allow unknown_code",
-    "wrong_unit": "where 0.1 to 3 are usual; they would be 0.001 times (uV called mV)",
+    "wrong_unit": "mV in 40 ms, where 0.1 to 3 are usual, as they would be times ",
     "duplicate": "of record good-0",
 }
 
@@ -78,7 +78,7 @@ def mixed(make_entry) -> list[Entry]:
     """A good record, then each broken one, each followed by another good one."""
     listed = [make_entry("good-0", sound(7), codes=("scp:NORM",))]
     for number, make in enumerate(BROKEN.values(), start=1):
-        listed += [make(make_entry), make_entry(f"good-{number}", sound(7 + number))]
+        listed += [make(make_entry), make_entry(f"good-{number}", sound(10 + number))]
     return listed
 
 
@@ -227,7 +227,7 @@ def test_records_that_are_all_bad_are_counted(make_entry, tmp_path) -> None:
     ("signal", "band", "reason"),
     [
         (sound() * np.float32(1e37), Band(0.5, 40.0), "not_finite: values too large to be filter"),
-        (sound() + np.float32(1e6), Band(), "flat_lead: I, II, III, .* once filtered and rounded"),
+        (sound() + np.float32(1e5), Band(), "flat_lead: I, II, III, .* once filtered and rounded"),
     ],
 )
 def test_values_that_filtering_or_rounding_spoils_are_told(

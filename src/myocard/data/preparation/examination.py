@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from myocard.data import labels
 from myocard.data.formats.wfdb import WrongLength
-from myocard.data.quality import Excerpt, amplitude_faults, exchange_faults
+from myocard.data.quality import Excerpt, faults_of
 from myocard.data.signal import Band, resampled_length
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
@@ -110,8 +110,7 @@ def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
     if excerpt.empty:
         faults.append(Fault("flat_lead", f"in {', '.join(excerpt.empty)}"))
     whole = excerpt if found is record else _excerpt_of_finite(found)
-    told = (*amplitude_faults(excerpt), *exchange_faults(whole))
-    return record, [*faults, *(Fault(*each) for each in told)]
+    return record, [*faults, *(Fault(*each) for each in faults_of(whole))]
 
 
 def _excerpt_of_finite(record: Record) -> Excerpt:
