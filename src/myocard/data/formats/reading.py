@@ -45,7 +45,7 @@ def read(
     leads: Sequence[str] | None = None,
     unit: str | None = None,
 ) -> Record:
-    """Read the record in a WFDB, CSV, MATLAB, NumPy or HDF5 file.
+    """Read the record in a file: WFDB, an array of numbers, or one of ``FORMATS``.
 
     Args:
         path: The file. A ``.mat`` beside a header of its name is WFDB.
@@ -71,17 +71,26 @@ def format_of(path: Path) -> str:
     return _reader(path)[0]
 
 
+def tells_itself(path: Path) -> bool:
+    """Tell whether a file is of a format that its first bytes tell."""
+    return _told(path) is not None
+
+
+def _told(path: Path) -> Format | None:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return next((each for each in FORMATS if each.starts(head)), None)
+
+
 def _reader(path: Path) -> tuple[str, Callable[[Path], Found]]:
     """Name and reader of a file's format."""
     if _is_wfdb(path):
         return "WFDB", _read_wfdb
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    for each in FORMATS:
-        if each.starts(head):
-            return each.name, each.read
+    told = _told(path)
+    if told is not None:
+        return told.name, told.read
     ending = path.suffix.lower()
     if ending in _READERS:
         return f"{ending} file", _READERS[ending]

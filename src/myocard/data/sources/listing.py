@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from myocard.data.formats.reading import SUFFIXES
+from myocard.data.formats.reading import SUFFIXES, tells_itself
 from myocard.data.sources.index import files_below
 from myocard.errors import InputError
 
@@ -19,9 +19,9 @@ def record_files(
 ) -> tuple[list[Path], Counter[str]]:
     """List the file of every record in some places, in order and each once.
 
-    A file that is named is listed, whatever it is. In and below a folder, those with the suffix of
-    a readable format are. A WFDB record is listed by its header. What has a name that begins with a
-    dot, or lies in such a folder, is passed over.
+    A file that is named is listed, whatever it is. In and below a folder, those with the suffix or
+    the first bytes of a readable format are. A WFDB record is listed by its header. What has a name
+    that begins with a dot, or lies in such a folder, is passed over.
 
     Args:
         places: Files, WFDB records without a suffix, and folders.
@@ -41,7 +41,7 @@ def record_files(
         for path in _visible(place):
             if path.absolute() in barred:
                 continue
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in SUFFIXES or tells_itself(path):
                 found.add(_by_header(path))
             else:
                 others[path.suffix or path.name] += 1
