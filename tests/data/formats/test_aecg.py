@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from writing.aecg import PERSON, aecg
 from writing.signals import EIGHT, Counts, counts, random_counts
@@ -22,6 +22,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("aecg") / "ecg.xml"
 
 
+@settings(max_examples=40)
 @given(
     random_counts(LEADS),
     st.sampled_from([("5", "uV"), ("2.5", "uV"), ("0.005", "mV"), ("4880", "nV")]),

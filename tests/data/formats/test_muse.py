@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from writing.muse import PATIENT, muse
 from writing.signals import EIGHT, Counts, counts, random_counts
@@ -21,6 +21,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("muse") / "ecg.XML"
 
 
+@settings(max_examples=40)
 @given(
     random_counts(EIGHT),
     st.sampled_from([("500", "0"), ("5", "2"), ("2500", "-1"), ("1000", "0")]),

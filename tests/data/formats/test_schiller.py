@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from writing.schiller import schiller
 from writing.signals import Counts, counts, random_counts
@@ -20,6 +20,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("schiller") / "ecg.xml"
 
 
+@settings(max_examples=40)
 @given(
     random_counts(LEADS),
     st.sampled_from(["500", "1000"]),

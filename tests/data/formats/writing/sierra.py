@@ -58,7 +58,9 @@ def sierra(
 <pfrontaxis>Failed</pfrontaxis></{group}>{_STATEMENTS}</interpretation></interpretations>
 <waveforms><parsedwaveforms dataencoding="Base64" {attributes}>
 {wrapped}
-</parsedwaveforms><repbeats resolution="2.5"><repbeat leadname="I">AAAA</repbeat></repbeats>
+</parsedwaveforms>
+<repbeats dataencoding="Base64" samplespersec="1000" resolution="2.5" repbeatmethod="mean">
+<repbeat leadname="I"><waveform duration="2">AAABAA==</waveform></repbeat></repbeats>
 </waveforms></restingecgdata>
 """
     return text.encode(encoding)
