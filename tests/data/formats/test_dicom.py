@@ -22,6 +22,8 @@ from myocard.data.formats.reading import FORMATS, read
 from myocard.errors import InputError
 from myocard.leads import LEADS, limb_leads
 
+# Files that DICOM forbids are written on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")
 UNITS = {"uV": 1e-3, "mV": 1.0, "V": 1e3, "nV": 1e-6}
 
 

@@ -72,7 +72,7 @@ def test_records_follow_each_other(
     path.write_bytes(edf(ecg(leads), records=records, duration=duration[0]))
     found = read_edf(path)
     assert found.rate == pytest.approx(each * duration[1])
-    np.testing.assert_allclose(found.signal, np.stack([*leads.values()]) / 1e4, rtol=1e-6)
+    np.testing.assert_allclose(found.signal, np.stack([*leads.values()]) / 1e4, atol=1e-8)
 
 
 @pytest.mark.parametrize("label", ["I", "ECG I", "EKG-I", "ecg: I", "Lead I", "ECG Lead I"])

@@ -102,7 +102,7 @@ def _millivolts(group: Item, channels: Sequence[Item]) -> NDArray[np.float64]:
     """Scale a group's integers: ``(leads, samples)`` mV."""
     stored = _integers(group, len(channels))
     steps, baselines, units = np.array([*map(_scale, channels)]).T
-    columns = stored * steps + baselines
+    columns: NDArray[np.float64] = stored * steps + baselines
     columns /= units
     padding = _padding(group, stored.dtype)
     if padding is not None:
