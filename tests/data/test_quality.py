@@ -136,7 +136,7 @@ def test_most_records_that_are_upside_down_are_told() -> None:
     assert np.mean(["aVR points up" in found.get("electrodes", "") for found in made]) > 0.5
 
 
-@pytest.mark.parametrize(("factor", "usual"), [(1e3, "0.001 (uV called mV"), (1e2, "times 0.01")])
+@pytest.mark.parametrize(("factor", "usual"), [(1e3, "0.001 (uV called mV"), (1e2, "0.01")])
 def test_values_that_are_far_too_large_are_of_another_unit(factor: float, usual: str) -> None:
     for record in simulated():
         found = faults(with_signal(record, factor * record.signal))

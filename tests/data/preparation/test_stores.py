@@ -24,13 +24,14 @@ def run(entries: list[Entry], out: Path, wanted: Wanted = WANTED, **settings: ob
 def test_a_record_is_resampled_filtered_as_a_whole_and_cropped_to_its_middle(
     make_entry, tmp_path
 ) -> None:
-    signal = np.random.default_rng(0).normal(size=(12, 6000)).cumsum(axis=1).astype(np.float32)
+    steps = np.random.default_rng(0).normal(scale=0.1, size=(12, 6000))
+    signal = steps.cumsum(axis=1).astype(np.float32)
     wanted = Wanted(100, 10.0, ("V1", "II"), Band(0.67, 40.0))
     store = run([make_entry("long", 1000 * signal, rate=500, unit="uV")], tmp_path / "s", wanted)
     expected = conform(signal[[6, 1]], 500, 100, wanted.band)[:, 100:1100]
     scale = store.records["scale"][0]
     np.testing.assert_allclose(store.signals[0] * scale, expected, atol=scale)
-    assert store.records["flags"].tolist() == ["cropped"]
+    assert store.records["flags"].str.split(";").str[0].tolist() == ["cropped"]
     assert (store.made.leads, store.made.unit, store.made.rate) == (("V1", "II"), "mV", 100)
 
 
