@@ -22,8 +22,7 @@ def prepared(source: str, folder: Path, out: Path) -> tuple[Store, pd.DataFrame]
     return store, pd.read_csv(out / "quarantine.csv", dtype=str)
 
 
-# In a lead or several, an electrode was off for all or most of the time, and a converter's last bits
-# were recorded.
+# In a lead or several, an electrode was off for most of the time: a converter's last bits.
 LAST_BITS = {"1553541", "1607439", "1980306", "2484180", "2749655"}
 
 
