@@ -107,8 +107,14 @@ def test_only_the_rows_of_the_split_are_read(saved):
         ({"score__AF": ["0.1", "0,2", "3"]}, "a decimal point in .* a decimal comma in"),
         ({"score__AF": ["1.234"] * 3}, "say --decimal"),
         ({"score_AF": [1, 2, 3]}, "score:AF and score_AF name one output"),
-        ({"target__AF": [1, 0, 2]}, "target:AF of 002 is '2'; give 1, 0, or a blank .* --kind"),
-        ({"target__AF": [1, "sick", 0]}, "target:AF of 001 is 'sick'; give 1, 0, or a blank"),
+        (
+            {"target__AF": [1, 0, 2]},
+            "target:AF of record 002 is '2'; give 1, 0, or a blank .* --kind",
+        ),
+        (
+            {"target__AF": [1, "sick", 0]},
+            "target:AF of record 001 is 'sick'; give 1, 0, or a blank",
+        ),
         ({"event__AF": [1, 0, 1]}, "event:AF is of a time; say --kind time"),
     ],
 )

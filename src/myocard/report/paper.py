@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file
+from myocard.leads import LEADS
 from myocard.record import Record
 from myocard.report.drawing import INK, canvas_of, to_svg, write_text
 
@@ -23,7 +24,7 @@ _DPI = 200
 
 
 def draw_on_paper(record: Record, path: Path) -> None:
-    """Draw a record into an ``.svg`` or ``.png`` file.
+    """Draw a record, its leads in the usual order, into an ``.svg`` or ``.png`` file.
 
     Rows are as far apart as 2.5 mV; a lead that goes further runs over its neighbours, as on paper.
     A record without unit is drawn with its standard deviation as a millivolt.
@@ -34,7 +35,8 @@ def draw_on_paper(record: Record, path: Path) -> None:
     ending = path.suffix.lower()
     if ending not in (".svg", ".png"):
         raise InputError(f"{path}: a sheet is an .svg or a .png file; call it so")
-    with _sheet(record) as sheet:
+    ordered = record.select([lead for lead in LEADS if lead in record.leads])
+    with _sheet(ordered) as sheet:
         if ending == ".svg":
             write_text(to_svg(sheet, "ecg", "Electrocardiogram"), path)
         else:

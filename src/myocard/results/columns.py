@@ -183,7 +183,7 @@ def _flags(rows: pd.DataFrame, name: str, asked: Asked, file: Path) -> Reals:
         wrong = np.isnan(found)
         if wrong.any():
             line = cells.index[wrong][0]
-            told = f"{name} of {rows['id'][line]} is {text(cells[line])!r}"
+            told = f"{name} of record {rows['id'][line]} is {text(cells[line])!r}"
             raise InputError(f"{file}: {told}; give {fix}")
         return found
 

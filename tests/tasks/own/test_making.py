@@ -134,6 +134,15 @@ def test_dates_in_two_orders_are_refused_by_line(make, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
 
 
+def test_the_word_that_is_positive_is_that_of_the_event_where_there_is_one(make, table, info):
+    days = np.linspace(1, 900, len(table))
+    died = table["y"].map({1: "ja", 0: "nein"})
+    make(table.assign(y=days, died=died), kind="time", event="died", positive="ja")
+    told = info().told
+    assert "column 'died': nein is the negative" in told
+    assert not any("column 'y'" in sentence and "negative" in sentence for sentence in told)
+
+
 def test_the_account_tells_each_number_that_task_json_holds(make, info):
     make(FAULTS, **ASKED, unmatched=0.5)
     told = "\n".join(account(info()))

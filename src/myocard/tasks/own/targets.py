@@ -177,7 +177,8 @@ def _told(cells: pd.DataFrame, settings: OwnTaskSettings) -> Sequence[str]:
             told.append(f"column {name!r}: unknown in {silent.sum()} rows ({counts})")
         yes = folded(str(settings.positive))
         others = {word for cell in column[~silent] if folded(word := text(cell)) != yes}
-        if settings.positive is not None and name in settings.target and others:
+        asked = settings.event or settings.target[0]
+        if settings.positive is not None and name == asked and others:
             told.append(f"column {name!r}: {', '.join(sorted(others))} is the negative")
         if settings.outcome in ("number", "time") and uses_commas(column[~silent]):
             told.append(f"column {name!r}: commas are decimal")

@@ -170,14 +170,18 @@ def flags(cells: pd.Series, where: str, positive: str | None = None) -> Floats:
     if positive is not None:
         yes = frozenset({folded(positive)})
         if len(counts) > 2 or not yes & counts.keys():
-            raise InputError(f"{where}: holds {listed}, not {positive!r} and one other word")
+            raise InputError(
+                f"{where}: holds {listed}, not {positive!r} and one other word; name those that "
+                "say nothing with --missing"
+            )
     else:
         yes = YES
         if counts.keys() - YES - NO:
             fix = (
                 "name the one that is positive with --positive"
                 if len(counts) == 2
-                else "make it a column of two values, or ask for the kind one"
+                else "name the positive one with --positive and those that say nothing with "
+                "--missing, or ask for the kind one"
             )
             raise InputError(f"{where}: holds {listed}, not yes and no; {fix}")
     return np.array([word in yes for word in words], dtype=float)
