@@ -114,7 +114,7 @@ def test_other_words_are_refused_until_the_positive_one_is_named():
     three = column("sick", "well", "dead")
     with pytest.raises(InputError, match="not 'sick' and one other word"):
         flags(three, "t", "sick")
-    with pytest.raises(InputError, match="make it a column of two values"):
+    with pytest.raises(InputError, match="say nothing with --missing, or ask for the kind one"):
         flags(three, "t")
     with pytest.raises(InputError, match=r"holds '1\.05'"):
         flags(column("1.05", "0"), "t")
