@@ -25,7 +25,7 @@ def simulated(count: int = 30) -> tuple[Record, ...]:
 
 
 def faults(record: Record) -> dict[str, str]:
-    excerpt = Excerpt(record)
+    excerpt = Excerpt.of(record)
     found = dict(faults_of(excerpt))
     return found | ({"flat_lead": ", ".join(excerpt.empty)} if excerpt.empty else {})
 
@@ -180,7 +180,7 @@ def test_a_clipped_lead_is_told(lead: str) -> None:
 def test_an_hour_is_judged_by_as_many_samples_as_ten_seconds() -> None:
     (record,) = simulated(1)
     hour = with_signal(record, np.tile(record.signal, 360))
-    assert Excerpt(hour).values.shape == (12, 256)
+    assert Excerpt.of(hour).values.shape == (12, 256)
     assert faults(hour) == {}
 
 

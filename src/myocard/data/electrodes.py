@@ -97,12 +97,10 @@ def _broken(rows: Rows, tolerance: float) -> list[str]:
 
 
 def _step(rows: Rows) -> float:
-    """Return the least difference between two values of a limb lead, or the largest of these."""
-    steps = [np.diff(np.unique(rows[name])) for name in _LIMB if name in rows]
+    """Return the least difference between two values of a limb lead, in the lead of the largest."""
     # Values that a float32 tells apart by rounding alone are one.
-    return float(
-        max((each[each > 1e-5].min(initial=1.0) for each in steps if len(each)), default=0)
-    )
+    values = [np.unique(np.round(rows[name], 5)) for name in _LIMB if name in rows]
+    return max((float(np.diff(each).min()) for each in values if len(each) > 1), default=0.0)
 
 
 def _changed(rows: Rows) -> Iterator[tuple[str, Rows]]:

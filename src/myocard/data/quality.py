@@ -6,6 +6,7 @@ limits below were chosen on one half of the real records at hand and hold on the
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -37,8 +38,9 @@ HIGHEST = 8.0  # of noise, at hand: 6.3
 _CALLED = {3: " (uV called mV, mV called V)", -3: " (mV called uV, V called mV)"}
 
 
+@dataclass(frozen=True, eq=False)
 class Excerpt:
-    """Samples from all over a record, of which all are finite.
+    """Samples from all over a record.
 
     Attributes:
         leads: Names of the rows.
@@ -47,12 +49,18 @@ class Excerpt:
         changes: ``(leads, ≤ 256)`` changes within 40 ms of each, but at the end.
     """
 
-    def __init__(self, record: Record) -> None:
+    leads: tuple[str, ...]
+    unit: str
+    values: Samples
+    changes: Samples
+
+    @classmethod
+    def of(cls, record: Record) -> "Excerpt":
+        """Cut it out of a record that has samples, all of them finite."""
         signal, step = record.signal, -(-record.signal.shape[1] // _SAMPLES)
         later = signal[:, max(1, round(_LAG * record.rate)) :: step]
-        self.leads, self.unit = record.leads, record.unit
-        self.values: Samples = np.ascontiguousarray(signal[:, ::step])
-        self.changes: Samples = later - self.values[:, : later.shape[1]]
+        values = np.ascontiguousarray(signal[:, ::step])
+        return cls(record.leads, record.unit, values, later - values[:, : later.shape[1]])
 
     @cached_property
     def empty(self) -> tuple[str, ...]:

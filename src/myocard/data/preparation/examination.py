@@ -103,7 +103,7 @@ def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
         return None, [Fault("too_short", detail)]
     if record.not_finite:
         return None, [Fault("not_finite", f"in {', '.join(record.not_finite)}")]
-    excerpt = Excerpt(record)
+    excerpt = Excerpt.of(record)
     # A filter leaves rounding errors of such a record, and quantising would blow them up.
     if excerpt.empty == record.leads:
         return None, [Fault("flat_lead", "in every lead")]
@@ -114,4 +114,4 @@ def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
 
 
 def _excerpt_of_finite(record: Record) -> Excerpt:
-    return Excerpt(record.select([x for x in record.leads if x not in record.not_finite]))
+    return Excerpt.of(record.select([x for x in record.leads if x not in record.not_finite]))
