@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -32,6 +32,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("dicom") / "ecg.DCM"
 
 
+# pydicom takes 20 ms to write a file.
+@settings(max_examples=40)
 @given(
     random_counts(EIGHT) | random_counts(LEADS, most=127),
     st.sampled_from(["500", "1000", "249.97"]),
