@@ -5,7 +5,7 @@
 
 In contrast to LUDB's layout, every wave of a record is known to its first and last second, and a
 patient's records share a fold. OUT gets stores, and a `delineation.json` for each encoder and for
-its random weights; `myocard report OUT/delineation` draws them. What is there is kept.
+its random weights; `myocard report OUT/delineation` draws them. Finished ones are kept.
 """
 
 import sys

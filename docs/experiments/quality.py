@@ -3,8 +3,8 @@
     python docs/experiments/quality.py docs/results
 
 Limits and the covariance of the leads come from one half of the patients, the table from the other:
-as recorded, and with leads, electrodes and units exchanged on purpose. What the first half says is
-printed. It takes 3 minutes.
+as recorded, and with leads, electrodes and units exchanged on purpose. The first half's
+figures are printed. It takes 3 minutes.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ FOLDERS = {
 CHECKS = ("flat_lead", "saturated", "amplitude", "wrong_unit", "limb_leads", "electrodes")
 GOOD = "good records of 12 leads in mV"
 EVERY = 16
-"""Of the records, those that get leads exchanged or inverted, which takes longest."""
+"""Step between the records that get leads exchanged or inverted, which takes longest."""
 
 Change = Callable[[np.ndarray], np.ndarray]
 

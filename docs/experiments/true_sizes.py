@@ -81,7 +81,7 @@ def drawn(keys: Path) -> Weights:
     shapes = {name: [int(n) for n in size.split("x") if n != "scalar"] for name, size, _ in rows}
     weights = {name: 0.02 * torch.randn(shape) for name, shape in shapes.items()}
     weights |= {n: torch.tensor(0) for n in weights if n.endswith("num_batches_tracked")}
-    # Of state spaces that grow, most kernels overflow.
+    # Most kernels of state spaces that grow overflow.
     weights |= {n: -v.abs() for n, v in weights.items() if n.endswith(("kernel.w", "log_dt"))}
     # A random control keeps this table, which its makers compute.
     return weights | ({"pos_embed": sines(768)} if "pos_embed" in weights else {})

@@ -51,7 +51,7 @@ def model(content) -> Opened:
 
 def test_published_sizes_load_and_give_their_states(random_weights) -> None:
     weights = random_weights("ecg-cpc/keys_published.tsv")
-    # Of systems that grow, most kernels overflow.
+    # Most kernels of systems that grow overflow.
     weights |= {n: -v.abs() for n, v in weights.items() if n.endswith(("kernel.w", "log_dt"))}
     model = FAMILY.open({"state_dict": weights}, FILE)
     with torch.inference_mode():

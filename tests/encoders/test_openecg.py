@@ -1,4 +1,4 @@
-"""What files of openecg's codec hold, and the laws of its input."""
+"""Files of openecg's codec, and the laws of its input."""
 
 from pathlib import Path
 

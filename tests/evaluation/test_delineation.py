@@ -164,7 +164,7 @@ def test_moments_of_all_records_do_not_depend_on_batches_and_hold_no_unknown(
     for one, other in zip(*gathered, strict=True):
         torch.testing.assert_close(one.products, other.products)
         torch.testing.assert_close(one.crossed, other.crossed)
-    # Of the first record 300 ms of one lead are known: three whole tokens.
+    # 300 ms of one lead of the first record are known: three whole tokens.
     assert gathered[0][0].records == 19 * 2 * 10 + 3
 
 

@@ -1,4 +1,4 @@
-"""What may be no embedding, or not that of the record, is refused by file and with a fix."""
+"""Files that may be no embedding, or not that of the record, are refused with a fix."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -55,7 +55,7 @@ def test_the_fewest_records_have_a_bound_and_one_fewer_have_none(coverage):
 
 @pytest.mark.parametrize(("records", "coverage"), [(19, 0.9), (60, 0.9), (33, 0.75)])
 def test_the_mean_coverage_is_the_one_that_theory_gives(records, coverage):
-    # Of n records and one more, the rank-th smallest covers rank / (n + 1), whatever they are like.
+    # The rank-th smallest of n records and one more covers rank / (n + 1), whatever they are like.
     rng = np.random.default_rng(records)
     drawn = rng.exponential(size=(4000, records))
     bounds = np.array([bound(each, coverage) for each in drawn])

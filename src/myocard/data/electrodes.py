@@ -42,7 +42,7 @@ BROKEN_SHARE = 0.05
 LEAST_GAIN = 0.77
 LEAST_INVERSION = 0.5
 
-# Of the changes of INDEPENDENT within 40 ms: the mean over records, each scaled to a trace of 1.
+# Covariance of INDEPENDENT's changes within 40 ms: mean of records, each scaled to a trace of 1.
 COVARIANCE: Matrix = np.array(
     [
         [0.0648, 0.0405, -0.0486, -0.0160, 0.0239, 0.0594, 0.0709, 0.0630],

@@ -17,7 +17,7 @@ from myocard.record import Record
 
 Samples = NDArray[np.float32]
 
-# Of ten seconds, 25 a second: two in every QRS complex.
+# 25 a second of a record of ten: two in every QRS complex.
 _SAMPLES = 256
 _LAG = 0.04  # s, in which a QRS complex rises or falls
 

@@ -19,7 +19,7 @@ def redrawn(module: nn.Module) -> nn.Module:
     """
     copy = deepcopy(module)
     with torch.no_grad():
-        # What is still not a number afterwards was not drawn.
+        # Values that are still not a number afterwards were not drawn.
         for value in copy.state_dict().values():
             if value.is_floating_point() or value.is_complex():
                 value.fill_(torch.nan)

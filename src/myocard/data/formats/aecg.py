@@ -33,7 +33,7 @@ _MEASUREMENTS = {
     ("MDC_ECG_ANGLE_QRS_FRONT", "deg"): "qrs_axis_deg",
     ("MDC_ECG_ANGLE_T_FRONT", "deg"): "t_axis_deg",
 }
-# What a subject reports in a trial, by LOINC; the demographics of the format have no age.
+# Age that a subject reports in a trial, by LOINC; the demographics of the format have no age.
 _REPORTED_AGE = "21612-7"
 _SUBJECT = "componentOf/timepointEvent/componentOf/subjectAssignment/subject/trialSubject"
 _PERSON = f"{_SUBJECT}/subjectDemographicPerson"

@@ -93,7 +93,7 @@ class _Reader:
             if tag in found:
                 raise InputError(f"element {tag:08x} twice; export it again")
             if size == _UNDEFINED or tag in self.sequences:
-                # What is of unknown kind is implicit inside (PS3.5, 6.2.2).
+                # Elements of unknown kind are implicit inside (PS3.5, 6.2.2).
                 inner = explicit and kind != b"UN"
                 found[tag], place = self._items(start, size, end, inner, depth + 1)
             else:

@@ -48,7 +48,7 @@ def read_edf(path: Path) -> Found:
 
             head = _checked_head(path)
             read = edfio.read_bdf if head.startswith(_BDF) else edfio.read_edf
-            # What edfio would warn of has been refused.
+            # All that edfio would warn of has been refused.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return _found(read(path, header_encoding="latin-1").signals, head)

@@ -13,7 +13,7 @@ _IDENTIFIERS = {0: "last_name", 1: "first_name", 2: "patient_id", 3: "second_las
 _IDENTIFIERS |= {16: "institution", 17: "analysing_institution", 18: "department"}
 _IDENTIFIERS |= {20: "referring_physician", 21: "confirming_physician", 22: "technician"}
 _IDENTIFIERS |= {23: "room", 30: "free_text", 31: "sequence_number"}
-# Of one year, by the unit's code.
+# Units in a year, by their code.
 _PER_YEAR = {1: 1.0, 2: 12.0, 3: 365.25 / 7, 4: 365.25, 5: 365.25 * 24}
 # "Not computed", "not found" and "rejected" are 29997 to 29999; an axis is undefined from 999 on.
 _UNKNOWN, _NO_AXIS = 29997, 360
