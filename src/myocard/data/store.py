@@ -110,6 +110,14 @@ class Store:
             InputError: Naming what differs and the command that fixes it.
         """
         lacks = self.made.lacks(preprocessing, self.info.get("standardised"))
+        missing = [lead for lead in preprocessing.leads if lead not in self.made.leads]
+        if missing and len(lacks) == 1:
+            has = ",".join(self.made.leads)
+            raise InputError(
+                f"{self.folder}: {lacks[0]}; it has {has}. Prepare the source with all leads; "
+                f"where its records have no others, `myocard extract --leads {has}` reads these "
+                "alone (Python: encoder.with_leads)"
+            )
         if lacks:
             how = "--raw" if preprocessing.steps else "--like CHECKPOINT"
             raise InputError(

@@ -48,6 +48,15 @@ def wrong_length(make: Callable[..., Entry]) -> Entry:
     return replace(entry, path=header, read=partial(read, header))
 
 
+def wrong_checksum(make: Callable[..., Entry]) -> Entry:
+    entry = make("wrong_checksum")
+    header = entry.path.with_name("other.hea")
+    lines = [f"other.dat 16 1000/mV 16 0 1 1001 0 {lead}" for lead in LEADS]
+    header.write_text("\n".join(["other 12 100 1000", *lines]))
+    np.ones(12 * 1000, dtype="<i2").tofile(header.with_suffix(".dat"))
+    return replace(entry, path=header, read=partial(read, header))
+
+
 BROKEN: dict[str, Callable[[Callable[..., Entry]], Entry]] = {
     "unreadable": unreadable,
     "wrong_length": wrong_length,
@@ -55,7 +64,7 @@ BROKEN: dict[str, Callable[[Callable[..., Entry]], Entry]] = {
     "not_finite": lambda make: make("not_finite", changed(np.nan, "V2", slice(3, 4))),
     "flat_lead": lambda make: make("flat_lead", changed(0.3, "aVL")),
     "too_short": lambda make: make("too_short", noise()[:, :999]),
-    "unknown_code": lambda make: make("unknown_code", codes=("scp:NORM", "scp:NOSUCH")),
+    "wrong_checksum": wrong_checksum,
     "duplicate": lambda make: make("duplicate", noise(7)),
 }
 DETAILS = {
@@ -65,7 +74,7 @@ DETAILS = {
     "not_finite": "in V2",
     "flat_lead": "in aVL",
     "too_short": "9.99 s of 10 s; prepare with --seconds",
-    "unknown_code": "scp:NOSUCH; add it to the table or allow unknown_code",
+    "wrong_checksum": "other.dat does not hold the values of which the header has the checksum",
     "duplicate": "of record good-0",
 }
 
@@ -119,20 +128,21 @@ def test_what_is_allowed_is_kept_and_flagged(mixed, tmp_path, reason) -> None:
 def test_all_flags_of_a_record_are_kept(make_entry, tmp_path) -> None:
     longer = np.concatenate([changed(0.3, "V1"), changed(0.3, "V1")], axis=1)
     entries = [
-        make_entry("a", longer, codes=("scp:NOSUCH", "scp:NEITHER")),
+        make_entry("a", longer),
         make_entry("b", longer, patient="a"),
     ]
     store = run(entries, tmp_path / "store", replace(WANTED, allow=ALLOWABLE))
     assert store.records["flags"].tolist() == [
-        "cropped;unknown_code;flat_lead",
+        "cropped;flat_lead",
         "cropped;flat_lead;duplicate",
     ]
 
 
 def test_of_an_allowed_and_a_forbidden_fault_the_forbidden_one_bars(make_entry, tmp_path) -> None:
-    entries = [make_entry("good"), make_entry("bad", changed(0, "I"), codes=("scp:NOSUCH",))]
-    store = run(entries, tmp_path / "store", replace(WANTED, allow=("unknown_code",)))
-    assert pd.read_csv(store.folder / "quarantine.csv")["reason"].tolist() == ["flat_lead"]
+    entries = [make_entry("good"), make_entry("bad", changed(0, "I")), make_entry("good-too")]
+    np.save(entries[2].path, np.load(entries[1].path))
+    store = run(entries, tmp_path / "store", replace(WANTED, allow=("duplicate",)))
+    assert pd.read_csv(store.folder / "quarantine.csv")["reason"].tolist() == ["flat_lead"] * 2
 
 
 def test_a_record_flat_in_every_lead_is_never_kept(make_entry, tmp_path) -> None:
