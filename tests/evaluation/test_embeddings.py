@@ -284,7 +284,7 @@ def read_records_with(folder: Path, table: pd.DataFrame):
         ({"id": "same"}, "record same is there twice; drop one"),
         ({"id": [""] + ["x"] * 39}, "no id in row 1; fill it in"),
         ({"patient": ["a", ""] * 20}, "no patient in row 2; fill it in"),
-        ({"fold": "2.5"}, "a fold that is no whole number"),
+        ({"fold": "2.5"}, "fold '2.5': give a whole number"),
         ({"split": "train"}, "has both fold and split"),
         ({"fold": None, "split": "first"}, "split 'first'; write train, validation"),
     ],

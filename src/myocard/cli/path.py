@@ -107,7 +107,7 @@ def prepare(
         )
     quarantined = store.info["quarantined"]
     print(f"{out}: {len(store.records):,} records, {quarantined:,} in {out / 'quarantine.csv'}")
-    unknown = labels.unknown(store.records["codes"])
+    unknown = labels.unknown(store.records["codes"].map(list))
     if unknown:
         print(f"codes in no table, kept: {told_unknown(unknown)} ({out / UNKNOWN})")
 

@@ -17,6 +17,7 @@ from myocard.data.signal import Band
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.files.manifest import altered
 from myocard.leads import LEADS
 from myocard.record import Record
 
@@ -188,6 +189,7 @@ def test_records_that_are_all_bad_are_counted(make_entry, tmp_path) -> None:
     with pytest.raises(InputError) as error:
         run(entries, tmp_path / "store")
     assert "no record can be used (2 not_finite, 1 flat_lead, 1 too_short)" in str(error.value)
+    assert f"the first is {entries[0].path}: in V2" in str(error.value)
     assert not (tmp_path / "store").exists()
     # The message names a file that tells why.
     named = Path(str(error.value).partition(": ")[0])
@@ -209,3 +211,25 @@ def test_values_that_filtering_or_rounding_spoils_are_told(
     (row,) = pd.read_csv(store.folder / "quarantine.csv").to_dict("records")
     assert re.match(reason, f"{row['reason']}: {row['detail']}")
     assert len(store.records) == 1
+
+
+def test_a_record_that_its_reader_fails_on_costs_no_other(make_entry, tmp_path) -> None:
+    def fail() -> Record:
+        raise TypeError("of the reader's own")
+
+    entries = [make_entry("good"), replace(make_entry("bad"), read=fail)]
+    store = run(entries, tmp_path / "store")
+    (row,) = pd.read_csv(store.folder / "quarantine.csv").to_dict("records")
+    assert row["reason"] == "unreadable"
+    assert "not readable (TypeError: of the reader's own)" in row["detail"]
+
+
+def test_codes_in_no_table_are_kept_and_counted(make_entry, tmp_path) -> None:
+    codes = [("snomed:251238007", "own:a"), ("snomed:251238007", "scp:NO"), ("scp:NORM",)]
+    entries = [make_entry(str(i), noise(i), codes=each) for i, each in enumerate(codes)]
+    store = run(entries, tmp_path / "store")
+    assert [tuple(each) for each in store.records["codes"]] == codes
+    assert set(store.records["flags"]) == {""}
+    table = pd.read_csv(store.folder / "unknown_codes.csv")
+    assert table.to_numpy().tolist() == [["snomed:251238007", 2], ["scp:NO", 1]]
+    assert altered(store.folder) == []

@@ -22,7 +22,14 @@ from myocard.errors import InputError
 from myocard.leads import LEADS
 
 WANTED = Wanted(100, 10.0, LEADS)
-FILES = {"inputs.json", "quarantine.csv", "records.parquet", "signals.npy", "store.json"}
+FILES = {
+    "inputs.json",
+    "quarantine.csv",
+    "unknown_codes.csv",
+    "records.parquet",
+    "signals.npy",
+    "store.json",
+}
 
 
 class Killed(BaseException):

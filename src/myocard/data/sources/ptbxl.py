@@ -47,13 +47,16 @@ def entries(folder: Path, *, rate: int) -> list[Entry]:
 
 def _entry(folder: Path, row: Mapping[str, str], file: str) -> Entry:
     try:
+        given = fold(row["strat_fold"], most=_MOST_FOLDS)
+        if given is None:
+            raise InputError("no strat_fold")
         path = member(folder, f"{file}.hea")
         return Entry(
             id=str(int(patient(row["ecg_id"]))),
             path=path,
             read=partial(read, path),
             patient=str(int(patient(row["patient_id"]))),
-            fold=fold(row["strat_fold"], most=_MOST_FOLDS),
+            fold=given,
             codes=tuple(f"scp:{code}" for code in dict(ast.literal_eval(row["scp_codes"]))),
             age=age(row["age"]),
             sex=_SEXES.get(row["sex"]),
