@@ -110,19 +110,18 @@ class Store:
             InputError: Naming what differs and the command that fixes it.
         """
         lacks = self.made.lacks(preprocessing, self.info.get("standardised"))
-        missing = [lead for lead in preprocessing.leads if lead not in self.made.leads]
-        if missing and len(lacks) == 1:
-            has = ",".join(self.made.leads)
-            raise InputError(
-                f"{self.folder}: {lacks[0]}; it has {has}. Prepare the source with all leads; "
-                f"where its records have no others, `myocard extract --leads {has}` reads these "
-                "alone (Python: encoder.with_leads)"
-            )
         if lacks:
             how = "--raw" if preprocessing.steps else "--like CHECKPOINT"
+            fix = f"Prepare the source again with `myocard prepare {how}`"
+            if lacks == [self.made.lacks_leads(preprocessing)]:
+                has = ",".join(self.made.leads)
+                fix = (
+                    f"Prepare the source again with all leads; where its records have {has} alone, "
+                    f"`myocard extract --leads {has}` reads these (Python: encoder.with_leads)"
+                )
             raise InputError(
                 f"{self.folder}: this store does not meet the encoder's input: {'; '.join(lacks)}. "
-                f"Prepare the source again with `myocard prepare {how}`"
+                f"{fix}"
             )
 
     def windows(
