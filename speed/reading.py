@@ -29,7 +29,7 @@ from scipy.signal import butter, resample, sosfiltfilt
 from myocard import simulation
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.fingerprint import fingerprint
-from myocard.data.formats.wfdb import read_wfdb
+from myocard.data.formats.reading import read
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import conform
 from myocard.data.sources import entries
@@ -99,7 +99,7 @@ def main() -> None:
         stems = [entry.path.with_suffix("") for entry in found]
         # The cost of a store apart from its records is shared by as many as a small source has.
         listed = [replace(e, id=f"{e.id}-{copy}") for copy in range(COPIES) for e in found]
-        records = [read_wfdb(stem) for stem in stems[:64]]
+        records = [read(stem) for stem in stems[:64]]
 
         def prepared(preset: str) -> Store:
             expected, _ = PRESETS[preset]
@@ -118,7 +118,7 @@ def main() -> None:
         taken = least(
             {
                 "wfdb reads": each(lambda stem: wfdb.rdsamp(str(stem)), stems[:48]),
-                "we read": each(read_wfdb, stems),
+                "we read": each(read, stems),
                 "resample, sosfiltfilt": each(
                     lambda signal: published_filter(resample(signal, 2500, axis=-1)), signals[:16]
                 ),

@@ -12,9 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 from myocard.errors import InputError
 from myocard.leads import parse_leads
 
-# Millivolts per unit. NU ("no unit") marks signals that were standardised before they reached us:
-# they carry shape but no voltage, and stay as they are.
-_MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3, "nu": 1.0}
+# NU ("no unit") marks signals that were standardised before they reached us: they carry shape but
+# no voltage, and stay as they are.
+MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3, "NU": 1.0}
+"""Millivolts in each unit."""
+_UNITS = {name.lower(): name for name in MILLIVOLTS} | {"\u00b5v": "uV", "\u03bcv": "uV"}
+_UNITS |= {"millivolt": "mV", "microvolt": "uV", "volt": "V"}
+
+
+def unit_named(name: str) -> str | None:
+    """Return the spelling of a unit in ``MILLIVOLTS``, from any case; None where it is none."""
+    lower = name.strip().lower()
+    return _UNITS.get(lower) or _UNITS.get(lower.removesuffix("s"))
 
 
 @dataclass(frozen=True)
@@ -83,19 +92,20 @@ class Record:
         """
         if np.ma.is_masked(signal):
             raise InputError("a signal with masked values; give NaN, or records without them")
-        array = np.asarray(signal)
+        array, names = np.asarray(signal), parse_leads(leads)
         if array.dtype.kind not in "biuf":
             raise InputError(f"a signal of {array.dtype}; give real numbers")
-        if array.ndim != 2 or array.shape[0] != len(leads) or array.size == 0:
+        if array.ndim != 2 or array.shape[0] != len(names) or array.size == 0:
             raise InputError(
-                f"a signal of shape {array.shape} does not fit {len(leads)} leads; "
+                f"a signal of shape {array.shape} does not fit {len(names)} leads; "
                 "give (leads, samples)"
             )
-        if not isinstance(unit, str) or unit.lower() not in _MILLIVOLTS:
+        named = unit_named(unit) if isinstance(unit, str) else None
+        if named is None:
             raise InputError(f"unknown unit {unit!r}; the units are mV, uV, V and NU")
-        factor = _MILLIVOLTS[unit.lower()]
+        factor = MILLIVOLTS[named]
         scaled = array.astype(np.float32) if factor == 1 else (array * factor).astype(np.float32)
-        return cls(scaled, rate, parse_leads(leads), "NU" if unit.lower() == "nu" else "mV")
+        return cls(scaled, rate, names, "NU" if named == "NU" else "mV")
 
     @property
     def seconds(self) -> float:
@@ -134,10 +144,11 @@ class Record:
         Raises:
             InputError: When a lead is missing.
         """
-        if tuple(leads) == self.leads:
+        leads = parse_leads(leads)
+        if leads == self.leads:
             return self
         missing = ", ".join(lead for lead in leads if lead not in self.leads)
         if missing:
             raise InputError(f"the record has no lead {missing}; it has {', '.join(self.leads)}")
         rows = [self.leads.index(lead) for lead in leads]
-        return replace(self, signal=self.signal[rows], leads=tuple(leads))
+        return replace(self, signal=self.signal[rows], leads=leads)

@@ -88,7 +88,7 @@ def test_help_waits_for_no_torch():
         ("prepare ptbxl-100 own --out new", "own/ptbxl_database.csv: no such file; is own the da"),
         ("prepare folder own --out new --like nowhere", "nowhere: no such folder; "),
         ("prepare folder own --out new --like lost.toml", "own/labels.csv: no column codes"),
-        ("prepare folder own --out new --like encoder --lowpass 40", "--like takes filter and le"),
+        ("prepare folder own --out new --like encoder --lowpass 40", "--like takes the filter f"),
         (
             "prepare folder own --out new --raw --lowpass 40",
             "--raw takes records as they are; leave",

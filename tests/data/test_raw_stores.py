@@ -105,7 +105,9 @@ def test_what_a_store_cannot_give_is_refused_with_the_fix(
     make_store, changes, wanted, difference
 ) -> None:
     store = make_store(**changes)
-    fix = "Prepare the source again with `myocard prepare --raw`"
+    of_leads = "all leads; where its records have I,II alone, `myocard extract --leads I,II`"
+    how = of_leads if "leads" in difference else "`myocard prepare --raw`"
+    fix = f"Prepare the source again with {how}"
     with pytest.raises(InputError, match=f"{store.folder}: .*: {difference}. {fix}"):
         store.require(wanted)
     with pytest.raises(InputError, match=difference):

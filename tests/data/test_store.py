@@ -179,7 +179,9 @@ def test_what_a_store_can_give_is_not_refused(make_store) -> None:
 )
 def test_what_it_cannot_give_is_refused_with_the_fix(make_store, wanted, difference) -> None:
     store = make_store()
-    fix = "Prepare the source again with `myocard prepare --like CHECKPOINT`"
+    of_leads = "all leads; where its records have I,II alone, `myocard extract --leads I,II`"
+    how = of_leads if "leads" in difference else "`myocard prepare --like CHECKPOINT`"
+    fix = f"Prepare the source again with {how}"
     with pytest.raises(InputError, match=f"{store.folder}: .*: {difference}. {fix}"):
         store.require(wanted)
 

@@ -284,7 +284,7 @@ def read_records_with(folder: Path, table: pd.DataFrame):
         ({"id": "same"}, "record same is there twice; drop one"),
         ({"id": [""] + ["x"] * 39}, r"no id in row 1 \(''\); fill it in"),
         ({"patient": ["a", "NA"] * 20}, r"no patient in row 2 \('NA'\); fill it in"),
-        ({"fold": "2.5"}, "a fold that is no whole number from 1 to 10"),
+        ({"fold": "2.5"}, "fold '2.5': give a whole number"),
         ({"split": "train"}, "has both fold and split"),
         ({"fold": None, "split": "first"}, "split 'first'; write train, validation"),
     ],

@@ -98,7 +98,7 @@ def test_a_copy_that_was_stopped_goes_on_with_the_files_that_are_missing(bucket,
     assert (tmp_path / ".out.partial" / "fetched" / "signals.npy").exists()
     told = []
     fetch("memory://ecgs/store", tmp_path / "out", lambda what, *done: told.append(what))
-    missing = ("records.parquet", "quarantine.csv", "flags.csv", INPUTS)
+    missing = ("records.parquet", "quarantine.csv", "unknown_codes.csv", "flags.csv", INPUTS)
     assert set(told) == {f"fetch {name}" for name in missing}
     assert contents(tmp_path / "out") == contents(store.folder)
     assert not (tmp_path / ".out.partial").exists()

@@ -287,3 +287,8 @@ def test_settings_cannot_be_changed():
     how = Optimisation(epochs=1, base_learning_rate=1, weight_decay=0)
     with pytest.raises(ValueError, match="frozen"):
         how.epochs = 2
+
+
+def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path):
+    (tmp_path / "r.toml").write_text(PRETRAIN, encoding="utf-8-sig")
+    assert read_recipe(tmp_path / "r.toml", PretrainRecipe).name == "x"

@@ -191,3 +191,11 @@ def test_a_share_of_the_training_records_is_drawn_by_patient(patients, shares, s
     assert len(few) == max(2, min(round(min(shares) * count), count))
     inside, outside = found.patients[few], found.patients[np.setdiff1d(found.rows["train"], few)]
     assert len(set(inside) & set(outside)) <= 1
+
+
+def test_folds_that_serve_no_purpose_are_told_with_their_records(records, caplog):
+    assembled(records)
+    assert "any: 3 records of fold 5 are in no split and not used" in caplog.text
+    caplog.clear()
+    assembled(records[records["fold"] < 5])
+    assert not caplog.text

@@ -32,10 +32,15 @@ def prepare(
     ] = False,
     leads: Annotated[str | None, Option(help="Such as I,II,V2; all by default")] = None,
     seconds: Annotated[float, Option(min=0.1, help="Length of a record")] = 10.0,
-    allow: Annotated[
-        list[str] | None,
-        Option(help="Keep, flagged: flat_lead, unknown_code, duplicate, wrong_unit"),
+    rename: Annotated[
+        list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
     ] = None,
+    allow: Annotated[
+        list[str] | None, Option(help="Keep, flagged: flat_lead, duplicate, wrong_unit")
+    ] = None,
+    strict: Annotated[
+        bool, Option("--strict", help="Refuse codes in no table, in place of counting them")
+    ] = False,
     filtered: Annotated[
         bool, Option("--filtered", help="The records come through that filter; do not filter again")
     ] = False,
@@ -57,13 +62,15 @@ def prepare(
 
     Records that cannot be used are listed in quarantine.csv.
     """
-    from myocard.data.preparation import prepare_folder
+    from myocard.data import labels
+    from myocard.data.formats.joining import parse_rename
+    from myocard.data.preparation import UNKNOWN, prepare_folder, told_unknown
     from myocard.recipe import InputSettings, check, read_input
 
     if raw and (preset, like, highpass, lowpass) != (None, None, None, None):
         raise InputError("--raw takes records as they are; leave preset, --like and filter out")
-    if like is not None and (highpass, lowpass, leads) != (None, None, None):
-        raise InputError("--like takes filter and leads from the checkpoint; leave the others out")
+    if like is not None and (highpass, lowpass) != (None, None):
+        raise InputError("--like takes the filter from the checkpoint; leave the others out")
     names = leads.split(",") if leads else None
     if raw:
         expected = None
@@ -75,7 +82,7 @@ def prepare(
             "leads": names,
         }
         expected = check(InputSettings, chosen, "prepare").preprocessing()
-    elif like.suffix == ".toml":
+    elif like.suffix.lower() == ".toml":
         expected = read_input(like)
     else:
         from myocard.cli.named import encoder_named
@@ -90,6 +97,8 @@ def prepare(
             seconds=seconds,
             leads=names,
             allow=allow or (),
+            strict=strict,
+            rename=parse_rename(rename or ()),
             filtered=filtered,
             standardise=standardise,
             dataset=dataset,
@@ -98,9 +107,13 @@ def prepare(
             jobs=jobs,
             progress=progress,
         )
-    quarantined, flagged = store.info["quarantined"], int((store.records["flags"] != "").sum())
-    told = f"{len(store.records):,} records, {flagged:,} of them in {out / 'flags.csv'}"
+    records, quarantined = store.records, store.info["quarantined"]
+    flagged = int((records["flags"] != "").sum())
+    told = f"{len(records):,} records, {flagged:,} of them in {out / 'flags.csv'}"
     print(f"{out}: {told}, {quarantined:,} others in {out / 'quarantine.csv'}")
+    unknown = labels.unknown(records["codes"].map(list))
+    if unknown:
+        print(f"codes in no table, kept: {told_unknown(unknown)} ({out / UNKNOWN})")
 
 
 def _share(shard: str) -> tuple[int, int]:
@@ -161,6 +174,9 @@ def extract(
     checkpoint: options.Encoder,
     store: options.StoreFolder,
     out: options.Out,
+    leads: Annotated[
+        str | None, Option(help="Some of the encoder's, for records that have no others: I,II")
+    ] = None,
     random: options.Random = None,
     batch: Annotated[int, Option(min=1, help="Records in one forward pass")] = 64,
 ) -> None:
@@ -172,9 +188,12 @@ def extract(
     from myocard.cli.named import encoder_named
     from myocard.data.store import Store
     from myocard.evaluation.features import extract as make
+    from myocard.models.records import with_only
     from myocard.tasks.audit import leaks_by_name
 
     encoder, opened = encoder_named(checkpoint), Store.open(store)
+    if leads is not None:
+        encoder = with_only(encoder, leads.split(","))
     if random is not None:
         encoder = encoder.randomised(random)
     for finding in leaks_by_name(encoder.pretrained_on, opened.records):

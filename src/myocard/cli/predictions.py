@@ -64,6 +64,9 @@ def predict(
         str | None, Option(help="Such as I,II,V2: their rows, for files that do not say")
     ] = None,
     unit: Annotated[str | None, Option(help="mV, uV, V or NU, for files that do not say")] = None,
+    rename: Annotated[
+        list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
+    ] = None,
     jobs: Annotated[
         int, Option(help="Processes, each of which holds the model; -1 for one a core")
     ] = -1,
@@ -76,10 +79,12 @@ def predict(
 
     Exit code: 0 if every record has scores, 1 if one has not, 2 if nothing was done.
     """
+    from myocard.data.formats.joining import parse_rename
     from myocard.data.window import Stated
     from myocard.evaluation.prediction import predict as make
 
-    stated = Stated(rate, tuple(leads.split(",")) if leads else None, unit)
+    names = tuple(leads.split(",")) if leads else None
+    stated = Stated(rate, names, unit, parse_rename(rename or ()) or None)
     with shown() as progress:
         failed = make(model, records, out, probe=probe, stated=stated, jobs=jobs, progress=progress)
     print(out)

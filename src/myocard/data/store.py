@@ -112,9 +112,16 @@ class Store:
         lacks = self.made.lacks(preprocessing, self.info.get("standardised"))
         if lacks:
             how = "--raw" if preprocessing.steps else "--like CHECKPOINT"
+            fix = f"Prepare the source again with `myocard prepare {how}`"
+            if lacks == [self.made.lacks_leads(preprocessing)]:
+                has = ",".join(self.made.leads)
+                fix = (
+                    f"Prepare the source again with all leads; where its records have {has} alone, "
+                    f"`myocard extract --leads {has}` reads these (Python: encoder.with_leads)"
+                )
             raise InputError(
                 f"{self.folder}: this store does not meet the encoder's input: {'; '.join(lacks)}. "
-                f"Prepare the source again with `myocard prepare {how}`"
+                f"{fix}"
             )
 
     def windows(

@@ -40,10 +40,13 @@ class StoreInput:
             differences = self._lacks_of_raw(wanted, standardised)
         else:
             differences = self._lacks(wanted, standardised)
+        missing = self.lacks_leads(wanted)
+        return [*differences, missing] if missing else differences
+
+    def lacks_leads(self, wanted: Preprocessing) -> str:
+        """Tell in words which leads are missing; empty for none."""
         missing = [lead for lead in wanted.leads if lead not in self.leads]
-        if missing:
-            differences.append(f"leads {', '.join(missing)} are missing")
-        return differences
+        return f"leads {', '.join(missing)} are missing" if missing else ""
 
     def fits(self, wanted: Preprocessing) -> bool:
         """Tell whether windows of the signals as they are stored are what an encoder expects."""

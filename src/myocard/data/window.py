@@ -1,6 +1,6 @@
 """The one window of a record that a model reads, and the windows of many files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 from myocard.data.faults import Unfit
 from myocard.data.formats.reading import read
-from myocard.data.formats.wfdb import WrongLength
+from myocard.data.formats.wfdb import reason_of
 from myocard.data.signal import Preprocessing, resampled_length
 from myocard.errors import InputError
 from myocard.record import Record
 
 
 class Stated(NamedTuple):
-    """Rate, leads and unit of records whose files do not say them, as ``read`` takes them."""
+    """Statements about records whose files do not make them, as ``read`` takes them."""
 
     rate: float | None = None
     leads: tuple[str, ...] | None = None
     unit: str | None = None
+    rename: Mapping[str, str] | None = None
 
 
 class Seen(NamedTuple):
@@ -28,7 +29,7 @@ class Seen(NamedTuple):
 
     Attributes:
         flag: ``cropped`` for a record that is longer than the window; for one that has none a
-            reason as of ``Unfit``, ``unreadable`` or ``wrong_length``.
+            reason as of ``Unfit`` or of ``reason_of``.
         error: The reason in words; None for a record that can be used.
     """
 
@@ -73,7 +74,7 @@ def windows_of(
     windows, seen = [np.zeros((0, len(expected.leads), expected.samples), np.float32)], []
     for file in files:
         try:
-            record = read(file, rate=stated.rate, leads=stated.leads, unit=stated.unit)
+            record = read(file, **stated._asdict())
             windows.append(window_of(record, expected)[None])
             longer = resampled_length(record.signal.shape[1], record.rate, expected.rate)
             seen.append(Seen("cropped" if longer > expected.samples else None))
@@ -89,4 +90,4 @@ def windows_of(
 def _reason(error: InputError) -> str:
     if isinstance(error, Unfit):
         return error.reason
-    return "wrong_length" if isinstance(error, WrongLength) else "unreadable"
+    return reason_of(error)

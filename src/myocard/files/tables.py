@@ -1,7 +1,9 @@
 """Tables on disk."""
 
+import csv
 import warnings
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,52 @@ import pandas as pd
 
 from myocard.errors import InputError
 
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What may divide the columns of a text."""
+TextRows = list[tuple[int, list[str]]]
+"""Rows of cells without blanks around them, each with its line in the file, from 1."""
 
-def read_csv_table(path: Path, **how: Any) -> pd.DataFrame:
+
+def decoded(path: Path) -> tuple[str, str]:
+    """Return the text of a file and the name of its encoding.
+
+    Raises:
+        InputError: When it is no text.
+    """
+    content = path.read_bytes()
+    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text, encoding
+    raise InputError(f"{path}: no text in UTF-8, UTF-16 or cp1252; save it as UTF-8")
+
+
+def text_rows(text: str, separator: str) -> TextRows:
+    """Cut a text into rows of cells.
+
+    Raises:
+        ValueError: When quotes are not closed, or not as they should be.
+    """
+    # A blank before a quote would make it a part of the cell.
+    reader = csv.reader(
+        StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True
+    )
+    rows: TextRows = []
+    line = 1
+    try:
+        for row in reader:
+            rows.append((line, [value.strip() for value in row]))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"line {line}: {error}") from error
+    return rows
+
+
+def read_csv_table(path: Path | StringIO, **how: Any) -> pd.DataFrame:
     """Read a table of comma-separated columns, as ``pandas.read_csv`` does with ``how``.
 
     Raises:

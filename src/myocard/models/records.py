@@ -73,7 +73,10 @@ def listed(
     missing = [name for name, value in stated.items() if value is None]
     if rate is None or leads is None or unit is None:
         named = ", ".join(f"{name}=…" for name in missing)
-        raise InputError(f"an array does not say its {', '.join(missing)}; give {named}")
+        raise InputError(
+            f"an array does not say its {', '.join(missing)}; give {named}, or a Record: "
+            "myocard.Record.from_array(array, rate, leads, unit)"
+        )
     if array.ndim not in (2, 3) or not len(array):
         raise InputError(
             f"an array of shape {array.shape}; give (leads, samples) or (records, leads, samples)"

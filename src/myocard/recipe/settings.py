@@ -92,7 +92,7 @@ def read_content(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
         InputError: When the file or a change is no TOML.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
     for change in changes:

@@ -1,5 +1,6 @@
 """Cohorts: the records that a task is trained, chosen and tested on, and their targets."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from myocard.recipe import Evaluation, Split
 from myocard.tasks.registry import task as task_named
 from myocard.tasks.task import Task
 
+_LOG = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
 _PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 TRAITS = ("sex", "age", "site", "device")
@@ -117,6 +119,7 @@ def assemble(
             f"task {task.name}: no record has a label that it reads; "
             f"{told if codes else 'the store has no labels'}; choose another task"
         )
+    _tell_unused(task, fold[keep], split)
     _refuse_shared_patients(patients, rows)
     words = known.to_numpy(dtype=object)
     for name in ("validation", "test"):
@@ -180,6 +183,16 @@ def _refuse_shared_patients(
                 f"patient {min(shared)} is in {one} and in {other} ({len(shared)} such patients); "
                 "split by patient"
             )
+
+
+def _tell_unused(task: Task, folds: NDArray[np.int64], split: Split) -> None:
+    """Log a warning of folds that serve no purpose."""
+    used = [fold for name in SPLITS for fold in getattr(split, name)]
+    unused = folds[~np.isin(folds, used)]
+    if len(unused):
+        numbers = ", ".join(map(str, np.unique(unused)[:20]))
+        told = "%s: %d records of fold %s are in no split and not used; see [split] of the recipe"
+        _LOG.warning(told, task.name, len(unused), numbers)
 
 
 def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:

@@ -21,7 +21,8 @@ def task(name: str) -> Task:
         return OwnTask.open(Path(name))
     raise InputError(
         f"unknown task {name!r}; the tasks are {', '.join(TASKS)}, and folders that `myocard task` "
-        "made"
+        "made. Codes of your own, such as own:sick, become a task by `myocard task labels.csv "
+        "STORE --id file --target codes --kind several --list-separator ';' --out TASK`"
     )
 
 

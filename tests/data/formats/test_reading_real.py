@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from myocard.data.formats.wfdb import read_wfdb
+from myocard.data.formats.reading import read
 
 KINDS = (
     "ptbxl/records100",
@@ -23,7 +23,7 @@ def test_a_real_record_reads_as_the_wfdb_package_reads_it(real_data: Path, kind:
     headers = sorted((real_data / kind).rglob("*.hea"))
     assert headers
     for header in headers[:: max(1, len(headers) // 12)]:
-        record, oracle = read_wfdb(header), wfdb.rdrecord(str(header.with_suffix("")))
+        record, oracle = read(header), wfdb.rdrecord(str(header.with_suffix("")))
         assert record.rate == oracle.fs
         assert [lead.lower() for lead in record.leads] == [n.lower() for n in oracle.sig_name]
         assert record.unit.lower() == oracle.units[0].lower()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import wfdb
 
-from myocard.data.formats.wfdb import WrongLength, read_wfdb
+from myocard.data.formats.reading import read
+from myocard.data.formats.wfdb import WrongLength
 from myocard.errors import InputError
 
 
@@ -24,7 +25,7 @@ def write_segments(folder: Path, header: str) -> Path:
 
 def test_segments_are_joined_as_the_wfdb_package_joins_them(tmp_path: Path) -> None:
     path = write_segments(tmp_path, "r/2 2 500 25\ns1 10\ns2 15\n")
-    record = read_wfdb(path)
+    record = read(path)
     assert record.signal.shape == (2, 25)
     np.testing.assert_allclose(record.signal, wfdb.rdrecord(str(path)).p_signal.T, rtol=1e-6)
 
@@ -33,10 +34,10 @@ def test_gaps_between_segments_are_nan(tmp_path: Path) -> None:
     layout = "r_layout 2 500 0\n~ 0 1000(0)/mV 16 0 0 0 0 I\n~ 0 1000(0)/mV 16 0 0 0 0 II\n"
     (tmp_path / "r_layout.hea").write_text(layout)
     path = write_segments(tmp_path, "r/4 2 500 30\nr_layout 0\ns1 10\n~ 5\ns2 15\n")
-    record = read_wfdb(path)
+    record = read(path)
     assert np.isnan(record.signal[:, 10:15]).all()
-    np.testing.assert_array_equal(record.signal[:, :10], read_wfdb(tmp_path / "s1").signal)
-    np.testing.assert_array_equal(record.signal[:, 15:], read_wfdb(tmp_path / "s2").signal)
+    np.testing.assert_array_equal(record.signal[:, :10], read(tmp_path / "s1").signal)
+    np.testing.assert_array_equal(record.signal[:, 15:], read(tmp_path / "s2").signal)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,12 @@ def test_gaps_between_segments_are_nan(tmp_path: Path) -> None:
 )
 def test_segments_that_cannot_be_are_refused(tmp_path: Path, header: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_wfdb(write_segments(tmp_path, header))
+        read(write_segments(tmp_path, header))
 
 
 def test_a_segment_of_another_length_than_promised_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongLength, match="segment s1"):
-        read_wfdb(write_segments(tmp_path, "r/2 2 500 26\ns1 11\ns2 15\n"))
+        read(write_segments(tmp_path, "r/2 2 500 26\ns1 11\ns2 15\n"))
 
 
 def test_leads_in_two_files_make_one_record(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_leads_in_two_files_make_one_record(tmp_path: Path) -> None:
     (tmp_path / "r.hea").write_text(
         "r 2 500 10\na.dat 16 1000 16 0 0 0 0 ii\nb.dat 16 1000 16 0 0 0 0 vx\n"
     )
-    record = read_wfdb(tmp_path / "r")
+    record = read(tmp_path / "r")
     assert record.leads == ("II",)
     np.testing.assert_array_equal(record.signal, np.ones((1, 10), np.float32))
 
@@ -77,4 +78,4 @@ def test_files_of_different_lengths_are_refused(tmp_path: Path) -> None:
         "r 2 500\na.dat 16 1000 16 0 0 0 0 I\nb.dat 16 1000 16 0 0 0 0 II\n"
     )
     with pytest.raises(WrongLength, match=r"\[10, 20\]"):
-        read_wfdb(tmp_path / "r")
+        read(tmp_path / "r")

@@ -17,6 +17,7 @@ from myocard.data.signal import Band
 from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
 from myocard.errors import InputError
+from myocard.files.manifest import altered
 from myocard.leads import LEADS
 from myocard.record import Record
 from myocard.simulation import simulate
@@ -49,6 +50,15 @@ def wrong_length(make: Callable[..., Entry]) -> Entry:
     return replace(entry, path=header, read=partial(read, header))
 
 
+def wrong_checksum(make: Callable[..., Entry]) -> Entry:
+    entry = make("wrong_checksum")
+    header = entry.path.with_name("other.hea")
+    lines = [f"other.dat 16 1000/mV 16 0 1 1001 0 {lead}" for lead in LEADS]
+    header.write_text("\n".join(["other 12 100 1000", *lines]))
+    np.ones(12 * 1000, dtype="<i2").tofile(header.with_suffix(".dat"))
+    return replace(entry, path=header, read=partial(read, header))
+
+
 BROKEN: dict[str, Callable[[Callable[..., Entry]], Entry]] = {
     "unreadable": unreadable,
     "wrong_length": wrong_length,
@@ -56,7 +66,7 @@ BROKEN: dict[str, Callable[[Callable[..., Entry]], Entry]] = {
     "not_finite": lambda make: make("not_finite", changed(np.nan, "V2", slice(3, 4))),
     "flat_lead": lambda make: make("flat_lead", changed(0.3, "aVL")),
     "too_short": lambda make: make("too_short", sound()[:, :999]),
-    "unknown_code": lambda make: make("unknown_code", sound(8), codes=("scp:NORM", "scp:NOSUCH")),
+    "wrong_checksum": wrong_checksum,
     "wrong_unit": lambda make: make("wrong_unit", 1000 * sound()),
     "duplicate": lambda make: make("duplicate", sound(7)),
 }
@@ -67,7 +77,7 @@ DETAILS = {
     "not_finite": "in V2",
     "flat_lead": "in aVL",
     "too_short": "9.99 s of 10 s; prepare with --seconds",
-    "unknown_code": "scp:NOSUCH; add it to the table or allow unknown_code",
+    "wrong_checksum": "other.dat does not hold the values of which the header has the checksum",
     "wrong_unit": "mV in 40 ms, where 0.1 to 3 are usual, as they would be times ",
     "duplicate": "of record good-0",
 }
@@ -122,12 +132,12 @@ def test_what_is_allowed_is_kept_and_flagged(mixed, tmp_path, reason) -> None:
 def test_all_flags_of_a_record_are_kept(make_entry, tmp_path) -> None:
     longer = np.concatenate([changed(0.3, "V1"), changed(0.3, "V1")], axis=1)
     entries = [
-        make_entry("a", longer, codes=("scp:NOSUCH", "scp:NEITHER")),
+        make_entry("a", longer),
         make_entry("b", longer, patient="a"),
     ]
     store = run(entries, tmp_path / "store", replace(WANTED, allow=ALLOWABLE))
     assert store.records["flags"].tolist() == [
-        "cropped;unknown_code;flat_lead",
+        "cropped;flat_lead",
         "cropped;flat_lead;duplicate",
     ]
 
@@ -169,9 +179,10 @@ def test_leads_that_are_not_stored_tell_of_exchanged_ones(make_entry, tmp_path) 
 
 
 def test_of_an_allowed_and_a_forbidden_fault_the_forbidden_one_bars(make_entry, tmp_path) -> None:
-    entries = [make_entry("good"), make_entry("bad", changed(0, "I"), codes=("scp:NOSUCH",))]
-    store = run(entries, tmp_path / "store", replace(WANTED, allow=("unknown_code",)))
-    assert pd.read_csv(store.folder / "quarantine.csv")["reason"].tolist() == ["flat_lead"]
+    entries = [make_entry("good"), make_entry("bad", changed(0, "I")), make_entry("good-too")]
+    np.save(entries[2].path, np.load(entries[1].path))
+    store = run(entries, tmp_path / "store", replace(WANTED, allow=("duplicate",)))
+    assert pd.read_csv(store.folder / "quarantine.csv")["reason"].tolist() == ["flat_lead"] * 2
 
 
 def test_a_record_flat_in_every_lead_is_never_kept(make_entry, tmp_path) -> None:
@@ -217,6 +228,7 @@ def test_records_that_are_all_bad_are_counted(make_entry, tmp_path) -> None:
     with pytest.raises(InputError) as error:
         run(entries, tmp_path / "store")
     assert "no record can be used (2 not_finite, 1 flat_lead, 1 too_short)" in str(error.value)
+    assert f"the first is {entries[0].path}: in V2" in str(error.value)
     assert not (tmp_path / "store").exists()
     # The message names a file that tells why.
     named = Path(str(error.value).partition(": ")[0])
@@ -238,3 +250,25 @@ def test_values_that_filtering_or_rounding_spoils_are_told(
     (row,) = pd.read_csv(store.folder / "quarantine.csv").to_dict("records")
     assert re.match(reason, f"{row['reason']}: {row['detail']}")
     assert len(store.records) == 1
+
+
+def test_a_record_that_its_reader_fails_on_costs_no_other(make_entry, tmp_path) -> None:
+    def fail() -> Record:
+        raise TypeError("of the reader's own")
+
+    entries = [make_entry("good"), replace(make_entry("bad"), read=fail)]
+    store = run(entries, tmp_path / "store")
+    (row,) = pd.read_csv(store.folder / "quarantine.csv").to_dict("records")
+    assert row["reason"] == "unreadable"
+    assert "not readable (TypeError: of the reader's own)" in row["detail"]
+
+
+def test_codes_in_no_table_are_kept_and_counted(make_entry, tmp_path) -> None:
+    codes = [("snomed:251238007", "own:a"), ("snomed:251238007", "scp:NO"), ("scp:NORM",)]
+    entries = [make_entry(str(i), sound(i), codes=each) for i, each in enumerate(codes)]
+    store = run(entries, tmp_path / "store")
+    assert [tuple(each) for each in store.records["codes"]] == codes
+    assert set(store.records["flags"]) == {""}
+    table = pd.read_csv(store.folder / "unknown_codes.csv")
+    assert table.to_numpy().tolist() == [["snomed:251238007", 2], ["scp:NO", 1]]
+    assert altered(store.folder) == []

@@ -26,6 +26,7 @@ FILES = {
     "flags.csv",
     "inputs.json",
     "quarantine.csv",
+    "unknown_codes.csv",
     "records.parquet",
     "signals.npy",
     "store.json",

@@ -81,7 +81,7 @@ def test_only_three_columns_are_needed(tmp_path: Path) -> None:
     [
         ("a.npy,p1,AFIB,,,,,,,,", "line 2: code 'AFIB' names no scheme; write own:AFIB"),
         ("a.npy,p1,own:,,,,,,,,", "line 2: code 'own:' names no scheme"),
-        ("a.npy,p1,own:x,first,,,,,,,", "line 2: fold 'first' is no number"),
+        ("a.npy,p1,own:x,first,,,,,,,", "line 2: fold 'first': give a whole number from 1 to 10"),
         ("a.npy,p1,own:x,,,,,,fast,,", "line 2: rate 'fast' is no number"),
         ("../a.npy,p1,own:x,,,,,,,,", "a file outside this folder"),
         (",p1,own:x,,,,,,,,", "a file outside this folder"),

@@ -21,15 +21,17 @@ class Found:
         signal: Two-dimensional numbers, either axis for the leads.
         rate: Samples per second (Hz), or None where the file does not say.
         leads: Names of the rows or columns, or None.
-        unit: Unit of the values, or None.
+        unit: Unit of the values, or one for each row or column, or None.
         facts: Statements about patient and recording.
+        stated: Units that the file states where the reader has converted the values from them.
     """
 
     signal: NDArray[Any]
     rate: float | None = None
     leads: tuple[str, ...] | None = None
-    unit: str | None = None
+    unit: str | tuple[str, ...] | None = None
     facts: Facts = Facts()
+    stated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,25 @@
 """One record from one file, whatever its format."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from myocard.data.formats.aecg import AECG
-from myocard.data.formats.arrays import read_csv, read_hdf5, read_mat, read_npy
+from myocard.data.formats.arrays import read_mat, read_npy
 from myocard.data.formats.cardiosoft import CARDIOSOFT
+from myocard.data.formats.columns import read_csv
 from myocard.data.formats.dicom import DICOM
 from myocard.data.formats.edf import EDF
 from myocard.data.formats.found import HEAD, Format, Found
+from myocard.data.formats.hdf5 import read_hdf5
 from myocard.data.formats.ishne import ISHNE
+from myocard.data.formats.joining import joined
 from myocard.data.formats.muse import MUSE
 from myocard.data.formats.schiller import SCHILLER
 from myocard.data.formats.scp import SCP
 from myocard.data.formats.sierra import SIERRA
-from myocard.data.formats.wfdb import read_wfdb
+from myocard.data.formats.wfdb import header_of, read_wfdb
 from myocard.errors import InputError
-from myocard.leads import canonical, parse_leads
+from myocard.files.names import in_any_case
 from myocard.record import Record
 
 FORMATS: tuple[Format, ...] = (
@@ -44,22 +46,27 @@ def read(
     rate: float | None = None,
     leads: Sequence[str] | None = None,
     unit: str | None = None,
+    rename: Mapping[str, str] | None = None,
 ) -> Record:
     """Read the record in a file: WFDB, an array of numbers, or one of ``FORMATS``.
+
+    Signals that are none of the twelve leads, such as Frank's vx, vy and vz, are left out. Leads
+    keep their order in the file.
 
     Args:
         path: The file. A ``.mat`` beside a header of its name is WFDB.
         rate: Samples per second (Hz), for a file that does not say.
-        leads: A name for each row (or column), for a file that does not say.
+        leads: A name for each row (or column), for a file that names none of the twelve leads.
         unit: mV, uV, V or NU, for a file that does not say.
+        rename: The lead that a signal is, by its name in the file, such as ``{"MLII": "II"}``.
 
     Raises:
         InputError: For a file that is missing, broken or of another format; when neither the file
             nor the caller says its rate, leads or unit; or when the two disagree.
     """
-    path = Path(path)
+    path = in_any_case(Path(path))
     _, reader = _reader(path)
-    return joined(reader(path), path, rate, leads, unit)
+    return joined(reader(path), path, rate, leads, unit, rename)
 
 
 def format_of(path: Path) -> str:
@@ -68,7 +75,7 @@ def format_of(path: Path) -> str:
     Raises:
         InputError: For a file that is missing or of no readable format.
     """
-    return _reader(path)[0]
+    return _reader(in_any_case(path))[0]
 
 
 def tells_itself(path: Path) -> bool:
@@ -85,7 +92,7 @@ def _told(path: Path) -> Format | None:
 def _reader(path: Path) -> tuple[str, Callable[[Path], Found]]:
     """Name and reader of a file's format."""
     if _is_wfdb(path):
-        return "WFDB", _read_wfdb
+        return "WFDB", read_wfdb
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     told = _told(path)
@@ -98,61 +105,6 @@ def _reader(path: Path) -> tuple[str, Callable[[Path], Found]]:
     raise InputError(f"{path}: unknown format; readable are {readable}")
 
 
-def _read_wfdb(path: Path) -> Found:
-    record = read_wfdb(path)
-    return Found(record.signal, record.rate, record.leads, record.unit)
-
-
 def _is_wfdb(path: Path) -> bool:
-    has_header = (path.parent / f"{path.stem}.hea").is_file()
-    return path.suffix in {".hea", ".dat"} or (path.suffix in {"", ".mat"} and has_header)
-
-
-def joined(
-    found: Found, path: Path, rate: float | None, leads: Sequence[str] | None, unit: str | None
-) -> Record:
-    """Make a record of what a file says and what the caller knows."""
-    try:
-        _check_agreement(found, rate, leads, unit)
-        rate = rate if found.rate is None else found.rate
-        names = leads if found.leads is None else found.leads
-        unit = unit if found.unit is None else found.unit
-        if rate is None or names is None or unit is None:
-            needed = {"rate": rate, "leads": names, "unit": unit}
-            missing = [name for name, value in needed.items() if value is None]
-            given = ", ".join(f"{name}=…" for name in missing)
-            raise InputError(
-                f"the file does not say its {', '.join(missing)}; give {given}, or a column of "
-                "that name beside the labels"
-            )
-        return replace(_record(found, rate, names, unit), facts=found.facts)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
-def _check_agreement(
-    found: Found, rate: float | None, leads: Sequence[str] | None, unit: str | None
-) -> None:
-    if rate is not None and found.rate is not None and rate != found.rate:
-        raise InputError(f"its rate is {found.rate:g} Hz, {rate:g} was given")
-    if unit is not None and found.unit is not None and unit.lower() != found.unit.lower():
-        raise InputError(f"its unit is {found.unit}, {unit} was given")
-    if leads is not None and found.leads is not None:
-        stated = tuple(filter(None, map(canonical, found.leads)))
-        if parse_leads(leads) != stated:
-            raise InputError(f"its leads are {', '.join(stated)}, {', '.join(leads)} were given")
-
-
-def _record(found: Found, rate: float, leads: Sequence[str], unit: str) -> Record:
-    """Make a record of the twelve leads among ``leads``; a file may hold other signals too."""
-    signal = found.signal
-    if signal.shape[0] != len(leads):
-        signal = signal.T
-    if signal.shape[0] != len(leads):
-        raise InputError(f"an array of {found.signal.shape} does not fit {len(leads)} leads")
-    if found.leads is None:
-        return Record.from_array(signal, rate, leads, unit)
-    rows = [row for row, name in enumerate(leads) if canonical(name)]
-    if not rows:
-        raise InputError(f"none of the twelve leads among {', '.join(leads[:20])}")
-    return Record.from_array(signal[rows], rate, [leads[row] for row in rows], unit)
+    suffix = path.suffix.lower()
+    return suffix in {".hea", ".dat"} or (suffix in {"", ".mat"} and header_of(path).is_file())

@@ -26,7 +26,7 @@ _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
 
 # name[/segments] signals [rate[/counter rate[(counter base)]] [samples [time [date]]]]
 _RECORD_LINE = re.compile(
-    rf"""([^\s/]+)(?:/({_COUNT}))? \s+ ({_COUNT})
+    rf"""(\S+?)(?:/({_COUNT}))? \s+ ({_COUNT})
     (?:\s+ ({_NUMBER}) (?:/{_NUMBER} (?:\({_NUMBER}\))?)?
     (?:\s+ ({_COUNT}) (?:\s .*)? )? )?""",
     re.VERBOSE,
@@ -36,8 +36,8 @@ _RECORD_LINE = re.compile(
 _SIGNAL_LINE = re.compile(
     rf"""(\S+) \s+ ({_COUNT}) (?:x({_COUNT}))? (?::({_COUNT}))? (?:\+({_COUNT}))?
     (?:\s+ ({_NUMBER}) (?:\(({_INTEGER})\))? (?:/(\S+))?
-    (?:\s+ {_INTEGER} (?:\s+ ({_INTEGER})
-    (?:\s+ {_INTEGER} (?:\s+ {_INTEGER} (?:\s+ {_INTEGER} (?:\s+ (.*) )? )? )? )? )? )? )?""",
+    (?:\s+ {_INTEGER} (?:\s+ ({_INTEGER}) (?:\s+ ({_INTEGER}) (?:\s+ ({_INTEGER})
+    (?:\s+ {_INTEGER} (?:\s+ (.*) )? )? )? )? )? )? )?""",
     re.VERBOSE,
 )
 _SEGMENT_LINE = re.compile(rf"(\S+) \s+ ({_COUNT})", re.VERBOSE)
@@ -55,6 +55,8 @@ class SignalLine(NamedTuple):
         gain: ADC units per physical unit.
         baseline: ADC value of 0 physical units.
         unit: Physical unit, mV where the header names none.
+        initial: Value of the first sample; 0 where the header says none.
+        checksum: Sum of all samples, of which 16 bits count; 0 where the header says none.
         name: The signal's description, which names its lead; empty where there is none.
     """
 
@@ -66,6 +68,8 @@ class SignalLine(NamedTuple):
     gain: float
     baseline: int
     unit: str
+    initial: int
+    checksum: int
     name: str
 
 
@@ -110,24 +114,36 @@ def read_header(path: Path) -> Header:
     if len(content) > _MOST_BYTES:
         raise InputError(f"{path}: longer than any WFDB header ({_MOST_BYTES} bytes)")
     try:
-        return parse_header(content.decode("utf-8", errors="replace"))
+        return parse_header(_text(content))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _text(content: bytes) -> str:
+    """Decode UTF-8, or else Latin-1, in which older programs write the micro sign."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def parse_header(text: str) -> Header:
     """Parse the header that ``text`` holds.
 
+    Lines end at a newline alone: a comment may hold whatever else Python takes for the end of one.
+
     Raises:
         InputError: When a line is missing or broken. Lines that lost their newline, as in
             ``JS01052.hea`` of ecg-arrhythmia 1.0.0, show as missing ones.
     """
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in text.split("\n" if "\n" in text else "\r")]
     comments = tuple(line.lstrip("#").strip() for line in lines if line.startswith("#"))
     content = [line for line in lines if line and not line.startswith("#")]
     if not content:
         raise InputError("a WFDB header without a record line")
     segments, signals, rate, samples = _record_line(content[0])
+    if len(content) - 1 == signals and not all(map(_SEGMENT_LINE.fullmatch, content[1:])):
+        segments = 0  # A number behind a folder, as in ``beats/2``, is the record's name.
     promised = segments or signals
     if len(content) - 1 != promised:
         kind = "segments" if segments else "signals"
@@ -160,10 +176,11 @@ def _segment_line(line: str) -> tuple[str, int]:
 
 def _signal_line(line: str) -> SignalLine:
     fields = _fields(_SIGNAL_LINE, line)
-    file, storage, per_frame, skew, offset, gain, baseline, unit, zero, name = fields
+    file, storage, per_frame, skew, offset, gain, baseline, unit, zero, *check, name = fields
     place = file, int(storage), int(per_frame or 1), int(skew or 0), int(offset or 0)
     scale = _gain(gain, line), int(baseline or zero or 0), unit or "mV"
-    return SignalLine(*place, *scale, (name or "").strip())
+    initial, checksum = (int(value or 0) for value in check)
+    return SignalLine(*place, *scale, initial, checksum, (name or "").strip())
 
 
 def _fields(pattern: re.Pattern[str], line: str) -> tuple[Any, ...]:

@@ -6,9 +6,16 @@ never enough: AF is atrial flutter in Chapman's files and fibrillation in the Ch
 """
 
 import csv
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+
+from myocard.errors import InputError
+
+# Without the marks by which people divide codes.
+_CODE = re.compile(r"""([^\s:,;|\[\](){}'"]+):([^:,;|\[\]{}'"\t\n]+)""")
 
 
 @cache
@@ -33,3 +40,26 @@ def known(code: str) -> bool:
     """Tell if ``code`` is in its scheme's table; every code of a scheme without a table is."""
     name, _, value = code.partition(":")
     return name not in SCHEMES or value in scheme(name)
+
+
+def unknown(codes: Iterable[Sequence[str]]) -> Counter[str]:
+    """Count the records of each code that its scheme's table does not know."""
+    found = Counter(code for each in codes for code in set(each))
+    return Counter({code: count for code, count in found.items() if not known(code)})
+
+
+def parse_codes(cell: str) -> tuple[str, ...]:
+    """Read the codes (``scheme:code``) of a cell that ``;`` divides; schemes may be in any case.
+
+    Raises:
+        InputError: For a code without a scheme, or several that something else divides.
+    """
+    found = []
+    for code in filter(None, map(str.strip, cell.split(";"))):
+        if not all(code.partition(":")):
+            raise InputError(f"code {code!r} names no scheme; write own:{code} or scp:{code}")
+        parts = _CODE.fullmatch(code)
+        if parts is None:
+            raise InputError(f"codes {code!r}: divide codes by ';', as own:sick;own:old")
+        found.append(f"{parts[1].lower()}:{parts[2]}")
+    return tuple(dict.fromkeys(found))

@@ -5,14 +5,19 @@ folder that appears under its name in one step.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from myocard.data import labels
 from myocard.data.preparation.examination import Wanted
+from myocard.data.preparation.joining import UNKNOWN as UNKNOWN
 from myocard.data.preparation.joining import join
 from myocard.data.preparation.parts import prepare_parts
 from myocard.data.signal import Preprocessing
@@ -38,6 +43,7 @@ def prepare(
     source: str,
     split_seed: int = 0,
     shard: tuple[int, int] = (1, 1),
+    rename: Mapping[str, str] | None = None,
     jobs: int = -1,
     progress: Progress = silent,
 ) -> Store:
@@ -54,6 +60,8 @@ def prepare(
         source: The data set within which ids and patients are unique.
         split_seed: Seed of folds, where the source publishes none.
         shard: Number and count.
+        rename: The lead that a signal is, by its name in the files, as the entries' readers take
+            it.
         jobs: Processes; -1 for one a core.
         progress: Called after every part.
 
@@ -62,7 +70,7 @@ def prepare(
             patient, units are mixed, no record can be used, or ``out`` holds another store.
     """
     _check_entries(entries, source)
-    entries = of_shard(entries, *shard)
+    entries = [_renamed(entry, rename or {}) for entry in of_shard(entries, *shard)]
 
     def make(folder: Path, work: Path) -> None:
         parts = prepare_parts(entries, work, wanted, jobs, told)
@@ -72,7 +80,8 @@ def prepare(
         progress(f"prepare {out.name}", done, len(entries))
 
     settings = settings_of(wanted, source=source, split_seed=split_seed, shard=shard)
-    inputs = {**settings, "records": len(entries), "listing": _listing(entries)}
+    listed = {"records": len(entries), "listing": _listing(entries)}
+    inputs = {**settings, "rename": dict(rename or {}) or None, **listed}
     step(out, inputs, make)
     return Store.open(out)
 
@@ -83,9 +92,21 @@ def _listing(entries: Sequence[Entry]) -> str:
     for entry in entries:
         line = f"{entry.id}\t{entry.path.name}\t{entry.patient}\t{entry.fold}\t{entry.codes}\n"
         digest.update(line.encode())
+        # Rate, leads and unit of a file that does not say them.
+        stated = entry.read.keywords if isinstance(entry.read, partial) else {}
+        told = {key: value for key, value in stated.items() if value}
+        digest.update(json.dumps(told, sort_keys=True).encode() if told else b"")
     for entry in entries[:: -(-len(entries) // _SAMPLED)]:
         digest.update(file_hash(entry.path).encode() if entry.path.is_file() else b"")
     return digest.hexdigest()
+
+
+def _renamed(entry: Entry, rename: Mapping[str, str]) -> Entry:
+    """Let an entry's reader know names of leads, besides those that its source tells it."""
+    if not rename:
+        return entry
+    own = entry.read.keywords.get("rename") if isinstance(entry.read, partial) else None
+    return replace(entry, read=partial(entry.read, rename={**rename, **(own or {})}))
 
 
 def settings_of(
@@ -106,6 +127,7 @@ def prepare_folder(
     leads: Sequence[str] | None = None,
     allow: Sequence[str] = (),
     dataset: str | None = None,
+    strict: bool = False,
     progress: Progress = silent,
     **how: Any,
 ) -> Store:
@@ -122,15 +144,18 @@ def prepare_folder(
         leads: Rows of the store, in place of those.
         allow: Faults with which a record is kept, flagged.
         dataset: The data set within which ids and patients are unique; the source's by default.
+        strict: Refuse codes that their schemes' tables do not know, in place of counting them.
         progress: Called after every part.
-        how: ``filtered`` and ``standardise``, as in ``Wanted``; ``split_seed``, ``shard`` and
-            ``jobs``, as in ``prepare``.
+        how: ``filtered`` and ``standardise``, as in ``Wanted``; ``split_seed``, ``shard``,
+            ``rename`` and ``jobs``, as in ``prepare``.
 
     Raises:
         InputError: As ``entries`` of ``data/sources`` and ``prepare``, when a raw store would be
-            filtered or standardised, and when no record tells its rate.
+            filtered or standardised, when codes are unknown and ``strict``, and when no record
+            tells its rate.
     """
     entries, name = entries_of(source, folder), dataset or dataset_of(source, Path(folder))
+    _check_codes(entries, strict=strict)
     forms = {key: how.pop(key) for key in ("filtered", "standardise") if key in how}
     if expected is None or expected.steps:
         if any(forms.values()):
@@ -139,6 +164,21 @@ def prepare_folder(
     rows, band = expected.leads if leads is None else parse_leads(leads), expected.band
     wanted = Wanted(expected.rate, seconds, rows, band, tuple(allow), **forms)
     return prepare(entries, Path(out), wanted, source=name, progress=progress, **how)
+
+
+def _check_codes(entries: Sequence[Entry], *, strict: bool) -> None:
+    unknown = labels.unknown([entry.codes for entry in entries])
+    if unknown and strict:
+        raise InputError(
+            f"codes in no table of their scheme: {told_unknown(unknown)}; correct them, or leave "
+            "--strict out to keep and count them"
+        )
+
+
+def told_unknown(unknown: Counter[str]) -> str:
+    """Tell the most frequent unknown codes, each with its number of records."""
+    most = ", ".join(f"{code} in {count:,}" for code, count in unknown.most_common(5))
+    return f"{most}{f' and {len(unknown) - 5} more' if len(unknown) > 5 else ''}"
 
 
 def _as_recorded(entries: Sequence[Entry], needed: Sequence[str]) -> Preprocessing:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from myocard.data import labels
-from myocard.data.formats.wfdb import WrongLength
+from myocard.data.formats.wfdb import reason_of
 from myocard.data.quality import Excerpt, faults_of
 from myocard.data.signal import Band, resampled_length
 from myocard.data.sources.entry import Entry
@@ -11,7 +10,7 @@ from myocard.errors import InputError
 from myocard.record import Record
 
 # Faults that a record may be kept with, when asked to, because its signal stays usable.
-ALLOWABLE = ("flat_lead", "unknown_code", "duplicate", "wrong_unit")
+ALLOWABLE = ("flat_lead", "duplicate", "wrong_unit")
 
 # Faults that only flag a record: each can be the patient's own.
 FLAGS = ("saturated", "amplitude", "limb_leads", "electrodes")
@@ -64,15 +63,14 @@ class Fault:
 
     Attributes:
         reason: ``unreadable``: the file cannot be read; ``wrong_length``: file and header disagree
-            about the number of samples; ``missing_lead``: a lead of the store is not in the record;
-            ``not_finite``: a lead holds values that are not finite; ``flat_lead``: a lead is
-            constant, or holds few values; ``too_short``: the record is shorter than the store's;
-            ``unknown_code``: a label is in no table of its scheme; ``duplicate``: the waveform is
-            that of an earlier record; ``wrong_unit``: beats larger than any heart's;
-            ``saturated``: a lead stays at a limit; ``amplitude``: beats of an unusual size;
-            ``limb_leads``: they are not the sums that they are; ``electrodes``: they seem to be
-            exchanged.
-        detail: Lead, length, code or message.
+            about the number of samples; ``wrong_checksum``: about their sum; ``missing_lead``: a
+            lead of the store is not in the record; ``not_finite``: a lead holds values that are not
+            finite; ``flat_lead``: a lead is constant, or holds few values; ``too_short``: the
+            record is shorter than the store's; ``duplicate``: the waveform is that of an earlier
+            record; ``wrong_unit``: beats larger than any heart's; ``saturated``: a lead stays at a
+            limit; ``amplitude``: beats of an unusual size; ``limb_leads``: they are not the sums
+            that they are; ``electrodes``: they seem to be exchanged.
+        detail: Lead, length or message.
     """
 
     reason: str
@@ -81,17 +79,15 @@ class Fault:
 
 def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
     """Read a record and find its faults; None where its signal cannot be used at all."""
-    faults = [
-        Fault("unknown_code", f"{code}; add it to the table or allow unknown_code")
-        for code in entry.codes
-        if not labels.known(code)
-    ]
+    faults = []
     try:
         found = entry.read()
-    except WrongLength as error:
-        return None, [Fault("wrong_length", str(error))]
     except InputError as error:
-        return None, [Fault("unreadable", str(error))]
+        return None, [Fault(reason_of(error), str(error))]
+    # A file that a reader fails on is no reason to lose all others.
+    except Exception as error:
+        told = f"{entry.path}: not readable ({type(error).__name__}: {error})"
+        return None, [Fault("unreadable", told)]
     missing = [lead for lead in wanted.leads if lead not in found.leads]
     if missing:
         detail = f"no lead {', '.join(missing)}; prepare with --leads {','.join(found.leads)}"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.format import write_array_header_1_0
 
+from myocard.data import labels
 from myocard.data.folds import assign_folds, split_hash
 from myocard.data.preparation.examination import Wanted
 from myocard.data.sources.entry import Entry
@@ -17,6 +18,9 @@ from myocard.data.store import FILES, StoreInput
 from myocard.errors import InputError
 from myocard.files.manifest import STORE
 from myocard.files.step import INPUTS, Inputs
+
+UNKNOWN = "unknown_codes.csv"
+"""The file that counts the records of each code in no table."""
 
 
 def join(
@@ -52,10 +56,15 @@ def join(
         counts = barred["reason"].value_counts().items()
         listed = ", ".join(f"{count} {reason}" for reason, count in counts)
         (folder / "quarantine.csv").replace(unusable)
-        raise InputError(f"{unusable}: no record can be used ({listed})")
+        first = barred.iloc[0]
+        raise InputError(
+            f"{unusable}: no record can be used ({listed}); the first is {first['path']}: "
+            f"{first['detail']}"
+        )
     units = sorted(set(kept["unit"]))
     if len(units) > 1:
         raise InputError(f"{source}: records in {' and '.join(units)}; prepare them apart")
+    write_unknown(entries, folder / UNKNOWN)
     _list_flags(kept).to_csv(folder / "flags.csv", index=False)
     records = _describe([entries[i] for i in kept.index], kept, source)
     split = _split(records, inputs["split_seed"])
@@ -73,7 +82,13 @@ def join(
         "standardised": wanted.standardise,
         "myocard": version("myocard"),
     }
-    STORE.write(folder, info, (*FILES, "flags.csv", INPUTS))
+    STORE.write(folder, info, (*FILES, UNKNOWN, "flags.csv", INPUTS))
+
+
+def write_unknown(entries: Sequence[Entry], path: Path) -> None:
+    """Write the codes that their schemes' tables do not know, the most frequent first."""
+    counts = labels.unknown([entry.codes for entry in entries]).most_common()
+    pd.DataFrame(counts, columns=["code", "records"]).to_csv(path, index=False)
 
 
 def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:

@@ -1,6 +1,7 @@
 """Vendors' folders as lists of entries."""
 
-from collections import Counter
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,10 @@ from myocard.data.sources import challenge, chapman, cinc2011, code15, cpsc2018,
 from myocard.data.sources import folder as own_folder
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
+from myocard.files.names import in_any_case
 from myocard.files.step import read_inputs
+
+_LOG = logging.getLogger(__name__)
 
 SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "ptbxl-100": partial(ptbxl.entries, rate=100),
@@ -30,6 +34,7 @@ _SIGNS = {
     "WFDBRecords": "ecg-arrhythmia",
     "RECORDS-acceptable": "cinc2011",
     "ludb.csv": "ludb",
+    "exams.csv": "code15",
     "meta.csv": "code15",
     "labels.csv": "folder, cinc2011 and cpsc2018",
 }
@@ -84,14 +89,30 @@ def entries(source: str, folder: str | Path) -> list[Entry]:
         raise InputError(f"{folder}: no record of source {source}; {_content(folder, source)}")
     name, count = Counter(entry.id for entry in found).most_common(1)[0]
     if count > 1:
-        raise InputError(f"{folder}: {count} records are called {name}; name each once")
-    if not any(entry.path.exists() for entry in found):
+        files = ", ".join(
+            str(entry.path.relative_to(folder)) for entry in found if entry.id == name
+        )
+        raise InputError(f"{folder}: {count} records are called {name}: {files}; name each once")
+    _tell_alike(found, folder)
+    if not any(in_any_case(entry.path).exists() for entry in found):
         missing = found[0].path.relative_to(folder)
         raise InputError(
             f"{folder}: none of the {len(found)} files of source {source} is there, such as "
             f"{missing}; {_content(folder, source)}"
         )
     return found
+
+
+def _tell_alike(found: list[Entry], folder: Path) -> None:
+    """Log a warning of patients who differ in capitals or in zeros before a number alone."""
+    patients = sorted({entry.patient for entry in found if entry.patient != entry.id})
+    spelled: dict[str, list[str]] = defaultdict(list)
+    for patient in patients:
+        spelled[patient.casefold().lstrip("0")].append(patient)
+    alike = [names for names in spelled.values() if len(names) > 1]
+    if alike:
+        told = "%s: patients %s are kept apart (%d such); write a patient's name alike if it is one"
+        _LOG.warning(told, folder, " and ".join(map(repr, alike[0])), len(alike))
 
 
 def _content(folder: Path, source: str) -> str:

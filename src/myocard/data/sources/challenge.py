@@ -1,5 +1,6 @@
 """PhysioNet/CinC Challenges 2020 and 2021, and ecg-arrhythmia: SNOMED CT codes in WFDB headers."""
 
+import re
 from pathlib import Path
 
 from myocard.data.formats.wfdb_header import Header
@@ -43,5 +44,5 @@ def _codes(header: Header) -> tuple[str, ...] | None:
     cell = header.comment("Dx")
     if cell is None:
         return None
-    codes = (code.strip() for code in cell.split(",") if code.strip() not in _NOTHING)
+    codes = (code for code in re.split(r"[,;|\s]+", cell) if code not in _NOTHING)
     return tuple(dict.fromkeys(f"snomed:{_CPSC.get(code, code)}" for code in codes))

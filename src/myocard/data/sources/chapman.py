@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from myocard.data.formats.arrays import read_csv, read_mat
-from myocard.data.formats.reading import joined
+from myocard.data.formats.arrays import read_mat
+from myocard.data.formats.columns import read_csv
+from myocard.data.formats.joining import joined
+from myocard.data.sources.cells import age, sex, warn_of_lost
 from myocard.data.sources.entry import Entry
-from myocard.data.sources.index import age, read_table, sex
+from myocard.data.sources.index import read_table
 from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.record import Record
@@ -35,7 +37,12 @@ def entries(folder: Path) -> list[Entry]:
         raise InputError(f"{folder}: none of {', '.join(_FOLDERS)} in it; unpack one of them there")
     columns, optional = ["FileName", "Rhythm", "Beat"], ["PatientAge", "Gender"]
     rows = read_table(folder / _INDEX, columns, optional)
-    files = {path.stem: path for path in (folder / name).glob(f"*{_FOLDERS[name]}")}
+    files = {
+        path.stem: path
+        for path in sorted((folder / name).iterdir())
+        if path.suffix.lower() == _FOLDERS[name]
+    }
+    warn_of_lost(folder / _INDEX, rows, {"PatientAge": age, "Gender": sex})
     found = [_entry(files[row["FileName"]], row) for row in rows if row["FileName"] in files]
     if len(found) < len(rows):
         _LOG.warning(
@@ -59,9 +66,10 @@ def _entry(path: Path, row: Mapping[str, str]) -> Entry:
     )
 
 
-def read(path: Path) -> Record:
+def read(path: Path, rename: Mapping[str, str] | None = None) -> Record:
     """Read one record; raw files name their leads, denoised ones keep the canonical order."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    found = read_csv(path) if path.suffix == ".csv" else read_mat(path)
-    return joined(found, path, 500.0, found.leads or LEADS, "uV")
+    found = read_csv(path) if path.suffix.lower() == ".csv" else read_mat(path)
+    leads = LEADS if found.leads is None else None
+    return joined(found, path, 500.0, leads, "uV", rename)

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from myocard.data.formats.wfdb import read_wfdb
+from myocard.data.formats.reading import read
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import member, read_table
 from myocard.errors import InputError
@@ -28,8 +28,8 @@ def entries(folder: Path) -> list[Entry]:
     found = []
     for record, quality in qualities:
         path, codes = member(folder, f"{record}.hea"), (f"cinc2011:{quality}",)
-        read = partial(read_wfdb, path)
-        found.append(Entry(id=record, path=path, read=read, patient=record, codes=codes))
+        reader = partial(read, path)
+        found.append(Entry(id=record, path=path, read=reader, patient=record, codes=codes))
     return found
 
 

@@ -15,7 +15,8 @@ class Entry:
         id: Unique within the source, stable between runs.
         path: The file that an error message should name.
         read: Reads the signal. Picklable (``functools.partial`` of a module-level function), so
-            that records are read in parallel. Raises ``InputError`` for a file it cannot use.
+            that records are read in parallel. Takes ``rename``, as the readers of files do, where
+            its record is one. Raises ``InputError`` for a file it cannot use.
         patient: Records of one patient share it. A source without patients gives the record's id.
         fold: The source's published fold, or None where it publishes none.
         codes: ``"scheme:code"`` labels as the source gives them, such as ``scp:NORM`` or
@@ -28,7 +29,7 @@ class Entry:
 
     id: str
     path: Path
-    read: Callable[[], Record]
+    read: Callable[..., Record]
     patient: str
     fold: int | None = None
     codes: tuple[str, ...] = ()

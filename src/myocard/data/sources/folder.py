@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from myocard.data.formats.joining import parse_rename
 from myocard.data.formats.reading import read
+from myocard.data.labels import parse_codes
+from myocard.data.sources.cells import age, fold, number, patient, sex, warn_of_lost
 from myocard.data.sources.entry import Entry
-from myocard.data.sources.index import age, member, number, read_table, sex
+from myocard.data.sources.index import member, read_lines
 from myocard.errors import InputError
 
 _INDEX = "labels.csv"
-_OPTIONAL = ("fold", "age", "sex", "site", "device", "rate", "leads", "unit")
+_COLUMNS = ("file", "patient", "codes")
+_OPTIONAL = ("fold", "age", "sex", "site", "device", "rate", "leads", "unit", "rename")
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -20,52 +24,47 @@ def entries(folder: Path) -> list[Entry]:
     Its columns are ``file``, ``patient`` (empty where unknown) and ``codes`` (``scheme:code``,
     several divided by ``;``), and where known ``fold``, ``age``, ``sex``, ``site`` and ``device``.
     Files that do not say so themselves need ``rate`` (Hz), ``leads`` (divided by blanks or ``;``)
-    and ``unit`` (mV, uV, V or NU).
+    and ``unit`` (mV, uV, V or NU). ``rename`` says which lead a signal is (``MLII=II;ECG 2=V1``).
 
     Raises:
         InputError: When the table or a column is missing, or a cell is broken.
     """
     path = folder / _INDEX
-    found = []
-    for line, row in enumerate(read_table(path, ["file", "patient", "codes"]), start=2):
+    found, rows = [], []
+    for line, cells in read_lines(path, _COLUMNS, known=_OPTIONAL):
+        row = {**dict.fromkeys(_OPTIONAL, ""), **cells}
+        rows.append(row)
         try:
-            found.append(_entry(folder, {**dict.fromkeys(_OPTIONAL, ""), **row}))
+            found.append(_entry(folder, row))
         except InputError as error:
             raise InputError(f"{path}: line {line}: {error}") from error
+    warn_of_lost(path, rows, {"age": age, "sex": sex})
     return found
 
 
 def _entry(folder: Path, row: Mapping[str, str]) -> Entry:
     path = member(folder, row["file"])
-    leads = tuple(re.split(r"[;,\s]+", row["leads"].strip())) if row["leads"].strip() else None
-    rate = _number(row, "rate")
-    fold = _number(row, "fold")
-    if fold is not None and fold not in range(1, 11):
-        raise InputError(f"fold {row['fold']!r}: give a whole number from 1 to 10")
+    name = path.relative_to(folder).as_posix()
+    leads = tuple(re.split(r"[;,\s]+", row["leads"])) if row["leads"] else None
+    rate = number(row["rate"])
+    if rate is None and row["rate"]:
+        raise InputError(f"rate {row['rate']!r} is no number")
     return Entry(
-        id=row["file"],
+        id=name,
         path=path,
-        read=partial(read, path, rate=rate, leads=leads, unit=row["unit"].strip() or None),
-        patient=row["patient"].strip() or row["file"],
-        fold=None if fold is None else int(fold),
-        codes=_codes(row["codes"]),
+        read=partial(
+            read,
+            path,
+            rate=rate,
+            leads=leads,
+            unit=row["unit"] or None,
+            rename=parse_rename(row["rename"].split(";")),
+        ),
+        patient=patient(row["patient"]) or name,
+        fold=fold(row["fold"]),
+        codes=parse_codes(row["codes"]),
         age=age(row["age"]),
         sex=sex(row["sex"]),
         site=row["site"] or None,
         device=row["device"] or None,
     )
-
-
-def _codes(cell: str) -> tuple[str, ...]:
-    codes = [code.strip() for code in cell.split(";") if code.strip()]
-    bare = [code for code in codes if not all(code.partition(":"))]
-    if bare:
-        raise InputError(f"code {bare[0]!r} names no scheme; write own:{bare[0]} or scp:{bare[0]}")
-    return tuple(dict.fromkeys(codes))
-
-
-def _number(row: Mapping[str, str], column: str) -> float | None:
-    value = number(row[column])
-    if value is None and row[column].strip():
-        raise InputError(f"{column} {row[column]!r} is no number")
-    return value

@@ -9,6 +9,7 @@ from pathlib import Path
 from myocard.data.formats.reading import SUFFIXES, tells_itself
 from myocard.data.sources.index import files_below
 from myocard.errors import InputError
+from myocard.files.names import in_any_case
 
 _HEADER = ".hea"
 _SIGNALS = (".dat", ".mat")
@@ -52,7 +53,11 @@ def state(files: Sequence[Path]) -> str:
     """Hash names, sizes and times of files, and those of the signals beside headers."""
     digest = hashlib.sha256()
     for file in files:
-        beside = [file.with_suffix(suffix) for suffix in _SIGNALS if file.suffix == _HEADER]
+        beside = [
+            in_any_case(file.with_suffix(suffix))
+            for suffix in _SIGNALS
+            if file.suffix.lower() == _HEADER
+        ]
         for path in (file, *(each for each in beside if each.exists())):
             status = path.stat()
             digest.update(os.fsencode(path))
@@ -67,12 +72,12 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def _existing(place: Path) -> Path:
-    for path in (place, place.with_name(f"{place.name}{_HEADER}")):
+    for path in (place, in_any_case(place.with_name(f"{place.name}{_HEADER}"))):
         if path.is_file():
             return _by_header(path)
     raise InputError(f"{place}: no such file or folder")
 
 
 def _by_header(path: Path) -> Path:
-    header = path.with_suffix(_HEADER)
-    return header if path.suffix in _SIGNALS and header.is_file() else path
+    header = in_any_case(path.with_suffix(_HEADER))
+    return header if path.suffix.lower() in _SIGNALS and header.is_file() else path

@@ -22,12 +22,16 @@ def entries(folder: Path) -> list[Entry]:
         InputError: When no header has a line ``#<diagnoses>``.
     """
     root = root_of(folder)
-    return read_headers(root, sorted(root.glob("*.hea"), key=_number), "<diagnoses>", _codes)
+    return read_headers(root, sorted(_headers(root), key=_number), "<diagnoses>", _codes)
 
 
 def root_of(folder: Path) -> Path:
     """Return the folder of the records in ``folder``: its ``data``, if there is one."""
     return folder / "data" if (folder / "data").is_dir() else folder
+
+
+def _headers(root: Path) -> list[Path]:
+    return [path for path in root.iterdir() if path.suffix.lower() == ".hea"]
 
 
 def _number(path: Path) -> tuple[int, str]:

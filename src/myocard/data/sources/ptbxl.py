@@ -5,16 +5,27 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from myocard.data.formats.wfdb import read_wfdb
+from myocard.data.formats.reading import read
+from myocard.data.sources.cells import age, fold, number, patient, warn_of_lost
 from myocard.data.sources.entry import Entry
-from myocard.data.sources.index import age, member, number, read_table
+from myocard.data.sources.index import member, read_table
 from myocard.errors import InputError
 
 _INDEX = "ptbxl_database.csv"
 _COLUMNS = ("ecg_id", "patient_id", "scp_codes", "strat_fold")
 _OPTIONAL = ("age", "sex", "site", "device")
 _FILE_OF_RATE = {100: "filename_lr", 500: "filename_hr"}
-_BROKEN = (ValueError, OverflowError, SyntaxError, TypeError, MemoryError, RecursionError)
+_SEXES = {"0": "M", "1": "F", "0.0": "M", "1.0": "F"}
+_MOST_FOLDS = 1000
+_BROKEN = (
+    InputError,
+    ValueError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
+    MemoryError,
+    RecursionError,
+)
 
 
 def entries(folder: Path, *, rate: int) -> list[Entry]:
@@ -30,21 +41,25 @@ def entries(folder: Path, *, rate: int) -> list[Entry]:
     """
     file = _FILE_OF_RATE[rate]
     rows = read_table(folder / _INDEX, [*_COLUMNS, file], _OPTIONAL)
+    warn_of_lost(folder / _INDEX, rows, {"age": age, "sex": _SEXES.get})
     return [_entry(folder, row, row[file]) for row in rows]
 
 
 def _entry(folder: Path, row: Mapping[str, str], file: str) -> Entry:
     try:
+        given = fold(row["strat_fold"], most=_MOST_FOLDS)
+        if given is None:
+            raise InputError("no strat_fold")
         path = member(folder, f"{file}.hea")
         return Entry(
-            id=str(int(row["ecg_id"])),
+            id=str(int(patient(row["ecg_id"]))),
             path=path,
-            read=partial(read_wfdb, path),
-            patient=str(int(float(row["patient_id"]))),
-            fold=int(row["strat_fold"]),
+            read=partial(read, path),
+            patient=str(int(patient(row["patient_id"]))),
+            fold=given,
             codes=tuple(f"scp:{code}" for code in dict(ast.literal_eval(row["scp_codes"]))),
             age=age(row["age"]),
-            sex={"0": "M", "1": "F"}.get(row["sex"]),
+            sex=_SEXES.get(row["sex"]),
             site=None if number(row["site"]) is None else str(int(float(row["site"]))),
             device=row["device"] or None,
         )

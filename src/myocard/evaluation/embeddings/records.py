@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from pandas.api.types import is_list_like
 
 from myocard.data.folds import assign_folds
-from myocard.data.sources.index import age, number, read_table, sex
+from myocard.data.labels import parse_codes
+from myocard.data.sources.cells import age, fold, patient, sex, warn_of_lost
+from myocard.data.sources.index import read_table
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.files.manifest import STORE
@@ -39,6 +41,7 @@ _TRAITS: dict[str, Callable[[str], float | str | None]] = {
 }
 COLUMNS = ("id", "patient", "source", "fold", "split", "codes", *_TRAITS)
 _SOURCE = "own"
+_MOST_FOLDS = 1000
 _NO_FINGERPRINT = "-" * 128
 
 
@@ -72,7 +75,7 @@ def read_records(place: Path) -> Records:
     if place.suffix == ".parquet":
         table = read_parquet(place, ["id"], "give a table with a row for each record")
     else:
-        table = pd.DataFrame(read_table(place, ["id"]))
+        table = pd.DataFrame(read_table(place, ["id"], known=COLUMNS))
     unread = [str(name) for name in table if name not in COLUMNS]
     for name in unread:
         if folded(name) in COLUMNS:
@@ -103,9 +106,9 @@ def completed(table: pd.DataFrame, where: Path) -> Records:
     records = pd.DataFrame(
         {
             "id": ids,
-            "patient": cells.get("patient", ids),
+            "patient": [patient(cell) for cell in cells.get("patient", ids)],
             "source": cells.get("source", _SOURCE),
-            "codes": _codes(table),
+            "codes": _codes(table, where),
         }
     )
     again = records["id"][records.duplicated(["source", "id"])]
@@ -114,6 +117,9 @@ def completed(table: pd.DataFrame, where: Path) -> Records:
     if "patient" not in cells:
         LOG.info("%s: no column patient: each record counts as a patient of its own", where)
     records["fold"] = _folds(cells, records, where)
+    facts = {name: cells[name] for name in ("age", "sex") if name in cells}
+    told = [dict(zip(facts, each, strict=True)) for each in zip(*facts.values(), strict=True)]
+    warn_of_lost(where, told, {name: _TRAITS[name] for name in facts})
     for name in [name for name in _TRAITS if name in cells]:
         records[name] = _traits(name, cells[name], where)
     unknown = "no waveform of " + records["source"] + " " + records["id"]
@@ -169,10 +175,11 @@ def _folds(
     if {"fold", "split"} <= cells.keys():
         raise InputError(f"{where}: has both fold and split; drop one of the columns")
     if "fold" in cells:
-        numbers = [number(cell) for cell in cells["fold"]]
-        if any(fold not in range(1, 11) for fold in numbers):
-            raise InputError(f"{where}: a fold that is no whole number from 1 to 10; write such")
-        return [int(fold) for fold in numbers if fold is not None]
+        try:
+            read = [fold(cell, least=0, most=_MOST_FOLDS) for cell in cells["fold"]]
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        return [number for number in read if number is not None]
     if "split" in cells:
         words = [word.lower() for word in cells["split"]]
         others = sorted(set(words) - FOLDS.keys())
@@ -183,12 +190,15 @@ def _folds(
     return assign_folds(patients_of(records).tolist(), records["codes"].tolist())
 
 
-def _codes(table: pd.DataFrame) -> list[list[str]]:
+def _codes(table: pd.DataFrame, where: Path) -> list[list[str]]:
     """Read each record's codes, from a list or from a text that ``;`` divides."""
     if "codes" not in table:
         return [[] for _ in range(len(table))]
-    lists = [cell if is_list_like(cell) else _text(cell).split(";") for cell in table["codes"]]
-    return [[text for code in codes if (text := _text(code))] for codes in lists]
+    cells = [";".join(cell) if is_list_like(cell) else _text(cell) for cell in table["codes"]]
+    try:
+        return [list(parse_codes(cell)) for cell in cells]
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _text(cell: object) -> str:

@@ -1,7 +1,5 @@
 """Rows of spreadsheets: text in any usual encoding, workbooks, Parquet."""
 
-import csv
-import io
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
@@ -14,6 +12,7 @@ import pyarrow.types
 from pyarrow.parquet import read_table
 
 from myocard.errors import InputError
+from myocard.files import tables
 from myocard.tasks.own.words import folded, plain
 
 _Read = TypeVar("_Read")
@@ -38,40 +37,15 @@ def cell(value: Any) -> Cell:
     return str(value)
 
 
-def decoded(path: Path) -> tuple[str, str]:
-    """Return the text of a file and the name of its encoding.
-
-    Raises:
-        InputError: When it is no text.
-    """
-    content = path.read_bytes()
-    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text, encoding
-    raise InputError(f"{path}: no text in UTF-8, UTF-16 or cp1252; save it as UTF-8")
-
-
 def text_rows(text: str, separator: str) -> Rows:
-    """Cut a text into rows of cells.
+    """Cut a text into rows of cells, with one blank for several.
 
     Raises:
         ValueError: When quotes are not closed, or not as they should be.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: Rows = []
-    line = 1
-    try:
-        for row in reader:
-            rows.append((line, [cell(value) for value in row]))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ValueError(f"line {line}: {error}") from error
-    return rows
+    return [
+        (line, [cell(value) for value in row]) for line, row in tables.text_rows(text, separator)
+    ]
 
 
 def workbook_rows(path: Path, sheet: str | None) -> Rows:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from myocard.errors import InputError
-from myocard.tasks.own.rows import Cell, Rows, decoded, parquet_rows, text_rows, workbook_rows
+from myocard.files.tables import SEPARATORS, decoded
+from myocard.tasks.own.rows import Cell, Rows, parquet_rows, text_rows, workbook_rows
 from myocard.tasks.own.words import folded, plain
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TEXT = (".csv", ".tsv", ".txt")
 _TOP = 20
 """Rows among which the names of the columns are looked for."""

@@ -1,0 +1,80 @@
+"""CSV files: columns of numbers, one a lead."""
+
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+
+from myocard.data.formats.found import Found
+from myocard.data.formats.matrices import checked
+from myocard.errors import InputError
+from myocard.files.tables import decoded, read_csv_table
+
+# So many numbers in a row count by no chance.
+_NO_CHANCE = 6
+_LAST_CHEST_LEAD = 9
+
+
+def read_csv(path: Path) -> Found:
+    """Read comma-separated columns, one a lead, with or without a first row of their names."""
+    try:
+        text, _ = decoded(path)
+        lines = text.lstrip().split("\n", 2)
+        names = [name.strip().strip('"') for name in lines[0].split(",")]
+        heading = _is_heading(names, lines[1] if len(lines) > 1 else "")
+        frame = read_csv_table(StringIO(text), header=0 if heading else None, dtype=float)
+    # pandas' own errors are ValueErrors.
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a table of numbers: {error}") from error
+    signal = checked(frame.to_numpy(), path)
+    if not heading:
+        return Found(signal)
+    # pandas writes the numbers of the rows under no name.
+    if names[0] == "" and np.array_equal(signal[:, 0], np.arange(len(signal))):
+        names, signal = names[1:], checked(signal[:, 1:], path)
+    return Found(signal, leads=None if _are_numbers_of_columns(names) else tuple(names))
+
+
+def _is_heading(names: Sequence[str], below: str) -> bool:
+    """Tell whether a first row names the columns.
+
+    Raises:
+        ValueError: When it may be either.
+    """
+    if not all(map(_is_number, names)):
+        return True
+    if not _are_numbers_of_columns([name for name in names if name]):
+        return False
+    if len(names) >= _NO_CHANCE:
+        return True
+    whole = all(name.isdigit() for name in names if name)
+    if whole and "." not in below:
+        raise ValueError(
+            f"its first row, {', '.join(names)}, is a sample or numbers the columns; put a row "
+            "with the leads' names in its place, or above it"
+        )
+    return whole
+
+
+def _are_numbers_of_columns(names: Sequence[str]) -> bool:
+    """Tell whether names only count: 0, 1, 2 … as pandas writes them, or R's V1 to V12."""
+    counts = [number for number in map(_number_of, names) if number is not None]
+    if len(names) > _LAST_CHEST_LEAD and [*names] == [f"V{n + 1}" for n in range(len(names))]:
+        return True
+    return len(counts) == len(names) > 0 and counts in (
+        [*range(len(names))],
+        [*range(1, len(names) + 1)],
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _number_of(name: str) -> float | None:
+    return float(name) if name and _is_number(name) else None
