@@ -63,16 +63,21 @@ def test_the_rate_is_one_by_the_increment(path: Path, value: str, unit: str, rat
     assert not record.facts.assumed
 
 
-def test_a_rounded_increment_means_a_whole_rate_and_is_named(path: Path) -> None:
+def test_an_increment_that_one_whole_rate_rounds_to_means_that_rate(path: Path) -> None:
     path.write_bytes(aecg(counts(), increment=("1667", "us")))
     record = read(path)
     assert record.rate == 600
     assert record.facts.assumed == ("600 Hz taken for samples 1667 us apart",)
 
 
-def test_an_increment_of_no_whole_rate_is_taken_as_it_is(path: Path) -> None:
-    path.write_bytes(aecg(counts(), increment=("0.00801", "s")))
-    assert read(path).rate == pytest.approx(1 / 0.00801)
+@pytest.mark.parametrize("increment", ["0.00801", "0.003", "0.0039"])
+def test_an_increment_of_no_or_several_whole_rates_is_taken_as_it_is(
+    path: Path, increment: str
+) -> None:
+    path.write_bytes(aecg(counts(), increment=(increment, "s")))
+    record = read(path)
+    assert record.rate == pytest.approx(1 / float(increment))
+    assert not record.facts.assumed
 
 
 def test_missing_limb_leads_are_computed(path: Path) -> None:

@@ -1,5 +1,6 @@
 """GE MUSE XML: what MUSE writes is read to the step, and what contradicts itself is refused."""
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -112,6 +113,18 @@ def test_a_file_that_contradicts_itself_is_refused(
     with pytest.raises(InputError, match=told) as refused:
         read(path)
     assert str(path) in str(refused.value)
+
+
+def test_half_a_sample_is_refused(path: Path) -> None:
+    content = muse(counts(EIGHT)).decode()
+    for field in ("LeadByteCountTotal", "LeadSampleCountTotal", "LeadDataCRC32"):
+        content = re.sub(f"<{field}>.*?</{field}>", "", content)
+    path.write_text(re.sub(r"(?s)<WaveFormData>.*?<", "<WaveFormData>AAAA<", content))
+    with pytest.raises(InputError, match="of 3 bytes"):
+        read(path)
+    path.write_text(re.sub(r"(?s)<WaveFormData>.*?<", "<WaveFormData><", content))
+    with pytest.raises(InputError, match="leads of 0 samples"):
+        read(path)
 
 
 def test_leads_of_different_lengths_are_refused(path: Path) -> None:

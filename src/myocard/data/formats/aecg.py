@@ -3,6 +3,7 @@
 Format: HL7 aECG Implementation Guide (Brown and Badilini, 2005) of ANSI/HL7 V3 ECG, R1-2004.
 """
 
+import math
 from decimal import Decimal
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -20,6 +21,7 @@ from myocard.record import Facts
 
 _LEAD, _TIME = "MDC_ECG_LEAD_", "TIME_"
 _PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000}
+_SHORTEST = 1e-6
 _STATEMENTS = tuple(
     f"MDC_ECG_INTERPRETATION_{kind}" for kind in ("STATEMENT", "SUMMARY", "COMMENT")
 )
@@ -65,20 +67,22 @@ def _code(element: Element) -> str:
 
 
 def _rate(time: Element) -> tuple[float, tuple[str, ...]]:
-    """Return the rate (Hz): the whole one that the increment is rounded from, if there is one."""
+    """Return the rate (Hz): the one whole rate that the increment is rounded from, if it is one."""
     text, unit = (attribute_at(time, "increment", name) for name in ("value", "unit"))
-    if number(text, "the increment of time") <= 0 or unit not in _PER_SECOND:
-        raise InputError(f"samples {text[:40]} {unit[:40]!r} apart; known are s, ms and us")
+    seconds = number(text, "the increment of time") / _PER_SECOND.get(unit, math.inf)
+    if not _SHORTEST <= seconds <= 1:
+        raise InputError(
+            f"samples {text[:40]} {unit[:40]!r} apart; known are s, ms and us, 1 us to 1 s"
+        )
     increment = Decimal(text) / _PER_SECOND[unit]
     exact = 1 / increment
-    whole = round(exact)
     exponent = Decimal(text).as_tuple().exponent
     assert isinstance(exponent, int)
     half = Decimal((0, (5,), exponent - 1)) / _PER_SECOND[unit]
-    if whole < 1 or abs(1 / Decimal(whole) - increment) > half:
+    whole = math.floor(1 / (increment - half))
+    if exact % 1 == 0 or whole != math.ceil(1 / (increment + half)):
         return float(exact), ()
-    assumed = () if whole == exact else (f"{whole} Hz taken for samples {text} {unit} apart",)
-    return float(whole), assumed
+    return float(whole), (f"{whole} Hz taken for samples {text} {unit} apart",)
 
 
 def _row(value: Element, code: str) -> NDArray[np.floating[Any]]:
@@ -131,12 +135,7 @@ def _measured(root: Element, rhythm: Element) -> dict[str, float]:
 
 
 def _identifiers(root: Element) -> dict[str, str]:
-    person = root.find(_PERSON)
-    names = (
-        ()
-        if person is None
-        else (text for each in person.iterfind("name") for text in each.itertext())
-    )
+    names = (text for each in root.iterfind(f"{_PERSON}/name") for text in each.itertext())
     found = {
         "id": attribute_at(root, f"{_SUBJECT}/id", "extension"),
         "name": " ".join(" ".join(names).split()),

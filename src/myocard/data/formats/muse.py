@@ -76,7 +76,9 @@ def _row(lead: Element, name: str) -> NDArray[np.floating[Any]]:
     check_stated(text_at(lead, "LeadSampleSize"), 2, "LeadSampleSize")
     content = base64_bytes(text_at(lead, "WaveFormData"), f"lead {name}")
     check_stated(text_at(lead, "LeadByteCountTotal"), len(content), f"lead {name}'s byte count")
-    samples = np.frombuffer(content[: len(content) // 2 * 2], "<i2")
+    if len(content) % 2:
+        raise InputError(f"lead {name} of {len(content)} bytes, two for each sample are expected")
+    samples = np.frombuffer(content, "<i2")
     count = text_at(lead, "LeadSampleCountTotal")
     check_stated(count, samples.size, f"lead {name}'s sample count")
     checksum = text_at(lead, "LeadDataCRC32")

@@ -38,7 +38,7 @@ def found_rhythm(
     if not 1 <= rate <= _FASTEST:
         raise InputError(f"a rate of {rate:g} Hz; from 1 to {_FASTEST:g} are expected")
     lengths = sorted({row.size for row in rows})
-    if len(lengths) != 1 or len(leads) != len(rows):
+    if len(lengths) != 1 or not lengths[0]:
         told = ", ".join(map(str, lengths)) or "no"
         raise InputError(f"leads of {told} samples; all of one length are expected")
     signal, assumed = _without_pulse(np.stack(rows), rate)

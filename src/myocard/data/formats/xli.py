@@ -73,6 +73,6 @@ def _summed(words: NDArray[np.int64], first: int) -> NDArray[np.int64]:
     differences = np.concatenate([[first], words[2:-1] - _BIAS])[: max(words.size - 2, 0)]
     slopes = words[1] - words[0] - np.cumsum(differences)
     samples = np.concatenate([words[:2], words[1] + np.cumsum(slopes)])
-    if np.abs(samples).max() >= 1 << 15:
+    if samples.max() >= 1 << 15 or samples.min() < -(1 << 15):
         raise InputError("samples beyond 16 bits; export the file again")
     return samples
