@@ -99,7 +99,8 @@ def _broken(rows: Rows, tolerance: float) -> list[str]:
 def _step(rows: Rows) -> float:
     """Return the least difference between two values of a limb lead, in the lead of the largest."""
     # Values that a float32 tells apart by rounding alone are one.
-    values = [np.unique(np.round(rows[name], 5)) for name in _LIMB if name in rows]
+    exact = [rows[name].astype(np.float64) for name in _LIMB if name in rows]
+    values = [np.unique(np.round(each, 5)) for each in exact]
     return max((float(np.diff(each).min()) for each in values if len(each) > 1), default=0.0)
 
 

@@ -35,6 +35,9 @@ _QUIETER = 0.25
 USUAL = (0.1, 3.0)
 HIGHEST = 8.0  # of noise, at hand: 6.3
 
+# Values near the largest float32 are told of, and need no warning.
+_LARGE = np.errstate(over="ignore", invalid="ignore")
+
 _CALLED = {3: " (uV called mV, mV called V)", -3: " (mV called uV, V called mV)"}
 
 
@@ -55,6 +58,7 @@ class Excerpt:
     changes: Samples
 
     @classmethod
+    @_LARGE
     def of(cls, record: Record) -> "Excerpt":
         """Cut it out of a record that has samples, all of them finite."""
         signal, step = record.signal, -(-record.signal.shape[1] // _SAMPLES)
@@ -95,6 +99,7 @@ class Excerpt:
         return float(each[int(_QUIETER * len(each))])
 
 
+@_LARGE
 def faults_of(excerpt: Excerpt) -> list[tuple[str, str]]:
     """Return reason and detail of all that is wrong, but for empty leads."""
     return [*_amplitude_faults(excerpt), *_exchange_faults(excerpt)]

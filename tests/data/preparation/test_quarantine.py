@@ -227,7 +227,11 @@ def test_records_that_are_all_bad_are_counted(make_entry, tmp_path) -> None:
     ("signal", "band", "reason"),
     [
         (sound() * np.float32(1e37), Band(0.5, 40.0), "not_finite: values too large to be filter"),
-        (sound() + np.float32(1e5), Band(), "flat_lead: I, II, III, .* once filtered and rounded"),
+        (
+            5 * sound() + np.float32(1e6),
+            Band(),
+            "flat_lead: I, II, III, .* once filtered and rounded",
+        ),
     ],
 )
 def test_values_that_filtering_or_rounding_spoils_are_told(

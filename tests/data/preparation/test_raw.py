@@ -20,7 +20,7 @@ def write(folder: Path, rates: list[int], leads=LEADS[::-1]) -> Path:
     folder.mkdir()
     lines = ["file,patient,codes,rate,leads,unit"]
     for number, rate in enumerate(rates):
-        signal = np.random.default_rng(number).normal(size=(len(leads), 4 * rate))
+        signal = 0.1 * np.random.default_rng(number).normal(size=(len(leads), 4 * rate))
         np.save(folder / f"{number}.npy", signal.cumsum(axis=1).astype(np.float32))
         lines.append(f"{number}.npy,p{number},own:a,{rate},{' '.join(leads)},mV")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")

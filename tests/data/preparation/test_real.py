@@ -23,7 +23,7 @@ def prepared(source: str, folder: Path, out: Path) -> tuple[Store, pd.DataFrame]
 
 
 # In a lead or several, an electrode was off, and a converter's last bits were recorded.
-LAST_BITS = {"1607439", "1980306", "2484180", "2749655"}
+LAST_BITS = {"1553541", "1607439", "1980306", "2484180", "2749655"}
 
 
 def test_cinc2011s_flat_leads_are_found_exactly(real_data: Path, tmp_path) -> None:

@@ -96,7 +96,7 @@ def two_forms(listed, tmp_path, **changes) -> list[Store]:
     """The first twelve records in one unit, and all but the first eight in another."""
     first = prepare(listed[:12], tmp_path / "first", STANDARDISED, source="test", jobs=1)
     for entry in listed:
-        np.save(entry.path, 3 * np.load(entry.path))
+        np.save(entry.path, 2 * np.load(entry.path))
     others = [replace(entry, **changes) for entry in listed[8:]]
     return [first, prepare(others, tmp_path / "second", STANDARDISED, source="test", jobs=1)]
 
