@@ -85,12 +85,6 @@ def changed(excerpt: Excerpt, change: Change) -> Excerpt:
     return replace(excerpt, values=change(excerpt.values), changes=change(excerpt.changes))
 
 
-def of_leads(excerpt: Excerpt, leads: tuple[str, ...]) -> Excerpt:
-    """Return the excerpt of a record that holds ``leads`` alone."""
-    rows = [excerpt.leads.index(lead) for lead in leads]
-    return Excerpt(leads, excerpt.unit, excerpt.values[rows], excerpt.changes[rows])
-
-
 def electrodes(name: str) -> Change:
     def change(rows: np.ndarray) -> np.ndarray:
         places = [LEADS.index(lead) for lead in INDEPENDENT]
@@ -133,7 +127,8 @@ def choose(records: list[Known]) -> None:
     """Print the covariance of one half, and what its values exceed the limits."""
     rows = [LEADS.index(lead) for lead in INDEPENDENT]
     found = [spread(each.excerpt.changes[rows]) for each in records]
-    print("COVARIANCE", np.array2string(np.mean(found, axis=0).round(4), separator=", "))
+    usual = np.mean([each / each.trace() for each in found], axis=0)
+    print("COVARIANCE", np.array2string(usual.round(4), separator=", "))
     gains = [gains_of(each).max() for each in found]
     turned = [inversion(each.excerpt.values[rows]) for each in records]
     swings = [each.excerpt.swing for each in records]
@@ -156,7 +151,7 @@ def as_recorded(records: list[Known]) -> Iterator[Row]:
 def few_leads(records: list[Known]) -> Iterator[Row]:
     """Count alarms in records of which a few leads are left."""
     for leads in (("I",), ("I", "II"), ("V2",)):
-        found = [alarms(of_leads(each.excerpt, leads)) for each in records]
+        found = [alarms(each.excerpt.select(leads)) for each in records]
         yield from counted(f"{' and '.join(leads)} alone", found)
 
 

@@ -83,8 +83,8 @@ def test_limb_leads_that_were_computed_and_stored_add_up(seed: int, step: float)
     drawn = np.random.default_rng(seed).normal(size=(2, 300))
     leads = {"I": drawn[0], "II": drawn[1], **limb_leads(*drawn)}
     for stored in (np.rint, np.floor):
-        rows = {lead: np.float32(step * stored(row / step)) for lead, row in leads.items()}
-        assert exchanged_leads(rows) is None
+        rows = np.float32(step * stored(np.stack([*leads.values()]) / step))
+        assert exchanged_leads(rows, tuple(leads)) is None
 
 
 @pytest.mark.parametrize(("one", "other"), [*combinations(LEADS, 2)])

@@ -82,8 +82,8 @@ def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
     again = usable.index[usable["sha256"].duplicated()]
     told = "of record " + found.loc[again, "sha256"].map(first)
     if allowed:
-        for place, detail in told.items():
-            found.at[place, "flags"] = [*found.at[place, "flags"], ("duplicate", detail)]
+        more = told.map(lambda detail: [("duplicate", detail)])
+        found.loc[again, "flags"] = found.loc[again, "flags"].map(list) + more
     else:
         found.loc[again, "reason"] = "duplicate"
         found.loc[again, "detail"] = told
@@ -91,7 +91,8 @@ def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
 
 def _list_flags(kept: pd.DataFrame) -> pd.DataFrame:
     """Return a row of id, path, flag and detail for each flag of each record."""
-    rows = [(row.id, row.path, *flag) for row in kept.itertuples() for flag in row.flags]
+    records = zip(kept["id"], kept["path"], kept["flags"], strict=True)
+    rows = [(name, path, *flag) for name, path, flags in records for flag in flags]
     return pd.DataFrame(rows, columns=["id", "path", "flag", "detail"])
 
 

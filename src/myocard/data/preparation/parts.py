@@ -81,5 +81,5 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
     if lost:
         told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
         return {**row, **asdict(Fault("flat_lead", told))}, None
-    found = {"unit": unit, "sha256": record.sha256, "flags": flags}
+    found: Row = {"unit": unit, "sha256": record.sha256, "flags": flags}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers
