@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from myocard.leads import LEADS, limb_leads
 
 Samples = NDArray[np.float32]
-Rows = Mapping[str, Samples]
+Leads = tuple[str, ...]
 Matrix = NDArray[np.float64]
 
 INDEPENDENT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -65,53 +65,71 @@ _FOLLOWS = {
 _MAIN: Samples = np.array([0.5, 0.5, 0, 0, 0, 0, 0.3, 0.3], np.float32)
 
 
-def exchanged_leads(rows: Rows) -> str | None:
+def exchanged_leads(values: Samples, leads: Leads) -> str | None:
     """Tell which limb leads are not the sums that they should be, and what would explain that.
 
     Args:
-        rows: Samples from all over the record (mV), by lead.
+        values: ``(leads, samples)`` from all over the record (mV).
+        leads: Names of its rows.
 
     Returns:
         None where all that can be checked fits.
     """
-    if not _broken(rows, TOLERANCE):
+    if not _broken(values, leads, TOLERANCE):
         return None
-    tolerance = max(TOLERANCE, _STEPS * _step(rows))
-    broken = _broken(rows, tolerance)
+    tolerance = max(TOLERANCE, _STEPS * _step(values, leads))
+    broken = _broken(values, leads, tolerance)
     if not broken:
         return None
-    found = [told for told, changed in _changed(rows) if not _broken(changed, tolerance)]
+    found = [
+        told
+        for told, exchange in _lead_exchanges(leads)
+        if not _broken(exchange @ values, leads, tolerance)
+    ]
     cause = f"as if {' or '.join(found)}" if found else "no exchange of two leads explains it"
     return f"{', '.join(broken)} not the sum of I and II that it is; {cause}"
 
 
-def _broken(rows: Rows, tolerance: float) -> list[str]:
+def _broken(values: Samples, leads: Leads, tolerance: float) -> list[str]:
     """Name the limb leads that are not what I and II make them."""
-    if "I" not in rows or "II" not in rows:
+    names, differences = _laws(leads)
+    off = np.abs(differences @ values) > tolerance
+    if not off.any():
         return []
-    few = int(BROKEN_SHARE * len(rows["I"]))
-    sums = limb_leads(rows["I"], rows["II"])
-    names = [name for name in sums if name in rows]
-    off = np.abs([rows[name] - sums[name] for name in names]) > tolerance
-    return [name for name, each in zip(names, off, strict=True) if off.any() and each.sum() > few]
+    counts = np.count_nonzero(off, axis=1)
+    return [name for name, n in zip(names, counts, strict=True) if n > BROKEN_SHARE * off.shape[1]]
 
 
-def _step(rows: Rows) -> float:
+@lru_cache(maxsize=64)
+def _laws(leads: Leads) -> tuple[Leads, Samples]:
+    """Return names of limb leads, and ``(names, leads)`` sums that are zero, one for each."""
+    rows = dict(zip(leads, np.eye(len(leads), dtype=np.float32), strict=True))
+    known = "I" in rows and "II" in rows
+    sums = limb_leads(rows["I"], rows["II"]) if known else {}
+    names = tuple(name for name in sums if name in rows)
+    zero = [rows[name] - sums[name] for name in names]
+    return names, np.array(zero, np.float32).reshape(len(names), len(leads))
+
+
+def _step(values: Samples, leads: Leads) -> float:
     """Return the least difference between two values of a limb lead, in the lead of the largest."""
+    exact = [row for lead, row in zip(leads, values.astype(float), strict=True) if lead in _LIMB]
     # Values that a float32 tells apart by rounding alone are one.
-    limb = [rows[name].astype(np.float64) for name in _LIMB if name in rows]
-    values = [np.unique(np.round(row, 5)) for row in limb]
-    return max((float(np.diff(each).min()) for each in values if len(each) > 1), default=0.0)
+    values_of = [np.unique(np.round(row, 5)) for row in exact]
+    return max((float(np.diff(each).min()) for each in values_of if len(each) > 1), default=0.0)
 
 
-def _changed(rows: Rows) -> Iterator[tuple[str, Rows]]:
+def _lead_exchanges(leads: Leads) -> Iterator[tuple[str, Samples]]:
     """Exchange each two leads of which one is a limb lead, and invert each limb lead."""
-    for one, other in combinations(rows, 2):
-        if {one, other} & set(_LIMB):
-            yield f"{one} and {other} were exchanged", {**rows, one: rows[other], other: rows[one]}
-    for name in rows:
-        if name in _LIMB:
-            yield f"{name} were inverted", {**rows, name: -rows[name]}
+    same = np.eye(len(leads), dtype=np.float32)
+    for one, other in combinations(range(len(leads)), 2):
+        if {leads[one], leads[other]} & set(_LIMB):
+            order = np.arange(len(leads))
+            order[[one, other]] = other, one
+            yield f"{leads[one]} and {leads[other]} were exchanged", same[order]
+    for place, lead in enumerate(leads):
+        if lead in _LIMB:
+            yield f"{lead} were inverted", same - 2 * np.outer(same[place], same[place])
 
 
 def exchanged_electrodes(values: Samples, changes: Samples) -> str | None:
@@ -132,15 +150,14 @@ def exchanged_electrodes(values: Samples, changes: Samples) -> str | None:
 
 
 def spread(changes: Samples) -> Matrix:
-    """Return the ``(8, 8)`` covariance of ``INDEPENDENT``, scaled to a trace of 1."""
+    """Return the ``(8, 8)`` covariance of ``INDEPENDENT``, up to a factor."""
     exact = changes.astype(np.float64)
-    covariance = exact @ exact.T
-    return covariance / max(covariance.trace(), np.finfo(float).tiny)
+    return exact @ exact.T
 
 
 def gains_of(covariance: Matrix) -> Matrix:
     """Return by how much each of ``exchanges`` raises the log-likelihood, for each two changes."""
-    traces = np.maximum(_forms() @ covariance.ravel(), np.finfo(float).tiny)
+    traces = _forms() @ covariance.ravel()
     return np.log(traces[0] / traces[1:])
 
 

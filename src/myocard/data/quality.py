@@ -5,7 +5,7 @@ limits below were chosen on one half of the real records at hand and hold on the
 (docs/experiments/quality.py, docs/data.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,6 +35,9 @@ _QUIETER = 0.25
 USUAL = (0.1, 3.0)
 HIGHEST = 8.0  # of noise, at hand: 6.3
 
+# Values near the largest float32 are told of, and need no warning.
+_LARGE = np.errstate(over="ignore", invalid="ignore")
+
 _CALLED = {3: " (uV called mV, mV called V)", -3: " (mV called uV, V called mV)"}
 
 
@@ -55,12 +58,25 @@ class Excerpt:
     changes: Samples
 
     @classmethod
+    @_LARGE
     def of(cls, record: Record) -> "Excerpt":
         """Cut it out of a record that has samples, all of them finite."""
         signal, step = record.signal, -(-record.signal.shape[1] // _SAMPLES)
         later = signal[:, max(1, round(_LAG * record.rate)) :: step]
         values = np.ascontiguousarray(signal[:, ::step])
         return cls(record.leads, record.unit, values, later - values[:, : later.shape[1]])
+
+    def select(self, leads: Sequence[str]) -> "Excerpt":
+        """Return the excerpt of ``leads`` alone."""
+        if tuple(leads) == self.leads:
+            return self
+        rows = [self.leads.index(lead) for lead in leads]
+        return Excerpt(tuple(leads), self.unit, self.values[rows], self.changes[rows])
+
+    @cached_property
+    def live(self) -> "Excerpt":
+        """The excerpt of all leads but empty ones."""
+        return self.select([lead for lead in self.leads if lead not in self.empty])
 
     @cached_property
     def empty(self) -> tuple[str, ...]:
@@ -86,15 +102,16 @@ class Excerpt:
     @property
     def swing(self) -> float | None:
         """Change that is compared with ``USUAL``; None of what has no voltage, or is too short."""
-        live = [place for place, lead in enumerate(self.leads) if lead not in self.empty]
-        if self.unit != "mV" or not live or not self.changes.shape[1]:
+        changes = self.live.changes
+        if self.unit != "mV" or not changes.size:
             return None
-        sizes = np.abs(self.changes if len(live) == len(self.leads) else self.changes[live])
+        sizes = np.abs(changes)
         place = sizes.shape[1] - 1 - int(_EXCEEDED_BY * sizes.shape[1])
         each = np.sort(np.partition(sizes, place, axis=1)[:, place])
         return float(each[int(_QUIETER * len(each))])
 
 
+@_LARGE
 def faults_of(excerpt: Excerpt) -> list[tuple[str, str]]:
     """Return reason and detail of all that is wrong, but for empty leads."""
     return [*_amplitude_faults(excerpt), *_exchange_faults(excerpt)]
@@ -118,13 +135,12 @@ def _exchange_faults(excerpt: Excerpt) -> Iterator[tuple[str, str]]:
     """Tell of leads or electrodes that seem to be exchanged or inverted."""
     if excerpt.unit != "mV":
         return
-    pairs = zip(excerpt.leads, excerpt.values, strict=True)
-    values = {lead: row for lead, row in pairs if lead not in excerpt.empty}
-    told = exchanged_leads(values)
+    live = excerpt.live
+    told = exchanged_leads(live.values, live.leads)
     if told:
         yield "limb_leads", told
-    elif set(INDEPENDENT) <= values.keys():
-        rows = [excerpt.leads.index(lead) for lead in INDEPENDENT]
-        told = exchanged_electrodes(excerpt.values[rows], excerpt.changes[rows])
+    elif set(INDEPENDENT) <= set(live.leads):
+        eight = live.select(INDEPENDENT)
+        told = exchanged_electrodes(eight.values, eight.changes)
         if told:
             yield "electrodes", told

@@ -13,6 +13,7 @@ from myocard.data.sources.entry import Entry
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.leads import LEADS
+from myocard.simulation.dipole import twelve_leads
 
 WANTED = Wanted(100, 10.0, LEADS)
 
@@ -24,8 +25,8 @@ def run(entries: list[Entry], out: Path, wanted: Wanted = WANTED, **settings: ob
 def test_a_record_is_resampled_filtered_as_a_whole_and_cropped_to_its_middle(
     make_entry, tmp_path
 ) -> None:
-    steps = np.random.default_rng(0).normal(scale=0.1, size=(12, 6000))
-    signal = steps.cumsum(axis=1).astype(np.float32)
+    drawn = 0.1 * np.random.default_rng(0).normal(size=(8, 6000)).cumsum(axis=1)
+    signal = twelve_leads(drawn)
     wanted = Wanted(100, 10.0, ("V1", "II"), Band(0.67, 40.0))
     store = run([make_entry("long", 1000 * signal, rate=500, unit="uV")], tmp_path / "s", wanted)
     expected = conform(signal[[6, 1]], 500, 100, wanted.band)[:, 100:1100]
