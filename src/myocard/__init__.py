@@ -12,6 +12,7 @@ from myocard.record import Record as Record
 if TYPE_CHECKING:
     from myocard.data.formats.reading import read as read
     from myocard.data.preparation import prepare_folder as prepare
+    from myocard.data.pseudonyms import pseudonym as pseudonym
     from myocard.data.signal import Preprocessing as Preprocessing
     from myocard.encoders.any_module import wrap as wrap
     from myocard.evaluation.features import extract as extract
@@ -37,6 +38,7 @@ _LAZY = {
     "load_runs": "myocard.results.saved:load_runs",
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",
+    "pseudonym": "myocard.data.pseudonyms:pseudonym",
     "read": "myocard.data.formats.reading:read",
     "wrap": "myocard.encoders.any_module:wrap",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "load_runs",
     "prepare",
     "probe",
+    "pseudonym",
     "read",
     "wrap",
 ]

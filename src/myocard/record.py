@@ -31,6 +31,7 @@ class Facts:
     """Statements of a file about its patient and its recording.
 
     Attributes:
+        patient: Number of the patient; it is among the identifiers, too.
         age: In years, as an age field says it; never computed from dates.
         sex: ``"F"``, ``"M"`` or None.
         device: Maker and model of the recorder.
@@ -42,6 +43,7 @@ class Facts:
         assumed: What was computed or taken for granted, a sentence each.
     """
 
+    patient: str | None = None
     age: float | None = None
     sex: str | None = None
     device: str | None = None

@@ -22,7 +22,8 @@ from myocard.training.loop import Diverged
 VERBS = (
     "simulate", "prepare", "fetch", "pretrain", "extract", "probe", "finetune", "baseline",
     "transfer", "layers", "report", "save", "predict", "compare", "audit", "audit files",
-    "audit labels", "audit leak", "demo", "benchmark", "encoders", "fingerprint", "task",
+    "audit labels", "audit leak", "audit privacy", "demo", "benchmark", "encoders", "fingerprint",
+    "task",
 )  # fmt: skip
 
 

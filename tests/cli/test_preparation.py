@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from myocard import simulation
 from myocard.data.store import Store
 from myocard.models.checkpoint import Checkpoint
 from myocard.tasks.own import OwnTask
@@ -75,3 +76,15 @@ def test_codes_of_ones_own_become_a_task_in_one_step(myocard, place):
     )
     assert code == 0, err
     assert OwnTask.open(place / "t").classes == ("own:sick", "own:well", "scp:NOSUCH")
+
+
+def test_a_hospitals_folder_is_audited(myocard, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    simulation.write(tmp_path / "export", "challenge", count=3)
+    assert myocard("prepare", "files", "export", "--out", "store", "--jobs", "1")[0] == 0
+    assert (tmp_path / "settings" / "myocard" / "salt").is_file()
+    code, out, _ = myocard("audit", "privacy", "store")
+    assert (code, "may help to: signals.npy: 3 ECGs" in out) == (0, True)
+    keep = ("--jobs", "1", "--keep-identifiers")
+    assert myocard("prepare", "files", "export", "--out", "kept", *keep)[0] == 0

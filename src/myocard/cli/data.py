@@ -96,6 +96,20 @@ def labels(
 
 
 @audit.command()
+def privacy(store: StoreFolder) -> None:
+    """List what in a store could identify a person; exit with 1 where something does by itself."""
+    from myocard.data.privacy import identifying
+    from myocard.data.store import Store
+
+    found = identifying(Store.open(store))
+    for finding in found:
+        kind = "identifies" if finding.direct else "may help to"
+        print(f"{kind}: {finding.where}: {finding.told}")
+    if any(finding.direct for finding in found):
+        raise Exit(1)
+
+
+@audit.command()
 def leak(
     corpus: Annotated[
         Path, Argument(help="An encoder, or a file that `myocard fingerprint` wrote of a corpus")

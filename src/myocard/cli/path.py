@@ -41,6 +41,12 @@ def prepare(
     strict: Annotated[
         bool, Option("--strict", help="Refuse codes in no table, in place of counting them")
     ] = False,
+    salt: Annotated[
+        Path | None, Option(help="File of a key for pseudonyms of patients; your own by default")
+    ] = None,
+    keep_identifiers: Annotated[
+        bool, Option("--keep-identifiers", help="Keep names and numbers of patients")
+    ] = False,
     filtered: Annotated[
         bool, Option("--filtered", help="The records come through that filter; do not filter again")
     ] = False,
@@ -65,6 +71,8 @@ def prepare(
     from myocard.data import labels
     from myocard.data.formats.joining import parse_rename
     from myocard.data.preparation import UNKNOWN, prepare_folder, told_unknown
+    from myocard.data.preparation.identity import Policy
+    from myocard.data.pseudonyms import read_salt
     from myocard.recipe import InputSettings, check, read_input
 
     if raw and (preset, like, highpass, lowpass) != (None, None, None, None):
@@ -99,6 +107,7 @@ def prepare(
             allow=allow or (),
             strict=strict,
             rename=parse_rename(rename or ()),
+            policy=Policy(None if salt is None else read_salt(salt), keep_identifiers),
             filtered=filtered,
             standardise=standardise,
             dataset=dataset,

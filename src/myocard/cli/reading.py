@@ -65,7 +65,8 @@ def _described(record: "Record") -> Iterator[tuple[str, str]]:
     for name, found in (("flat", record.flat), ("not finite", record.not_finite)):
         if found:
             yield name, ", ".join(found)
-    for name, value in (("age", facts.age), ("sex", facts.sex), ("device", facts.device)):
+    for name in ("age", "sex", "device", "date"):
+        value = getattr(facts, name)
         if value is not None:
             yield name, f"{value:g}" if isinstance(value, float) else str(value)
     for name, measured in facts.measurements.items():

@@ -66,10 +66,10 @@ def whole(listed, tmp_path) -> dict[str, bytes]:
 def kill_between_parts(monkeypatch) -> None:
     made = parts._prepare_part
 
-    def prepare_part(chunk, path, wanted):
+    def prepare_part(chunk, path, *how):
         if path.name == "part-000002.npz":
             raise Killed
-        return made(chunk, path, wanted)
+        return made(chunk, path, *how)
 
     monkeypatch.setattr(parts, "_prepare_part", prepare_part)
 
@@ -131,9 +131,9 @@ def test_finished_parts_are_not_made_again(listed, tmp_path, monkeypatch) -> Non
     made = parts._prepare_part
     names, told = [], []
 
-    def prepare_part(chunk, path, wanted):
+    def prepare_part(chunk, path, *how):
         names.append(path.name)
-        return made(chunk, path, wanted)
+        return made(chunk, path, *how)
 
     monkeypatch.setattr(parts, "_prepare_part", prepare_part)
     run(listed, tmp_path / "store", progress=lambda *each: told.append(each))

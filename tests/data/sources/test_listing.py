@@ -34,10 +34,10 @@ def test_each_record_is_listed_once_by_its_header_and_what_is_hidden_is_not(fold
 
 def test_a_file_that_tells_its_format_is_listed_whatever_it_is_called(tmp_path):
     (tmp_path / "export.0001").write_text("<?xml version='1.0'?><RestingECG/>")
-    (tmp_path / "page.xml").write_text("<html/>")
+    (tmp_path / "page.html").write_text("<html/>")
     files, others = record_files([tmp_path])
     assert [path.name for path in files] == ["export.0001"]
-    assert others == {".xml": 1}
+    assert others == {".html": 1}
 
 
 def test_files_and_folders_that_overlap_list_a_record_once(folder):

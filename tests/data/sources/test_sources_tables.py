@@ -71,7 +71,7 @@ def test_every_column_of_ones_own_table_is_used(tmp_path: Path) -> None:
 
 def test_only_three_columns_are_needed(tmp_path: Path) -> None:
     (entry,) = entries("folder", write(tmp_path, "a.npy,,", header="file,patient,codes"))
-    assert (entry.patient, entry.codes, entry.fold) == ("a.npy", (), None)
+    assert (entry.patient, entry.codes, entry.fold) == (None, (), None)
     with pytest.raises(InputError, match=r"a\.npy: the file does not say its rate, leads, unit"):
         entry.read()
 

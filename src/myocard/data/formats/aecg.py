@@ -109,14 +109,16 @@ def _facts(root: Element, rhythm: Element, assumed: tuple[str, ...]) -> Facts:
     statements, signature = told_apart(
         text_at(each, "value") for each in rhythm.iter("annotation") if _code(each) in _STATEMENTS
     )
+    identifiers = _identifiers(root)
     return Facts(
+        patient=identifiers.get("PatientID") or identifiers.get("id"),
         age=age,
         sex=sex_of(attribute_at(root, f"{_PERSON}/administrativeGenderCode", "code")),
         device=text_at(rhythm, device) or None,
         date=next(filter(None, dates), None),
         statements=statements,
         measurements=_measured(root, rhythm),
-        identifiers=_identifiers(root) | signature,
+        identifiers=identifiers | signature,
         assumed=(*assumed, *left_out),
     )
 

@@ -93,6 +93,7 @@ def _facts(root: Element) -> Facts:
         or root.findall("Interpretation/Diagnosis/DiagnosisText")
     )
     return Facts(
+        patient=text_at(root, "PatientInfo/PID") or None,
         age=age,
         sex=sex_of(text_at(root, "PatientInfo/Gender")),
         device=text_at(root, "ClinicalInfo/DeviceInfo/Desc") or None,

@@ -71,6 +71,7 @@ def facts_of(content: Item, assumed: tuple[str, ...]) -> Facts:
     statements, signature = told_apart(text for text in texts if text.strip("Xx "))
     named = {name: value for name, value in identifiers.items() if value}
     return Facts(
+        patient=named.get("patient_id"),
         age=_age(text_of(content, _AGE)),
         sex={"F": "F", "M": "M"}.get(text_of(content, _SEX)),
         device=device.strip() or None,

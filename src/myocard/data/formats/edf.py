@@ -146,6 +146,7 @@ def _facts(head: bytes, assumed: tuple[str, ...]) -> Facts:
     has_parts = head[193:196] == b"DF+"
     said, equipment = patient.split(), recording.split()[4:5]
     return Facts(
+        patient=said[0] if has_parts and said else patient or None,
         sex=said[1] if has_parts and len(said) > 3 and said[1] in ("F", "M") else None,
         device=equipment[0] if has_parts and equipment and equipment[0] != "X" else None,
         date=date or None,

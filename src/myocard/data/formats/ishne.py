@@ -120,6 +120,7 @@ def _facts(header: np.void, assumed: tuple[str, ...]) -> Facts:
     date, began = _date(header["recorded"]), header["began"].tolist()
     time = ":".join(f"{number:02d}" for number in began)
     return Facts(
+        patient=_text(header["patient_id"]) or None,
         sex={1: "M", 2: "F"}.get(int(header["sex"])),
         device=_text(header["recorder"]) or None,
         date=date and f"{date} {time}",

@@ -99,6 +99,7 @@ def _facts(root: Element, leads: list[Element]) -> Facts:
     date = texts_at(root, "TestDemographics/AcquisitionDate", "TestDemographics/AcquisitionTime")
     statements, signature = told_apart(_statements(root))
     return Facts(
+        patient=text_at(root, "PatientDemographics/PatientID") or None,
         age=age,
         sex=sex_of(text_at(root, "PatientDemographics/Gender")),
         device=text_at(root, "TestDemographics/AcquisitionDevice") or None,

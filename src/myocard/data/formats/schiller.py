@@ -82,6 +82,7 @@ def _facts(root: Element) -> Facts:
     date = texts_at(root, "examdescript/startdatetime/date", "examdescript/startdatetime/time")
     device = texts_at(root, f"{_HARDWARE}/vendor", f"{_HARDWARE}/model")
     return Facts(
+        patient=text_at(root, "patdata/id") or None,
         sex=sex_of(text_at(root, "patdata/gender")),
         device=" ".join(device.values()) or None,
         date=" ".join(date.values()) or None,

@@ -33,6 +33,7 @@ def facts_of(sections: Mapping[int, bytes], assumed: tuple[str, ...]) -> Facts:
     statements, signature = told_apart(text for text in texts if text.strip("Xx "))
     named = {name: value for name, value in identifiers.items() if value}
     return Facts(
+        patient=named.get("patient_id"),
         age=_age(tags.get(_AGE, b"")),
         sex={b"\1": "M", b"\2": "F"}.get(tags.get(_SEX, b"")),
         device=_device(tags.get(_DEVICE, b"")),

@@ -64,10 +64,9 @@ _MEASUREMENTS = {
     "tfrontaxis": "t_axis_deg",
 }
 _PATIENT = "patient/generalpatientdata"
+_NUMBERS = ("patientid", "uniquepatientid", "MRN")
 _IDENTIFIERS = (
-    f"{_PATIENT}/patientid",
-    f"{_PATIENT}/uniquepatientid",
-    f"{_PATIENT}/MRN",
+    *(f"{_PATIENT}/{name}" for name in _NUMBERS),
     f"{_PATIENT}/dateofbirth",
     f"{_PATIENT}/age/dateofbirth",
     f"{_PATIENT}/name/lastname",
@@ -154,6 +153,7 @@ def _restored(rows: dict[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]
 
 
 def _facts(root: Element) -> Facts:
+    numbers = (text_at(root, f"{_PATIENT}/{name}") for name in _NUMBERS)
     ages = [age_in_years(text_at(root, f"{_PATIENT}/age/{unit}"), unit)[0] for unit in _AGES]
     stated = [age for age in ages if age is not None]
     date = [attribute_at(root, "dataacquisition", name) for name in ("date", "time")]
@@ -167,6 +167,7 @@ def _facts(root: Element) -> Facts:
     for group in groups:
         measured |= measured_at(root, f"interpretations/interpretation/{group}", _MEASUREMENTS)
     return Facts(
+        patient=next(filter(None, numbers), None),
         age=sum(stated) if stated else None,
         sex=sex_of(text_at(root, f"{_PATIENT}/sex")),
         device=text_at(root, "dataacquisition/machine") or None,

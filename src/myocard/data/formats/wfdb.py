@@ -1,9 +1,11 @@
 """WFDB records: a header (``.hea``) with its signal files (``.dat``, ``.mat``)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from myocard.data.cells import age, sex
 from myocard.data.formats.found import Found
 from myocard.data.formats.wfdb_header import Header, read_header
 from myocard.data.formats.wfdb_signals import WrongChecksum as WrongChecksum
@@ -11,6 +13,7 @@ from myocard.data.formats.wfdb_signals import WrongLength as WrongLength
 from myocard.data.formats.wfdb_signals import described, inside, read_signals
 from myocard.errors import InputError
 from myocard.files.names import in_any_case
+from myocard.record import Facts
 
 _REASONS = {WrongLength: "wrong_length", WrongChecksum: "wrong_checksum"}
 HEADER = ".hea"
@@ -38,11 +41,16 @@ def read_wfdb(path: Path) -> Found:
     header_path = header_of(path)
     header = read_header(header_path)
     try:
-        if header.segments:
-            return _joined(header, header_path.parent)
-        return read_signals(header, header_path.parent)
+        read = _joined if header.segments else read_signals
+        return replace(read(header, header_path.parent), facts=_facts(header))
     except InputError as error:
         raise type(error)(f"{header_path}: {error}") from error
+
+
+def _facts(header: Header) -> Facts:
+    """Read comments such as ``Age: 63`` and ``Sex: Female``."""
+    told = {name: header.comment(name) or "" for name in ("age", "sex")}
+    return Facts(age=age(told["age"]), sex=sex(told["sex"]))
 
 
 def reason_of(error: InputError) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from myocard.data import labels
 from myocard.data.preparation.examination import Wanted
+from myocard.data.preparation.identity import PSEUDONYMS, Policy, names_patients
 from myocard.data.preparation.joining import UNKNOWN as UNKNOWN
 from myocard.data.preparation.joining import join
 from myocard.data.preparation.parts import prepare_parts
@@ -44,6 +45,7 @@ def prepare(
     split_seed: int = 0,
     shard: tuple[int, int] = (1, 1),
     rename: Mapping[str, str] | None = None,
+    policy: Policy = PSEUDONYMS,
     jobs: int = -1,
     progress: Progress = silent,
 ) -> Store:
@@ -62,6 +64,7 @@ def prepare(
         shard: Number and count.
         rename: The lead that a signal is, by its name in the files, as the entries' readers take
             it.
+        policy: Rule of what enters the store of that which could tell who a patient is.
         jobs: Processes; -1 for one a core.
         progress: Called after every part.
 
@@ -71,9 +74,10 @@ def prepare(
     """
     _check_entries(entries, source)
     entries = [_renamed(entry, rename or {}) for entry in of_shard(entries, *shard)]
+    policy = policy.fitted(entries)
 
     def make(folder: Path, work: Path) -> None:
-        parts = prepare_parts(entries, work, wanted, jobs, told)
+        parts = prepare_parts(entries, work, wanted, policy, jobs, told)
         join(parts, folder, wanted, entries, inputs, out.with_name(f"{out.name}-quarantine.csv"))
 
     def told(done: int) -> None:
@@ -81,7 +85,7 @@ def prepare(
 
     settings = settings_of(wanted, source=source, split_seed=split_seed, shard=shard)
     listed = {"records": len(entries), "listing": _listing(entries)}
-    inputs = {**settings, "rename": dict(rename or {}) or None, **listed}
+    inputs = {**settings, "rename": dict(rename or {}) or None, **policy.inputs, **listed}
     step(out, inputs, make)
     return Store.open(out)
 
@@ -147,7 +151,7 @@ def prepare_folder(
         strict: Refuse codes that their schemes' tables do not know, in place of counting them.
         progress: Called after every part.
         how: ``filtered`` and ``standardise``, as in ``Wanted``; ``split_seed``, ``shard``,
-            ``rename`` and ``jobs``, as in ``prepare``.
+            ``rename``, ``policy`` and ``jobs``, as in ``prepare``.
 
     Raises:
         InputError: As ``entries`` of ``data/sources`` and ``prepare``, when a raw store would be
@@ -217,10 +221,14 @@ def of_shard(entries: Sequence[Entry], number: int, count: int) -> list[Entry]:
     """Select the entries of one shard; all records of a patient are in the same one."""
     if not 1 <= number <= count:
         raise InputError(f"shard {number} of {count}: give one from 1 to {count}")
+    if count == 1:
+        return list(entries)
+    if not names_patients(entries):
+        raise InputError("shards go by patient, whom the files name; give a labels.csv that does")
     chosen = [
         entry
         for entry in entries
-        if int(hashlib.sha256(entry.patient.encode()).hexdigest(), 16) % count == number - 1
+        if int(hashlib.sha256(str(entry.patient).encode()).hexdigest(), 16) % count == number - 1
     ]
     if not chosen:
         raise InputError(f"shard {number} of {count}: no patient falls to it; make fewer shards")

@@ -1,6 +1,7 @@
 """Finished parts joined to one store: duplicates, folds, the table and the array."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,6 +20,9 @@ from myocard.errors import InputError
 from myocard.files.manifest import STORE
 from myocard.files.step import INPUTS, Inputs
 
+_LOG = logging.getLogger(__name__)
+_ALIKE = 20
+"""Records of one patient that are nothing unusual."""
 UNKNOWN = "unknown_codes.csv"
 """The file that counts the records of each code in no table."""
 
@@ -49,6 +53,7 @@ def join(
     found = pd.DataFrame([row for table in tables for row in table])
     found["part"] = np.repeat([str(part) for part in parts], [len(table) for table in tables])
     found["path"] = [str(entry.path) for entry in entries]
+    _tell_identities(found, entries, source)
     _mark_duplicates(found, allowed="duplicate" in wanted.allow)
     barred, kept = found[found["reason"] != ""], found[found["reason"] == ""]
     barred[["id", "path", "reason", "detail"]].to_csv(folder / "quarantine.csv", index=False)
@@ -91,6 +96,26 @@ def write_unknown(entries: Sequence[Entry], path: Path) -> None:
     pd.DataFrame(counts, columns=["code", "records"]).to_csv(path, index=False)
 
 
+def _tell_identities(found: pd.DataFrame, entries: Sequence[Entry], source: str) -> None:
+    """Blank paths that name a patient, and log what was found of patients' names."""
+    hidden = found["id"] != [entry.id for entry in entries]
+    found.loc[hidden, "path"] = ""
+    if hidden.any():
+        _LOG.warning(
+            "%s: %d files are called by a name or number of their patient; their ids are "
+            "pseudonyms (--keep-identifiers keeps them)", source, hidden.sum(),
+        )  # fmt: skip
+    if "left_out" in found and found["left_out"].sum():
+        told = "%s: %d statements hold a name or number of their patient and were left out"
+        _LOG.warning(told, source, found["left_out"].sum())
+    sizes = found["patient"].value_counts()
+    if len(sizes) and sizes.iloc[0] > max(_ALIKE, len(found) / 2):
+        _LOG.warning(
+            "%s: %d of %d records are of one patient; a number that stands for nobody?",
+            source, sizes.iloc[0], len(found),
+        )  # fmt: skip
+
+
 def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
     usable = found[found["reason"] == ""]
     first = usable.drop_duplicates("sha256").set_index("sha256")["id"]
@@ -114,15 +139,28 @@ def _list_flags(kept: pd.DataFrame) -> pd.DataFrame:
 
 
 def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.DataFrame:
-    columns = ("id", "patient", "fold", "codes", "age", "sex", "site", "device")
-    table = pd.DataFrame([{name: getattr(e, name) for name in columns} for e in entries])
-    table["codes"] = table["codes"].map(list)
-    table["age"] = table["age"].astype("float64")
+    said = found.reset_index(drop=True)
+    table = said[["id", "patient"]].copy()
+    table["fold"] = [entry.fold for entry in entries]
+    table["codes"] = [list(entry.codes) for entry in entries]
+    table["age"] = said["age"].astype("float64")
+    table["sex"] = said["sex"]
+    table["site"] = [entry.site for entry in entries]
+    table["device"] = said["device"]
+    facts = pd.DataFrame(said["facts"].tolist())
+    for name in facts:
+        if facts[name].map(_says).any():
+            table[name] = facts[name]
     table["source"] = source
     for column in ("sha256", "fingerprint", "scale"):
         table[column] = found[column].to_numpy()
     table["flags"] = [";".join(dict.fromkeys(flag for flag, _ in own)) for own in found["flags"]]
     return table
+
+
+def _says(value: object) -> bool:
+    """Tell whether a cell holds a text, a number or statements."""
+    return bool(value) if isinstance(value, list) else value is not None and value == value
 
 
 def _split(records: pd.DataFrame, seed: int) -> dict[str, object]:

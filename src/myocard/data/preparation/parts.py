@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -12,19 +12,25 @@ from numpy.typing import NDArray
 
 from myocard.data.fingerprint import fingerprint
 from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine
+from myocard.data.preparation.identity import Policy, contradictions, described, stated
 from myocard.data.signal import Band, conform, crop, standardise
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
 from myocard.files.atomic import replace_file
 
-Row = Mapping[str, str | float | Sequence[tuple[str, str]]]
+Row = Mapping[str, Any]
 
 # Records in a part: at 12 leads, 500 Hz and 10 s, they take 31 MB.
 PART = 256
 
 
 def prepare_parts(
-    entries: Sequence[Entry], work: Path, wanted: Wanted, jobs: int, progress: Callable[[int], None]
+    entries: Sequence[Entry],
+    work: Path,
+    wanted: Wanted,
+    policy: Policy,
+    jobs: int,
+    progress: Callable[[int], None],
 ) -> list[Path]:
     """Make the missing parts; ``progress`` is called with the number of records that are done."""
     chunks = [entries[i : i + PART] for i in range(0, len(entries), PART)]
@@ -32,17 +38,17 @@ def prepare_parts(
     open_parts = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
     finished = len(entries) - sum(len(chunk) for chunk, _ in open_parts)
     progress(finished)
-    jobs_to_do = (delayed(_prepare_part)(chunk, part, wanted) for chunk, part in open_parts)
+    jobs_to_do = (delayed(_prepare_part)(chunk, part, wanted, policy) for chunk, part in open_parts)
     for done in Parallel(n_jobs=jobs, return_as="generator_unordered")(jobs_to_do):
         finished += done
         progress(finished)
     return parts
 
 
-def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted) -> int:
+def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted, policy: Policy) -> int:
     rows, signals = [], [np.zeros((0, len(wanted.leads), wanted.samples), dtype=np.int16)]
     for entry in entries:
-        row, integers = _prepare_record(entry, wanted)
+        row, integers = _prepare_record(entry, wanted, policy)
         rows.append(row)
         if integers is not None:
             signals.append(integers[None])
@@ -51,9 +57,12 @@ def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted) -> int:
     return len(entries)
 
 
-def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16] | None]:
+def _prepare_record(
+    entry: Entry, wanted: Wanted, policy: Policy
+) -> tuple[Row, NDArray[np.int16] | None]:
     """Describe a record, and return its signal unless it is barred for a reason."""
-    row: Row = {"id": entry.id, "reason": "", "detail": "", "unit": "", "sha256": "", "flags": ()}
+    blank = {"reason": "", "detail": "", "unit": "", "sha256": "", "flags": ()}
+    row: Row = {**stated(entry), **blank}
     record, faults = examine(entry, wanted)
     kept = (*wanted.allow, *FLAGS)
     barring = [fault for fault in faults if record is None or fault.reason not in kept]
@@ -66,6 +75,7 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
         fault = Fault("not_finite", "values too large to be filtered; look at their unit")
         return {**row, **asdict(fault)}, None
     flags = [(fault.reason, fault.detail) for fault in faults]
+    flags += contradictions(entry, record.facts)
     if signal.shape[1] > wanted.samples:
         flags.insert(0, ("cropped", f"of {record.seconds:g} s"))
     window, unit = crop(signal, wanted.samples), record.unit
@@ -81,5 +91,6 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
     if lost:
         told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
         return {**row, **asdict(Fault("flat_lead", told))}, None
+    row = {**row, **described(entry, record.facts, policy)}
     found: Row = {"unit": unit, "sha256": record.sha256, "flags": flags}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from myocard.data.sources import challenge, chapman, cinc2011, code15, cpsc2018, ludb, ptbxl
+from myocard.data.sources import files as own_files
 from myocard.data.sources import folder as own_folder
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
@@ -26,6 +27,7 @@ SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "cpsc2018": cpsc2018.entries,
     "code15": code15.entries,
     "folder": own_folder.entries,
+    "files": own_files.entries,
 }
 
 _SIGNS = {
@@ -49,7 +51,7 @@ def dataset(source: str, folder: Path) -> str:
     drawn = _simulation(folder)
     if drawn is not None:
         return simulated(*drawn)
-    if source == "folder":
+    if source in ("folder", "files"):
         return f"folder {folder.resolve().name}"
     return "ptbxl" if source.startswith("ptbxl-") else source
 
@@ -105,7 +107,7 @@ def entries(source: str, folder: str | Path) -> list[Entry]:
 
 def _tell_alike(found: list[Entry], folder: Path) -> None:
     """Log a warning of patients who differ in capitals or in zeros before a number alone."""
-    patients = sorted({entry.patient for entry in found if entry.patient != entry.id})
+    patients = sorted({entry.patient for entry in found if entry.patient not in (None, entry.id)})
     spelled: dict[str, list[str]] = defaultdict(list)
     for patient in patients:
         spelled[patient.casefold().lstrip("0")].append(patient)

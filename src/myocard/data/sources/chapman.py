@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from myocard.data.cells import age, sex, warn_of_lost
 from myocard.data.formats.arrays import read_mat
 from myocard.data.formats.columns import read_csv
 from myocard.data.formats.joining import joined
-from myocard.data.sources.cells import age, sex, warn_of_lost
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import read_table
 from myocard.errors import InputError

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from myocard.data.cells import age, number, patient, warn_of_lost
 from myocard.data.formats.hdf5 import read_row
 from myocard.data.formats.joining import joined
 from myocard.data.formats.reading import read
 from myocard.data.labels import scheme
-from myocard.data.sources.cells import age, number, patient, warn_of_lost
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import member, read_table
 from myocard.errors import InputError

@@ -17,7 +17,8 @@ class Entry:
         read: Reads the signal. Picklable (``functools.partial`` of a module-level function), so
             that records are read in parallel. Takes ``rename``, as the readers of files do, where
             its record is one. Raises ``InputError`` for a file it cannot use.
-        patient: Records of one patient share it. A source without patients gives the record's id.
+        patient: Records of one patient share it. A source without patients gives the record's id;
+            None leaves it to the record's file.
         fold: The source's published fold, or None where it publishes none.
         codes: ``"scheme:code"`` labels as the source gives them, such as ``scp:NORM`` or
             ``snomed:426783006``.
@@ -30,7 +31,7 @@ class Entry:
     id: str
     path: Path
     read: Callable[..., Record]
-    patient: str
+    patient: str | None
     fold: int | None = None
     codes: tuple[str, ...] = ()
     age: float | None = None

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from myocard.data.cells import age, fold, number, patient, sex, warn_of_lost
 from myocard.data.formats.joining import parse_rename
 from myocard.data.formats.reading import read
 from myocard.data.labels import parse_codes
-from myocard.data.sources.cells import age, fold, number, patient, sex, warn_of_lost
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import member, read_lines
 from myocard.errors import InputError
@@ -21,7 +21,7 @@ _OPTIONAL = ("fold", "age", "sex", "site", "device", "rate", "leads", "unit", "r
 def entries(folder: Path) -> list[Entry]:
     """List the records of ``labels.csv``.
 
-    Its columns are ``file``, ``patient`` (empty where unknown) and ``codes`` (``scheme:code``,
+    Its columns are ``file``, ``patient`` (empty: as the file says) and ``codes`` (``scheme:code``,
     several divided by ``;``), and where known ``fold``, ``age``, ``sex``, ``site`` and ``device``.
     Files that do not say so themselves need ``rate`` (Hz), ``leads`` (divided by blanks or ``;``)
     and ``unit`` (mV, uV, V or NU). ``rename`` says which lead a signal is (``MLII=II;ECG 2=V1``).
@@ -60,7 +60,7 @@ def _entry(folder: Path, row: Mapping[str, str]) -> Entry:
             unit=row["unit"] or None,
             rename=parse_rename(row["rename"].split(";")),
         ),
-        patient=patient(row["patient"]) or name,
+        patient=patient(row["patient"]) or None,
         fold=fold(row["fold"]),
         codes=parse_codes(row["codes"]),
         age=age(row["age"]),

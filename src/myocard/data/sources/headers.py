@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from myocard.data.cells import age, sex, warn_of_lost
 from myocard.data.formats.reading import read
 from myocard.data.formats.wfdb_header import Header, read_header
-from myocard.data.sources.cells import age, sex, warn_of_lost
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
 

@@ -13,6 +13,8 @@ from myocard.files.names import in_any_case
 
 _HEADER = ".hea"
 _SIGNALS = (".dat", ".mat")
+_CLINICAL = (".xml", ".dcm", ".scp", ".ecg", ".edf", ".bdf")
+"""Endings of formats that tell themselves: a file that has one and does not is a broken one."""
 
 
 def record_files(
@@ -42,7 +44,7 @@ def record_files(
         for path in _visible(place):
             if path.absolute() in barred:
                 continue
-            if path.suffix.lower() in SUFFIXES or tells_itself(path):
+            if path.suffix.lower() in (*SUFFIXES, *_CLINICAL) or tells_itself(path):
                 found.add(_by_header(path))
             else:
                 others[path.suffix or path.name] += 1

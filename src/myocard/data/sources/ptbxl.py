@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from myocard.data.cells import age, fold, number, patient, warn_of_lost
 from myocard.data.formats.reading import read
-from myocard.data.sources.cells import age, fold, number, patient, warn_of_lost
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import member, read_table
 from myocard.errors import InputError

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_list_like
 
+from myocard.data.cells import age, fold, patient, sex, warn_of_lost
 from myocard.data.folds import assign_folds
 from myocard.data.labels import parse_codes
-from myocard.data.sources.cells import age, fold, patient, sex, warn_of_lost
 from myocard.data.sources.index import read_table
 from myocard.data.store import Store
 from myocard.errors import InputError

@@ -79,6 +79,11 @@ def sex(cell: str) -> str | None:
     return _SEXES.get(cell.strip().lower())
 
 
+def is_nothing(cell: str) -> bool:
+    """Tell whether a cell is empty or a word that says nothing."""
+    return not cell.strip() or cell.strip().lower() in _NOTHING
+
+
 def patient(cell: str) -> str:
     """Read a patient's name; a number that was written as 7.0 is 7."""
     text = cell.strip()
@@ -104,7 +109,7 @@ def warn_of_lost(
         lost = {
             cell: count
             for cell, count in cells.items()
-            if cell and cell.lower() not in _NOTHING and read(cell) is None
+            if not is_nothing(cell) and read(cell) is None
         }
         if lost:
             shown = ", ".join(f"{cell!r} ({count})" for cell, count in [*lost.items()][:5])

@@ -1,0 +1,83 @@
+"""Pseudonyms of patients: keyed hashes, whose key (the salt) stays with the user."""
+
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from myocard.errors import InputError
+
+_LEAST = 16
+"""Characters of a salt: shorter ones can be found by trying."""
+_WORD = re.compile(r"[^\W\d_]+|[0-9]+")
+_TELLING = re.compile(r"[^\W\d_]{3,}|[0-9]{5,}")
+"""Words and numbers that can tell who someone is; a year cannot."""
+_RUN = 6
+"""Signs of an identifier that are found without their separators."""
+
+
+def pseudonym(value: str, salt: str) -> str:
+    """Return 16 hexadecimal digits that stand for ``value``: its HMAC-SHA256 under ``salt``.
+
+    The same value and salt give the same digits everywhere; without the salt nobody can tell them
+    from others by trying all numbers of patients.
+    """
+    return hmac.new(salt.encode(), value.encode(), "sha256").hexdigest()[:16]
+
+
+def read_salt(path: Path | None = None) -> str:
+    """Read a salt from a file; by default from the user's own, which is made at its first use.
+
+    Raises:
+        InputError: When the file is missing, or its text shorter than 16 characters.
+    """
+    own = path is None
+    path = _own_file() if path is None else path
+    if own and not path.exists():
+        _make(path)
+    try:
+        salt = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no salt can be read ({error}); name a file of text") from error
+    if len(salt) < _LEAST:
+        raise InputError(f"{path}: a salt of {len(salt)} characters; give {_LEAST} or more")
+    return salt
+
+
+def names_someone(text: str, identifiers: Iterable[str]) -> bool:
+    """Tell whether a text holds an identifier, a word of one, or one without its separators."""
+    words = _words(text)
+    run = "".join(words)
+    for identifier in identifiers:
+        parts = _words(identifier)
+        whole = "".join(parts)
+        if any(part in words for part in parts if part == whole or _TELLING.fullmatch(part)):
+            return True
+        if len(whole) >= _RUN and whole in run:
+            return True
+    return False
+
+
+def _words(text: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(text)]
+
+
+def _own_file() -> Path:
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(settings) / "myocard" / "salt"
+
+
+def _make(path: Path) -> None:
+    """Write a new salt that its owner alone can read; the first of several processes wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh.touch(0o600)
+    fresh.write_text(f"{secrets.token_hex(32)}\n")
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
