@@ -81,5 +81,7 @@ def _existing(place: Path) -> Path:
 
 
 def _by_header(path: Path) -> Path:
+    if path.suffix.lower() not in _SIGNALS:
+        return path
     header = in_any_case(path.with_suffix(_HEADER))
-    return header if path.suffix.lower() in _SIGNALS and header.is_file() else path
+    return header if header.is_file() else path
