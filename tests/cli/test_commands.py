@@ -105,7 +105,12 @@ def test_help_waits_for_no_torch():
         ("audit files own", "own: no store, checkpoint or features in it"),
         ("audit leak encoder store --folds 9;10", "'9;10': give numbers with commas between them"),
         ("audit leak encoder store --task mi", "unknown task 'mi'; the tasks are"),
-        ("fetch nowhere --out new", "nowhere: is no store (store.json), checkpoint (config.json)"),
+        ("fetch ./nowhere --out new", "nowhere: is no store (store.json), checkpoint (config.jso"),
+        ("fetch nowhere new", "nowhere: no such folder, and no data set; those are ptbxl, chapman"),
+        ("fetch ptbxl", "name the folder to write, once: myocard fetch ptbxl FOLDER"),
+        ("fetch ptbxl one --out other", "name the folder to write, once: myocard fetch ptbxl FO"),
+        ("fetch store new --dry-run", "--from and --dry-run go with the name of a data set: ptbxl"),
+        ("fetch ptbxl new --from own", "own/SHA256SUMS.txt: cannot be read (FileNotFoundError: "),
         (
             "pretrain nowhere.toml --store store --out new",
             "nowhere.toml: no such recipe; shipped are ipastmem, paper-ecgsoup",

@@ -15,6 +15,7 @@ from myocard.data.labels import known
 from myocard.data.sources import SOURCES, entries
 from myocard.errors import InputError
 from myocard.leads import LEADS
+from myocard.simulation.layouts.vendor_files import Style, write_wfdb
 
 COUNT = 3
 
@@ -52,6 +53,13 @@ def write_code15(folder: Path) -> None:
         scipy.io.savemat(folder / f"{number}.mat", {"feats": signal, "idx": number})
 
 
+def write_mitdb(folder: Path) -> None:
+    record = simulation.simulate(0, 0, rate=360.0).record
+    for number, facts in enumerate(["69 M 1085 1629 x1", "-1 M 2052", "Digoxin."], start=200):
+        style = Style(".dat", "16", "{gain}/mV", lead=lambda lead: {"II": "MLII"}.get(lead, lead))
+        write_wfdb(folder / str(number), record, style, gains=200, comments=[f"# {facts}"])
+
+
 def write_folder(folder: Path) -> None:
     folder.mkdir()
     header = "file,patient,codes,fold,rate,leads,unit"
@@ -75,6 +83,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "cinc2011": write_cinc2011,
     "cpsc2018": write_cpsc2018,
     "code15": write_code15,
+    "mitdb": write_mitdb,
     "folder": write_folder,
 }
 INDICES = ("ptbxl_database.csv", "Diagnostics.xlsx", "labels.csv", "meta.csv")
@@ -108,7 +117,7 @@ def test_entries_say_what_the_store_needs(source: str, vendor_folder: Path) -> N
     for entry in entries(source, vendor_folder):
         assert entry.id
         assert entry.patient
-        assert entry.codes
+        assert entry.codes or source == "mitdb"
         assert entry.path.is_relative_to(vendor_folder)
         assert entry.sex in {"F", "M", None}
         assert entry.age is None or entry.age >= 0

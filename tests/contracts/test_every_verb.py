@@ -14,6 +14,7 @@ from myocard.data.store import Store
 OTHERS = {
     "simulate": ("{same} --seed 7", "seed is 0, not 7"),
     "prepare": ("{same} --seconds 9", "seconds is 10.0, not 9.0"),
+    "fetch, by name": ("fetch ludb {out} --from published-b", 'files.data/1.avf is "sha256:'),
     "fetch": ("fetch store-b --out {out}", 'files.signals.npy is "'),
     "pretrain": ("{same} --set optimisation.epochs=3", "optimisation.epochs is 2.0, not 3.0"),
     "extract": ("{same} --random 7", 'encoder is "'),

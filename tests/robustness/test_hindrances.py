@@ -19,8 +19,8 @@ from myocard.files.atomic import occupied
 # Where a verb works before its folder appears under its name.
 WORK_FOLDERS = dict.fromkeys(verbs.ONE_FOLDER, ".{out}.partial") | {"predict": ".{out}.csv.partial"}
 LONG = {"layers", "finetune", "benchmark"}
-# The manifest of what is fetched goes to a temporary folder first, which is limited too.
-ROOM = {"fetch": 10_000}
+# The manifest or list of what is fetched goes to a temporary folder first, which is limited too.
+ROOM = {"fetch": 10_000, "fetch, by name": 10_000}
 Run = Callable[..., tuple[int, str]]
 
 
@@ -116,7 +116,8 @@ def test_a_verb_is_told_what_hinders_it_and_goes_on_when_that_is_gone(place, myo
 
 
 @pytest.mark.parametrize(
-    "verb", ["simulate", "prepare", "pretrain", "extract", "fetch", "probe", "report"]
+    "verb",
+    ["simulate", "prepare", "pretrain", "extract", "fetch", "fetch, by name", "probe", "report"],
 )
 def test_a_full_disk_and_one_that_can_only_be_read_are_told(place, myocard, verb):
     before, command = contents(place), verbs.COMMANDS[verb].format(out="disk/new")

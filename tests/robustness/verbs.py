@@ -10,6 +10,8 @@ from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder
 from myocard.evaluation.features import extract
 from myocard.evaluation.probing import probe
+from myocard.files.checksums import SUMS
+from myocard.files.manifest import file_hash
 from myocard.leads import LEADS
 from myocard.models.checkpoint import Checkpoint
 from myocard.recipe import ProbeRecipe, read_recipe
@@ -68,6 +70,7 @@ ONE_FOLDER = {
     "simulate": "simulate --records 1 --out {out}",
     "prepare": "prepare ptbxl-100 records --jobs 1 --out {out}",
     "fetch": "fetch store --out {out}",
+    "fetch, by name": "fetch ludb {out} --from published",
     "pretrain": "pretrain nano.toml --store store --out {out}",
     "extract": "extract encoder store --out {out}",
     "finetune": "finetune finetune.toml encoder store --out {out}",
@@ -106,6 +109,13 @@ def other_store(out: Path) -> Store:
     return prepare(listed, out, Wanted(100, 10.0, LEADS), source="ludb", jobs=1)
 
 
+def _publish(folder: Path) -> None:
+    """Write the list of checksums, as PhysioNet does."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    lines = [f"{file_hash(path)} {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / SUMS).write_text("".join(lines))
+
+
 def _mark(folder: Path, store: Store, first: int) -> None:
     """Mark a beat of every record's first lead as LUDB does, from the sample ``first`` on."""
     folder.mkdir()
@@ -122,6 +132,8 @@ def materials(place: Path, encoder: MyocardEncoder, store: Store, other: Store) 
     (place / "store").symlink_to(store.folder)
     (place / "store-b").symlink_to(other.folder)
     simulation.write(place / "records", "ptbxl", count=2)
+    for name, seed in (("published", 0), ("published-b", 1)):
+        _publish(simulation.write(place / name, "ludb", count=1, seed=seed))
     _mark(place / "marks", other, first=460)
     _mark(place / "marks-b", other, first=480)
     features = extract(encoder, store, place / "features")

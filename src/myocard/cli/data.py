@@ -1,5 +1,6 @@
 """Records: simulated, fetched and audited."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from typer import Argument, Exit, Option
 
 from myocard.cli.options import DATA, Out, StoreFolder, app, audit, numbers
 from myocard.cli.progress import shown
+from myocard.errors import InputError
 
 
 @app.command(rich_help_panel=DATA)
@@ -33,18 +35,48 @@ def simulate(
 
 @app.command(rich_help_panel=DATA)
 def fetch(
-    url: Annotated[str, Argument(help="s3://, gs://, hf://, https:// …; patterns in quotes")],
-    out: Out,
+    what: Annotated[
+        str,
+        Argument(
+            help="ptbxl, chapman, ningbo, georgia, cpsc2018, ludb, code15 or mitdb; or URL of a "
+            "store, checkpoint or cache: s3://, gs://, hf://, https:// …; patterns in quotes"
+        ),
+    ],
+    folder: Annotated[Path | None, Argument(help="Folder to write, as --out")] = None,
+    out: Annotated[Path | None, Option("--out", "-o", help="The same")] = None,
+    address: Annotated[
+        str | None,
+        Option("--from", help="URL of a mirror of the data set: a folder with SHA256SUMS.txt"),
+    ] = None,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what a data set is and how long it takes, and stop")
+    ] = False,
 ) -> None:
-    """Copy from object storage, hashes checked.
-    [dim]myocard fetch s3://ecgs/store --out store[/dim]
+    """Download a public data set, or a store of yours.
+    [dim]myocard fetch ptbxl ptb-xl[/dim]
 
-    Copy a store, checkpoint or cache, or all that a pattern names, and check every hash.
+    Every file is compared with its checksum. A download that was stopped goes on where it was.
     """
+    from myocard.data.public import download, plan, public_sets
     from myocard.files.download import fetch as copy
 
+    place = folder or out
+    if place is None or (folder and out):
+        raise InputError("name the folder to write, once: myocard fetch ptbxl FOLDER")
+    if what in public_sets():
+        planned = plan(what, address)
+        print(planned.told(place))
+        if not dry_run:
+            with shown() as progress:
+                download(planned, place, progress)
+        return
+    names = ", ".join(public_sets())
+    if address is not None or dry_run:
+        raise InputError(f"--from and --dry-run go with the name of a data set: {names}")
+    if re.fullmatch(r"[\w-]+", what) and not Path(what).exists():
+        raise InputError(f"{what}: no such folder, and no data set; those are {names}")
     with shown() as progress:
-        found = copy(url, out, progress)
+        found = copy(what, place, progress)
     print(*found, sep="\n")
 
 

@@ -4,19 +4,17 @@ Windows are read at random from a memory map, record by record, which no object 
 So a folder comes to a disk first.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from fsspec import AbstractFileSystem, Callback
-from fsspec.core import has_magic, url_to_fs
+from fsspec import AbstractFileSystem
+from fsspec.core import has_magic
 
 from myocard.errors import InputError
-from myocard.files.atomic import replace_file, writing
-from myocard.files.manifest import MANIFESTS, Manifest, file_hash
+from myocard.files.atomic import writing
+from myocard.files.manifest import MANIFESTS, Manifest
 from myocard.files.progress import Progress, silent
+from myocard.files.remote import fetch_checked, reading, receive, storage_of
 from myocard.files.step import Inputs, read_inputs, step
 
 
@@ -40,8 +38,8 @@ def fetch(url: str, out: Path, progress: Progress = silent) -> list[Path]:
         InputError: When there is no such folder, it cannot be read, a file is not as it was
             written, or ``out`` holds other files.
     """
-    with _reading(url):
-        storage, path = url_to_fs(url)
+    storage, path = storage_of(url)
+    with reading(url):
         several = has_magic(path)
         found = sorted(storage.glob(path)) if several else [path.rstrip("/")]
     folders = (
@@ -66,15 +64,8 @@ def _fetch(storage: AbstractFileSystem, source: str, out: Path, progress: Progre
         copied = work / "fetched"
         copied.mkdir(exist_ok=True)
         for name, wanted in hashes.items():
-            file = copied / name
-            if not (file.exists() and file_hash(file) == wanted):
-                _copy(storage, f"{source}/{name}", file, progress)
-            if file_hash(file) != wanted:
-                file.unlink()
-                raise InputError(
-                    f"{source}/{name}: not the file that was written; the same command fetches it "
-                    "again, and if it says so twice, it is altered there"
-                )
+            place = f"{source}/{name}"
+            fetch_checked(storage, place, copied / name, f"sha256:{wanted}", progress)
         for name in hashes:
             (copied / name).replace(fresh / name)
         (fresh / manifest.file).write_bytes(content)
@@ -94,7 +85,7 @@ def _manifest(storage: AbstractFileSystem, source: str, folder: Path) -> Manifes
     """Copy the manifest of the remote folder; return the kind that it is."""
     for manifest in MANIFESTS:
         try:
-            _copy(storage, f"{source}/{manifest.file}", folder / manifest.file, silent)
+            receive(storage, f"{source}/{manifest.file}", folder / manifest.file)
         except InputError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
@@ -102,29 +93,3 @@ def _manifest(storage: AbstractFileSystem, source: str, folder: Path) -> Manifes
             return manifest
     kinds = ", ".join(f"{manifest.kind} ({manifest.file})" for manifest in MANIFESTS)
     raise InputError(f"{source}: is no {kinds}; give the URL of such a folder")
-
-
-def _copy(storage: AbstractFileSystem, place: str, file: Path, progress: Progress) -> None:
-    class Told(Callback):
-        def call(self, *names: object, **values: object) -> None:
-            # Some servers do not say how long a file is.
-            progress(f"fetch {file.name}", self.value, self.size or self.value)
-
-    def write(fresh: Path) -> None:
-        with _reading(place):
-            storage.get_file(place, str(fresh), callback=Told())
-
-    replace_file(file, write)
-
-
-@contextmanager
-def _reading(place: str) -> Iterator[None]:
-    """Report any error of a storage, each of which has its own kinds, by its URL."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EFBIG):
-            # This disk's, whichever file the storage says it is of.
-            raise OSError(error.errno, error.strerror) from error
-        what = f"{type(error).__name__}: {error}"
-        raise InputError(f"{place}: cannot be read ({what}); see to its URL and rights") from error

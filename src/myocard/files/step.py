@@ -189,13 +189,13 @@ def _text(inputs: Inputs) -> str:
     return json.dumps(inputs, indent=2, default=str) + "\n"
 
 
-def read_inputs(folder: Path) -> Inputs:
-    """Read from what ``folder`` was made.
+def read_inputs(folder: Path, file: str = INPUTS) -> Inputs:
+    """Read from what ``folder`` was made, in the file of it that tells so.
 
     Raises:
         InputError: When it does not say.
     """
-    return _read(folder / INPUTS, folder)
+    return _read(folder / file, folder)
 
 
 def _read(path: Path, made: Path) -> Inputs:

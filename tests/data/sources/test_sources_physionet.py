@@ -152,3 +152,35 @@ def test_the_limb_leads_of_real_cinc2011_records_agree(real_data: Path) -> None:
         one, two, avl, avf = record.select(["I", "II", "aVL", "aVF"]).signal
         assert np.abs(avl - (one - two / 2)).max() < 0.05
         assert np.abs(avf - (two - one / 2)).max() < 0.05
+
+
+def test_mitdb_tells_age_sex_and_the_one_patient_of_two_records(tmp_path: Path) -> None:
+    leads = ("MLII", "V1")
+    facts = {"100": "69 M 1085 1629 x1", "201": "68 M 1960 2851 x1", "202": "-1 M 1960", "203": ""}
+    for name, comment in facts.items():
+        lines = [f"{name}.dat 212 200 11 1024 0 0 0 {lead}" for lead in leads]
+        header = [f"{name} 2 360 4", *lines, f"# {comment}", "# Aldomet, Inderal"]
+        (tmp_path / f"{name}.hea").write_text("\n".join(header))
+        (tmp_path / f"{name}.dat").write_bytes(bytes([0, 0x44, 0]) * 4)
+    write(tmp_path / "x_mitdb", "x_100")
+    found = entries("mitdb", tmp_path)
+    assert [(entry.id, entry.patient, entry.age, entry.sex) for entry in found] == [
+        ("100", "100", 69, "M"), ("201", "201", 68, "M"),
+        ("202", "201", None, "M"), ("203", "203", None, None),
+    ]  # fmt: skip
+    record = found[0].read(rename={"MLII": "II"})
+    assert (record.leads, record.rate) == (("II", "V1"), 360)
+    assert np.allclose(record.signal, 0)
+
+
+def test_a_broken_header_of_mitdb_is_listed_and_fails_when_read(tmp_path: Path) -> None:
+    (tmp_path / "100.hea").write_text("")
+    (broken,) = entries("mitdb", tmp_path)
+    assert (broken.id, broken.age) == ("100", None)
+    with pytest.raises(InputError, match="100.hea"):
+        broken.read()
+
+
+def test_records_without_mlii_are_not_of_mitdb(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none of 1 headers has a lead MLII"):
+        entries("mitdb", write(tmp_path, "100"))

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from myocard.data.sources import challenge, chapman, cinc2011, code15, cpsc2018, ludb, ptbxl
+from myocard.data.sources import (
+    challenge,
+    chapman,
+    cinc2011,
+    code15,
+    cpsc2018,
+    ludb,
+    mitdb,
+    ptbxl,
+)
 from myocard.data.sources import files as own_files
 from myocard.data.sources import folder as own_folder
 from myocard.data.sources.entry import Entry
@@ -26,6 +35,7 @@ SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "cinc2011": cinc2011.entries,
     "cpsc2018": cpsc2018.entries,
     "code15": code15.entries,
+    "mitdb": mitdb.entries,
     "folder": own_folder.entries,
     "files": own_files.entries,
 }
@@ -38,6 +48,7 @@ _SIGNS = {
     "ludb.csv": "ludb",
     "exams.csv": "code15",
     "meta.csv": "code15",
+    "mitdbdir": "mitdb",
     "labels.csv": "folder, cinc2011 and cpsc2018",
 }
 """The file or folder by which each layout is known."""

@@ -1,0 +1,170 @@
+"""Files in object storage and on web servers, received from where a stopped copy left off."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+
+from myocard.errors import InputError
+from myocard.files.progress import Progress, silent
+
+_LOG = logging.getLogger(__name__)
+_BLOCK = 2**20
+_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds before a storage that gave nothing is asked again."""
+# HTTP: a part came; nothing lies beyond what is there; errors but those that may be gone soon.
+_PART, _NOTHING_LEFT = 206, 416
+_REFUSED = {*range(400, 500)} - {408, 425, 429}
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError)
+
+
+class _Interrupted(InputError):
+    """Error that may be gone when the storage is asked again."""
+
+
+def storage_of(url: str) -> tuple[AbstractFileSystem, str]:
+    """Return the storage that ``url`` names, as ``fsspec`` takes it, and the place there.
+
+    Raises:
+        InputError: When there is no such kind of storage.
+    """
+    options: dict[str, Any] = {}
+    if url.startswith(("http://", "https://")):
+        from aiohttp import ClientTimeout
+
+        # A file may take hours, as long as something comes. Proxies are those of the environment.
+        patience = ClientTimeout(total=None, sock_connect=30, sock_read=60)
+        options = {"client_kwargs": {"timeout": patience, "trust_env": True}}
+    with reading(url):
+        storage, place = url_to_fs(url, **options)
+    return storage, place
+
+
+def fetch_checked(
+    storage: AbstractFileSystem,
+    place: str,
+    file: Path,
+    checksum: str,
+    progress: Progress = silent,
+) -> None:
+    """Let ``file`` be the one at ``place``; what is there already of it is not copied again.
+
+    Args:
+        storage: Where it lies.
+        place: Its place there.
+        file: The file to write, a part of which may be there.
+        checksum: ``sha256:`` or ``md5:`` and hexadecimal digits.
+        progress: Called as bytes arrive.
+
+    Raises:
+        InputError: When it cannot be read, or twice has another checksum; ``file`` goes then.
+    """
+    algorithm, _, wanted = checksum.partition(":")
+
+    def is_whole() -> bool:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, algorithm).hexdigest() == wanted
+
+    if file.exists() and is_whole():
+        return
+    for _ in range(2):
+        receive(storage, place, file, progress)
+        if is_whole():
+            return
+        hint = page_hint(file)
+        file.unlink()
+    raise InputError(
+        f"{place}: not the file that was written, as its {algorithm} tells, twice{hint}; it is "
+        "altered there: try again later, or from another address"
+    )
+
+
+def receive(
+    storage: AbstractFileSystem, place: str, file: Path, progress: Progress = silent
+) -> None:
+    """Append to ``file`` what it lacks of the one at ``place``, however often that stops.
+
+    Raises:
+        InputError: When the storage refuses it, or gives nothing for 31 s of trying.
+    """
+    waits = iter(_WAITS)
+    while True:
+        start = _size(file)
+        try:
+            for position, content, size in _blocks(storage, place, start):
+                progress(f"fetch {file.name}", position + len(content), size)
+                with file.open("r+b" if position else "wb") as target:
+                    target.seek(position)
+                    target.write(content)
+            file.touch()
+            return
+        except _Interrupted as error:
+            if _size(file) > start:
+                waits = iter(_WAITS)
+            wait = next(waits, None)
+            if wait is None:
+                raise
+            _LOG.warning("%s; trying again in %g s", error, wait)
+            time.sleep(wait)
+        except InputError as error:
+            if getattr(error.__cause__, "status", 0) != _NOTHING_LEFT:
+                raise
+            return
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _blocks(
+    storage: AbstractFileSystem, place: str, start: int
+) -> Iterator[tuple[int, bytes, int]]:
+    """Yield positions, what lies there, and the size of all as far as it is known.
+
+    They begin at ``start``, or at 0 where a web server sends whole files alone.
+    """
+    with reading(place), _opened(storage, place, start) as stream:
+        position, size = start, stream.size or 0
+        if "http" in storage.protocol:
+            position = start if stream.r.status == _PART else 0
+            size = position + (stream.r.content_length or 0)
+        while content := stream.read(_BLOCK):
+            yield position, content, max(size, position + len(content))
+            position += len(content)
+
+
+def _opened(storage: AbstractFileSystem, place: str, start: int) -> Any:
+    if "http" in storage.protocol:
+        # Parts are of the file, not of its compressed form. The size keeps fsspec from asking.
+        headers = {"Accept-Encoding": "identity"}
+        headers |= {"Range": f"bytes={start}-"} if start else {}
+        return storage.open(place, block_size=0, size=1, headers=headers)
+    stream = storage.open(place)
+    stream.seek(start)
+    return stream
+
+
+@contextmanager
+def reading(place: str) -> Iterator[None]:
+    """Report any error of a storage, each of which has its own kinds, by its URL."""
+    try:
+        yield
+    except Exception as error:
+        final = isinstance(error, _FINAL) or getattr(error, "status", 0) in _REFUSED
+        kind = InputError if final else _Interrupted
+        what = f"{type(error).__name__}: {error}"
+        raise kind(f"{place}: cannot be read ({what}); see to its URL and rights") from error
+
+
+def page_hint(file: Path) -> str:
+    """Return words that tell of a web page where a file was expected; none where there is none."""
+    with file.open("rb") as content:
+        start = content.read(500).lstrip().lower()
+    is_page = start.startswith((b"<!doctype html", b"<html"))
+    return " (a web page came, as from a server where one must log in)" if is_page else ""
