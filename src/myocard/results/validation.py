@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from myocard.errors import InputError
 from myocard.metrics.calibration import fit_temperature, thresholds_at
-from myocard.metrics.conformal import bound, bound_of_class, bounds_by_answer, fewest
+from myocard.metrics.conformal import bound, bound_of_class, bounds_by_answer, shortage
 from myocard.metrics.scores import Reals, best_thresholds
 from myocard.outcomes import CLASSES, Outcome
 from myocard.results.decision import Basis, Decision
@@ -96,20 +96,9 @@ def _require_enough(
     """Refuse sets for which there are too few validation records, and those of times."""
     if decision.outcome == "time":
         raise InputError(f"{folder}: predicts a time to an event, for which there are no sets")
-    counts = {"": int((~np.isnan(targets)).sum(axis=0).min())}
-    if decision.outcome == "any":
-        answers = {"with": targets == 1, "without": targets == 0}
-        counts = {
-            f" {word} {name}": int(records.sum())
-            for word, given in answers.items()
-            for name, records in zip(decision.classes, given.T, strict=True)
-        }
-    needed, fewer = fewest(coverage), min(counts, key=lambda which: counts[which])
-    if counts[fewer] < needed:
-        raise InputError(
-            f"{folder}: a coverage of {coverage:g} needs {needed} validation records{fewer}, and "
-            f"there are {counts[fewer]}; lower the coverage, or choose other folds"
-        )
+    lacking = shortage(targets, decision.classes, decision.outcome, coverage)
+    if lacking is not None:
+        raise InputError(f"{folder}: {lacking}")
 
 
 def _with_sets(

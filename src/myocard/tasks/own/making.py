@@ -13,7 +13,15 @@ from myocard.errors import InputError
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
 from myocard.recipe.settings import RECIPE
-from myocard.tasks.own.checks import copies, counted, far, following, rare, rows_of_splits
+from myocard.tasks.own.checks import (
+    copies,
+    counted,
+    far,
+    following,
+    rare,
+    rows_of_splits,
+    uncovered,
+)
 from myocard.tasks.own.labelling import Labels, label_records, place_of
 from myocard.tasks.own.metadata import followed
 from myocard.tasks.own.settings import OwnTaskSettings
@@ -182,6 +190,7 @@ def _info(
         follows=follows,
         warnings=(
             *rare(splits, outcome),
+            *uncovered(targets[of_split["validation"]], classes, outcome),
             *(far(targets, classes) if outcome == "number" else ()),
             *following(follows),
             *copies(labelled, of_split),
