@@ -29,6 +29,7 @@ from myocard.tasks.own.spreadsheet import read_spreadsheet
 from myocard.tasks.own.task import (
     LABELS,
     LEFT_OUT,
+    TASK,
     Counts,
     LabelFile,
     OwnTask,
@@ -70,6 +71,7 @@ def make_task(labels: Path, records: pd.DataFrame, settings: OwnTaskSettings, ou
     listed = records if "source" in records else records.assign(source="")
 
     sha256 = file_hash(labels)
+    _require_unchanged(labels, sha256, out)
 
     def make(folder: Path, _: Path) -> None:
         sheet = read_spreadsheet(labels, settings.columns, sheet=settings.sheet)
@@ -103,6 +105,18 @@ def _name_of(out: Path) -> str:
             f"{out}: the folder names the task; give it a name of letters, digits, '.', '_' and '-'"
         )
     return name
+
+
+def _require_unchanged(labels: Path, sha256: str, out: Path) -> None:
+    """Refuse a table that is not what the task in ``out`` was made of."""
+    if not (out / TASK.file).exists():
+        return
+    made = TaskInfo.read(out).labels
+    if made.sha256 != sha256:
+        told = "has changed since" if made.name == labels.name else f"is not {made.name}, of which"
+        raise InputError(
+            f"{labels}: {told} {out} was made; to make it again, remove {out} or choose another --out"
+        )
 
 
 def _hash(records: pd.DataFrame) -> str:
