@@ -101,10 +101,11 @@ def test_help_waits_for_no_torch():
         ("prepare folder good --out own", "own: exists already and does not say from what it was"),
         ("audit labels nowhere", "nowhere: no such folder; "),
         ("audit labels store --dataset ptb", "no published counts of 'ptb'; there are those of"),
+        ("audit files nowhere", "nowhere: no such folder"),
         ("audit files own", "own: no store, checkpoint or features in it"),
         ("audit leak encoder store --folds 9;10", "'9;10': give numbers with commas between them"),
         ("audit leak encoder store --task mi", "unknown task 'mi'; the tasks are"),
-        ("fetch nowhere --out new", "nowhere: is no store (store.json), checkpoint (config.json)"),
+        ("fetch nowhere --out new", "nowhere: no such folder, or no store (store.json), checkpo"),
         (
             "pretrain nowhere.toml --store store --out new",
             "nowhere.toml: no such recipe; shipped are ipastmem, paper-ecgsoup",
@@ -175,7 +176,7 @@ def test_help_waits_for_no_torch():
         ),
         (
             "finetune superclasses encoder store --out new --probe nowhere",
-            "nowhere: no run.json there; give the folder of a run",
+            "nowhere: no such folder; give the folder of a run",
         ),
         ("baseline task.toml store --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
         (
@@ -188,6 +189,8 @@ def test_help_waits_for_no_torch():
         ),
         ("transfer nowhere nowhere nowhere --out new", "nowhere: no such folder; "),
         ("layers encoder store --task mi --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
+        ("encoders nowhere", "nowhere: no such file or folder"),
+        ("delineate encoder store --annotations nowhere --out new", "nowhere: no such folder; giv"),
         ("layers faster store --task ptbxl-all --out new", "the rate is 100 Hz, not 500 Hz"),
         ("report nowhere[/red]:heart: --out new", "nowhere[/red]:heart:"),
         ("report own --out new", "no run.json"),

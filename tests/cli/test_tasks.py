@@ -51,7 +51,7 @@ def test_the_settings_may_be_a_file_with_options_over_it(myocard, place):
         ("labels.csv store --id record --target sick", "labels.csv: kind: field required"),
         ("labels.csv store --id nr --target sick --kind one", "labels.csv: no column nr; it has R"),
         ("lost.csv store --id a --target b --kind one", "lost.csv: no such file"),
-        ("lost.toml store", "lost.toml: not a readable TOML recipe"),
+        ("lost.toml store", "lost.toml: no such file"),
         ("labels.csv nowhere --id record --target sick --kind one", "nowhere: no such folder"),
         ("labels.csv store --id record --target sick --kind binary", "'ja' (30), 'nein' (30), not"),
         ("labels.csv store --id sick --target record --kind one", "2 of 2 ids have no record"),

@@ -16,7 +16,7 @@ from myocard.results.decision import Basis, Decision
 from myocard.results.run import EncoderInfo, Hashes, Run, SplitInfo
 from myocard.results.saved import PREDICTIONS, prediction_table
 from myocard.results.scoring import scored
-from myocard.results.validation import decide
+from myocard.results.validation import decide, warn_below_chance
 from myocard.tasks.cohort import Cohort
 
 SPLITS = {"validation": SplitInfo(folds=(9,), records=40, patients=20)}
@@ -114,6 +114,23 @@ def test_it_comes_back_from_its_file_and_another_schema_is_refused(run, tmp_path
 def test_a_share_that_cannot_be_had_is_refused(run, asked, message):
     with pytest.raises(InputError, match=message):
         decide(run, **asked)
+
+
+def test_scores_that_are_reversed_are_told_and_others_are_not(
+    run, cohort, scores, tmp_path, caplog
+):
+    decide(run)
+    assert caplog.messages == []
+    reversed_ = {split: 1 - values for split, values in scores.items()}
+    folder = write_run(tmp_path / "reversed", cohort, reversed_)
+    decide(folder)
+    control = EncoderInfo(name="made", random=True)
+    random = write_run(tmp_path / "random", cohort, reversed_, encoder=control)
+    warn_below_chance([run, *[folder] * 4, random])
+    one, five = caplog.messages
+    assert one.startswith(f"worse than chance on validation: {folder} (AUROC 0.")
+    assert five.count(str(folder)) == 3
+    assert "and 1 more; the scores know nothing" in five
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def _manifest(storage: AbstractFileSystem, source: str, folder: Path) -> Manifes
         else:
             return manifest
     kinds = ", ".join(f"{manifest.kind} ({manifest.file})" for manifest in MANIFESTS)
-    raise InputError(f"{source}: is no {kinds}; give the URL of such a folder")
+    raise InputError(f"{source}: no such folder, or no {kinds}; give the URL of one")
 
 
 def _copy(storage: AbstractFileSystem, place: str, file: Path, progress: Progress) -> None:

@@ -177,7 +177,7 @@ def test_same_inputs_keep_the_folder_and_others_are_refused(make, table, records
 def test_a_table_that_has_changed_or_is_another_is_refused_by_name(make, table):
     make(table)
     changed = table.assign(y=1 - table["y"])
-    with pytest.raises(InputError, match=r"labels\.csv: has changed since .*task was made; to make"):
+    with pytest.raises(InputError, match=r"labels\.csv: has changed since .*task was made; remove"):
         make(changed)
     with pytest.raises(InputError, match=r"new\.csv: is not labels\.csv, of which .*task was made"):
         make(changed, file="new.csv")

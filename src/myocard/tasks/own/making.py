@@ -115,7 +115,7 @@ def _require_unchanged(labels: Path, sha256: str, out: Path) -> None:
     if made.sha256 != sha256:
         told = "has changed since" if made.name == labels.name else f"is not {made.name}, of which"
         raise InputError(
-            f"{labels}: {told} {out} was made; to make it again, remove {out} or choose another --out"
+            f"{labels}: {told} {out} was made; remove {out} to make it again, or give another --out"
         )
 
 
