@@ -324,6 +324,29 @@ PRETRAIN = (
 )
 
 
+SIDE_BY_SIDE = """
+import os, signal, sys, threading, time
+from joblib import Parallel, delayed
+from myocard import cli, report
+
+def wait(*given):
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    Parallel(n_jobs=2)([delayed(time.sleep)(60)] * 2)
+
+report.write_report = wait
+sys.argv = ["myocard", "report", "."]
+cli.main()
+"""
+
+
+def test_sigterm_ends_the_processes_side_by_side_and_says_what_ctrl_c_says():
+    done = subprocess.run([sys.executable, "-c", SIDE_BY_SIDE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == (
+        "myocard: stopped; the same command goes on from what was saved, or starts again\n"
+    )
+
+
 def test_pretraining_that_is_stopped_says_so_and_goes_on(store, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     command = [sys.executable, "-W", "error", "-c", PRETRAIN, str(store.folder)]
