@@ -25,6 +25,7 @@ def test_a_table_becomes_a_task_and_is_accounted_for(myocard, place, store):
     assert code == 0, err
     assert "labels.csv: 60 rows and 0 blank ones, 60 ids" in out
     assert "matched: 60 of 60 records (60 ending)" in out
+    assert "sick (binary): 60 records" in out
     assert "columns are divided by semicolons" in out
     assert out.endswith("\nsick\n")
     assert "warning: rare in test: sick (" in out

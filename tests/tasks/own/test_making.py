@@ -379,7 +379,10 @@ def test_checks_are_in_the_file_and_device_follows_are_told(make, table, records
         ({"kind": "several", "target": "a,,b"}, "target.1: is blank; give a word"),
         ({"target": "ID"}, "id is named twice"),
         ({"kind": "time", "event": " Y"}, "y is named twice"),
-        ({"unit": "mmol/l"}, "unit is for the kinds number and time"),
+        (
+            {"unit": "mmol/l"},
+            "unit .--unit. is what a .* is counted in; leave it out for the kind bin",
+        ),
         ({"decimal": ","}, "decimal is for the kinds number and time"),
         (
             {"kind": "several", "list_separator": "\n"},
