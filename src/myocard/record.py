@@ -26,6 +26,18 @@ def unit_named(name: str) -> str | None:
     return _UNITS.get(lower) or _UNITS.get(lower.removesuffix("s"))
 
 
+def parse_unit(name: str) -> str:
+    """Return the spelling of a unit in ``MILLIVOLTS``, from any case.
+
+    Raises:
+        InputError: When it is none.
+    """
+    named = unit_named(name) if isinstance(name, str) else None
+    if named is None:
+        raise InputError(f"unknown unit {name!r}; the units are mV, uV, V and NU")
+    return named
+
+
 @dataclass(frozen=True)
 class Facts:
     """Statements of a file about its patient and its recording.
@@ -102,9 +114,7 @@ class Record:
                 f"a signal of shape {array.shape} does not fit {len(names)} leads; "
                 "give (leads, samples)"
             )
-        named = unit_named(unit) if isinstance(unit, str) else None
-        if named is None:
-            raise InputError(f"unknown unit {unit!r}; the units are mV, uV, V and NU")
+        named = parse_unit(unit)
         factor = MILLIVOLTS[named]
         scaled = array.astype(np.float32) if factor == 1 else (array * factor).astype(np.float32)
         return cls(scaled, rate, names, "NU" if named == "NU" else "mV")

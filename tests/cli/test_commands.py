@@ -102,10 +102,11 @@ def test_help_waits_for_no_torch():
         ("prepare folder good --out own", "own: exists already and does not say from what it was"),
         ("audit labels nowhere", "nowhere: no such folder; "),
         ("audit labels store --dataset ptb", "no published counts of 'ptb'; there are those of"),
+        ("audit files nowhere", "nowhere: no such folder"),
         ("audit files own", "own: no store, checkpoint or features in it"),
         ("audit leak encoder store --folds 9;10", "'9;10': give numbers with commas between them"),
         ("audit leak encoder store --task mi", "unknown task 'mi'; the tasks are"),
-        ("fetch ./nowhere --out new", "nowhere: is no store (store.json), checkpoint (config.jso"),
+        ("fetch ./nowhere --out new", "nowhere: no such folder, or no store (store.json), checkpo"),
         ("fetch nowhere new", "nowhere: no such folder, and no data set; those are ptbxl, chapman"),
         ("fetch ptbxl", "name the folder to write, once: myocard fetch ptbxl FOLDER"),
         ("fetch ptbxl one --out other", "name the folder to write, once: myocard fetch ptbxl FO"),
@@ -181,7 +182,7 @@ def test_help_waits_for_no_torch():
         ),
         (
             "finetune superclasses encoder store --out new --probe nowhere",
-            "nowhere: no run.json there; give the folder of a run",
+            "nowhere: no such folder; give the folder of a run",
         ),
         ("baseline task.toml store --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
         (
@@ -194,6 +195,8 @@ def test_help_waits_for_no_torch():
         ),
         ("transfer nowhere nowhere nowhere --out new", "nowhere: no such folder; "),
         ("layers encoder store --task mi --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
+        ("encoders nowhere", "nowhere: no such file or folder"),
+        ("delineate encoder store --annotations nowhere --out new", "nowhere: no such folder; giv"),
         ("layers faster store --task ptbxl-all --out new", "the rate is 100 Hz, not 500 Hz"),
         ("report nowhere[/red]:heart: --out new", "nowhere[/red]:heart:"),
         ("report own --out new", "no run.json"),
@@ -325,6 +328,29 @@ PRETRAIN = (
     " '--out', 'made'];"
     "from myocard.cli import main; main()"
 )
+
+
+SIDE_BY_SIDE = """
+import os, signal, sys, threading, time
+from joblib import Parallel, delayed
+from myocard import cli, report
+
+def wait(*given):
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    Parallel(n_jobs=2)([delayed(time.sleep)(60)] * 2)
+
+report.write_report = wait
+sys.argv = ["myocard", "report", "."]
+cli.main()
+"""
+
+
+def test_sigterm_ends_the_processes_side_by_side_and_says_what_ctrl_c_says():
+    done = subprocess.run([sys.executable, "-c", SIDE_BY_SIDE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == (
+        "myocard: stopped; the same command goes on from what was saved, or starts again\n"
+    )
 
 
 def test_pretraining_that_is_stopped_says_so_and_goes_on(store, tmp_path):

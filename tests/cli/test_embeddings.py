@@ -101,6 +101,7 @@ def test_embeddings_of_other_records_than_the_tasks_are_refused(place, myocard):
             f"{COMMAND} --records theirs",
             "theirs: a folder that is no store; give a store or a table",
         ),
+        (f"{COMMAND} --records nowhere", "nowhere: no such file or folder; give a store or a"),
     ],
 )
 def test_a_refusal_is_one_line(place, myocard, words, told):

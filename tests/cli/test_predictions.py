@@ -42,9 +42,12 @@ def test_it_exits_with_1_if_a_record_was_not_and_again_when_its_table_is_kept(my
     [
         ("predict model nowhere --out new.csv", "nowhere: no such file or folder"),
         ("predict nowhere records --out new.csv", "nowhere: no such folder; "),
+        ("predict model records --out new.csv --unit kg", "unknown unit 'kg'; the units are mV, "),
         ("predict model records --out new.xlsx", "new.xlsx: end its name in .csv or .parquet"),
         ("predict ecg-nano records --out new.csv", "ecg-nano: has no thresholds; save it with its"),
         ("predict ecg-nano records --probe model --out new.csv", "model: no run.json there; give"),
+        ("predict ecg-nano records --probe gone --out new.csv", "gone: no such folder; give"),
+        ("save ecg-nano nowhere --out new", "nowhere: no such folder; give the folder of a run"),
         ("save ecg-nano records --out new", "records: no run.json there; give the folder of a run"),
     ],
 )

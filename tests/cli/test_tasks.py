@@ -25,6 +25,7 @@ def test_a_table_becomes_a_task_and_is_accounted_for(myocard, place, store):
     assert code == 0, err
     assert "labels.csv: 60 rows and 0 blank ones, 60 ids" in out
     assert "matched: 60 of 60 records (60 ending)" in out
+    assert "sick (binary): 60 records" in out
     assert "columns are divided by semicolons" in out
     assert out.endswith("\nsick\n")
     assert "warning: rare in test: sick (" in out
@@ -51,7 +52,7 @@ def test_the_settings_may_be_a_file_with_options_over_it(myocard, place):
         ("labels.csv store --id record --target sick", "labels.csv: kind: field required"),
         ("labels.csv store --id nr --target sick --kind one", "labels.csv: no column nr; it has R"),
         ("lost.csv store --id a --target b --kind one", "lost.csv: no such file"),
-        ("lost.toml store", "lost.toml: not a readable TOML recipe"),
+        ("lost.toml store", "lost.toml: no such file"),
         ("labels.csv nowhere --id record --target sick --kind one", "nowhere: no such folder"),
         ("labels.csv store --id record --target sick --kind binary", "'ja' (30), 'nein' (30), not"),
         ("labels.csv store --id sick --target record --kind one", "2 of 2 ids have no record"),

@@ -33,6 +33,8 @@ from myocard.nn.patches import patchify
 from myocard.recipe import Optimisation, ProbeRecipe
 from myocard.results.layers import LayerMeasures
 from myocard.results.run import Run
+from myocard.tasks.own.making import make_task
+from myocard.tasks.own.settings import OwnTaskSettings
 
 RECIPE = ProbeRecipe(
     task="ptbxl-superdiagnostic",
@@ -161,6 +163,27 @@ def test_probes_of_another_encoder_or_store_are_refused(encoder, store, probes, 
         with pytest.raises(InputError, match=r"layer-00-linear: a probe of another encoder or"):
             measure_layers(encoder_, store_, probes, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_probes_of_labels_that_their_task_no_longer_has_are_refused(
+    encoder, store, probes, tmp_path
+):
+    run = Run.read(probes[1])
+    run.model_copy(update={"labels": "00ff"}).write(probes[1])
+    with pytest.raises(InputError, match="layer-01-linear: its task has other labels now; probe"):
+        measure_layers(encoder, store, probes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_measures_tell_the_labels_of_their_probes(encoder, store, tmp_path):
+    table = store.records[["id"]].assign(sick=np.arange(len(store.records)) // 10 % 2)
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    asked = OwnTaskSettings(id="id", target=("sick",), kind="binary")
+    made = make_task(tmp_path / "labels.csv", store.records, asked, tmp_path / "sick")
+    recipe = RECIPE.model_copy(update={"task": str(tmp_path / "sick")})
+    features = extract(encoder, store, tmp_path / "features")
+    measure_layers(encoder, store, probe(features, recipe, tmp_path / "runs"), tmp_path / "out")
+    assert LayerMeasures.read(tmp_path / "out").labels == made.hash is not None
 
 
 def test_too_few_patients_are_refused(encoder, store, tmp_path):

@@ -200,7 +200,7 @@ def test_a_statement_without_hashes_is_refused(bucket, tmp_path, hashes):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("memory://ecgs/nothing", "nothing: is no store .store.json., checkpoint"),
+        ("memory://ecgs/nothing", "nothing: no such folder, or no store .store.json., checkp"),
         ("memory://ecgs/none-*", "no folder has such a name"),
         ("carrier-pigeon://ecgs/store", "cannot be read .ValueError: Protocol not known"),
     ],

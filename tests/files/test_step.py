@@ -90,6 +90,7 @@ def test_inputs_are_the_same_that_are_the_same_in_json(tmp_path, alike):
         ({"a": 1, "b": 2}, {"a": 1}, "b is 2, not absent"),
         ({"a": "x" * 80}, {"a": "y"}, f'a is "{"x" * 56}…", not "y"'),
         ({"a": "x" * 58}, {"a": "y"}, f'a is "{"x" * 58}", not "y"'),
+        ({"a": "0f" * 32}, {"a": "1e" * 32}, "a is another (hash 0f0f0f0f…, not 1e1e1e1e…)"),
         (
             dict.fromkeys("abcde", 1),
             dict.fromkeys("abcde", 2),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from myocard.metrics.conformal import bound, bound_of_class, bounds_by_answer, fewest
+from myocard.metrics.conformal import bound, bound_of_class, bounds_by_answer, fewest, shortage
 
 COVERAGES = pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9, 0.95])
 RECORDS = pytest.mark.parametrize("records", [21, 60])
@@ -51,6 +51,13 @@ def test_the_fewest_records_have_a_bound_and_one_fewer_have_none(coverage):
     least = fewest(coverage)
     assert np.isfinite(bound(np.arange(float(least)), coverage))
     assert bound(np.arange(least - 1.0), coverage) == np.inf
+
+
+@given(records=st.integers(1, 500))
+def test_the_coverage_that_is_advised_can_be_had(records):
+    said = shortage(np.zeros((records, 1)), ("y",), "number", records / (records + 1) + 1e-5)
+    most = float(said.split("--coverage ")[1].split()[0])
+    assert shortage(np.zeros((records, 1)), ("y",), "number", most) is None
 
 
 @pytest.mark.parametrize(("records", "coverage"), [(19, 0.9), (60, 0.9), (33, 0.75)])

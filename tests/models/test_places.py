@@ -102,7 +102,7 @@ def test_a_known_models_name_says_where_its_weights_are():
 
 
 def test_a_name_of_nothing_lists_what_is_shipped():
-    with pytest.raises(InputError, match=r"ecg-gpt: no such folder; .*, or ecg-nano"):
+    with pytest.raises(InputError, match=r"ecg-gpt: no such folder; .*, or give ecg-nano"):
         load_encoder("ecg-gpt")
 
 

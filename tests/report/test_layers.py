@@ -57,6 +57,7 @@ def test_a_pretrained_encoder_is_drawn_with_the_random_one_of_its_kind(tmp_path)
     "changes",
     [
         {"task": "ptbxl-rhythm"},
+        {"labels": "00ff"},
         {"split": "test", "records": {"train": 50, "test": 20}},
         {"leads": ("I",)},
         {"encoder": EncoderInfo(name="small", random=True, layers=4, width=24)},

@@ -16,7 +16,7 @@ from myocard.results.decision import Basis, Decision
 from myocard.results.run import EncoderInfo, Hashes, Run, SplitInfo
 from myocard.results.saved import PREDICTIONS, prediction_table
 from myocard.results.scoring import scored
-from myocard.results.validation import decide
+from myocard.results.validation import decide, warn_below_chance
 from myocard.tasks.cohort import Cohort
 
 SPLITS = {"validation": SplitInfo(folds=(9,), records=40, patients=20)}
@@ -101,7 +101,11 @@ def test_it_comes_back_from_its_file_and_another_schema_is_refused(run, tmp_path
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"coverage": 0.95}, "a coverage of 0.95 needs 19 validation records with [ab], and there"),
+        (
+            {"coverage": 0.95},
+            "a coverage of 0.95 needs 19 .* with [ab], and there are 1[0-8]; "
+            r"give --coverage 0\.9\d at most, or leave --coverage out",
+        ),
         ({"coverage": 1.0}, "coverage 1: give a share between 0 and 1"),
         ({"sensitivity": 0.0}, "sensitivity 0: give a share between 0 and 1"),
         ({"sensitivity": 90.0}, "sensitivity 90: give a share between 0 and 1"),
@@ -110,6 +114,23 @@ def test_it_comes_back_from_its_file_and_another_schema_is_refused(run, tmp_path
 def test_a_share_that_cannot_be_had_is_refused(run, asked, message):
     with pytest.raises(InputError, match=message):
         decide(run, **asked)
+
+
+def test_scores_that_are_reversed_are_told_and_others_are_not(
+    run, cohort, scores, tmp_path, caplog
+):
+    decide(run)
+    assert caplog.messages == []
+    reversed_ = {split: 1 - values for split, values in scores.items()}
+    folder = write_run(tmp_path / "reversed", cohort, reversed_)
+    decide(folder)
+    control = EncoderInfo(name="made", random=True)
+    random = write_run(tmp_path / "random", cohort, reversed_, encoder=control)
+    warn_below_chance([run, *[folder] * 4, random])
+    one, five = caplog.messages
+    assert one.startswith(f"worse than chance on validation: {folder} (AUROC 0.")
+    assert five.count(str(folder)) == 3
+    assert "and 1 more; the scores know nothing" in five
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ def test_a_disagreement_is_refused_with_its_record(panel):
 def test_without_patients_nothing_is_compared(panel):
     with pytest.raises(InputError, match="no column patient in .*; give --patients FILE"):
         panel(patients=None)
+    with pytest.raises(InputError, match="^nowhere: no such file; give a table"):
+        panel(patients="nowhere")
     assert panel(patients="none").patients is None
     assert panel(patients="none").owners.tolist() == IDS
     own = panel(patients=None, other={"patient": ["v", "w", "x", "y"]})

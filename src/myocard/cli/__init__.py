@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
 import logging
+import signal
 import sys
 
 # In the order in which `myocard --help` lists their commands.
@@ -26,6 +27,8 @@ def main() -> None:
     logger, said = logging.getLogger("myocard"), _Said()
     logger.addHandler(said)
     logger.setLevel(logging.INFO)
+    # Else the processes that were started would outlive this one.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if sys.argv[1:2] not in (["pretrain"], ["extract"]):
             require_alone(" ".join(["myocard", *sys.argv[1:2]]))
@@ -34,12 +37,13 @@ def main() -> None:
         _say(" ".join(str(error).split()), style="bold red")
         sys.exit(2)
     except SystemExit as done:
-        # Typer turns Ctrl-C into this code without a word.
+        # Typer turns Ctrl-C, and so SIGTERM, into this code without a word.
         if done.code == 130:
             _say("stopped; the same command goes on from what was saved, or starts again")
         raise
     finally:
         logger.removeHandler(said)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(what: str, style: str | None = None) -> None:

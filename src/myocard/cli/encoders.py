@@ -88,6 +88,8 @@ def _within(paths: Sequence[Path]) -> Iterator[Path]:
     from myocard.encoders.files import CONFIG, checkpoints
 
     for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
         if not path.is_dir():
             yield path
             continue

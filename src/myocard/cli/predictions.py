@@ -63,7 +63,9 @@ def predict(
     leads: Annotated[
         str | None, Option(help="Such as I,II,V2: their rows, for files that do not say")
     ] = None,
-    unit: Annotated[str | None, Option(help="mV, uV, V or NU, for files that do not say")] = None,
+    unit: Annotated[
+        str | None, Option(help="Unit of signals, for files that do not say: mV, uV, V; NU: none")
+    ] = None,
     rename: Annotated[
         list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
     ] = None,

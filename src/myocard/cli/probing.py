@@ -56,6 +56,7 @@ def probe(
     from myocard.evaluation.probing import probe as make
     from myocard.evaluation.probing.job import Source
     from myocard.recipe import ProbeRecipe, read_recipe
+    from myocard.results.validation import warn_below_chance
 
     settings = read_recipe(recipe, ProbeRecipe, change or ())
     given = [bool(features), encoder is not None, embeddings is not None]
@@ -78,10 +79,12 @@ def probe(
         loaded = encoder_named(encoder)
         streamed = loaded if random is None else loaded.randomised(random)
         sources.append(Stream(streamed, Store.open(store)))
+    folders: list[Path] = []
     with occupied(out), shown() as progress:
         for source in sources:
-            folders = make(source, settings, out, test=test, progress=progress, jobs=jobs)
+            folders += make(source, settings, out, test=test, progress=progress, jobs=jobs)
     _tell(folders[0])
+    warn_below_chance(folders)
     print(out)
 
 

@@ -20,7 +20,9 @@ def read(
     leads: Annotated[
         str | None, Option(help="Names of its rows, where it does not say: I,II,V1")
     ] = None,
-    unit: Annotated[str | None, Option(help="mV, uV, V or NU, where it does not say")] = None,
+    unit: Annotated[
+        str | None, Option(help="Unit of the signal, where it does not say: mV, uV, V; NU: none")
+    ] = None,
     png: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
     svg: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
 ) -> None:

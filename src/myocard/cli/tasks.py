@@ -27,15 +27,19 @@ def task(
     ids: Annotated[str | None, Option("--id", help="Column of the records' ids")] = None,
     target: Annotated[str | None, Option(help="Column of the labels; several: a,b,c")] = None,
     kind: Annotated[str | None, Option(help="binary, one, several, number or time")] = None,
-    unit: Annotated[str | None, Option(help="Of a number or a time")] = None,
-    event: Annotated[str | None, Option(help="Of a time: column of 1 (seen) and 0")] = None,
+    unit: Annotated[
+        str | None, Option(help="Unit of a number or a time, which reports show: %, days, mmol/l")
+    ] = None,
+    event: Annotated[
+        str | None, Option(help="Column of the event that a time runs to: 1 if seen, 0 if not yet")
+    ] = None,
     positive: Annotated[str | None, Option(help="The one of two words that is positive")] = None,
     list_separator: Annotated[str | None, Option(help="Between classes in one cell")] = None,
     missing: Annotated[
         list[str] | None, Option(help="Words of a label that is not known, for the usual ones")
     ] = None,
     decimal: Annotated[str | None, Option(help="Decimal mark, if cells do not prove it")] = None,
-    sheet: Annotated[str | None, Option(help="Of a workbook that has several")] = None,
+    sheet: Annotated[str | None, Option(help="Sheet of a workbook that has several")] = None,
     patient: Annotated[
         str | None, Option(help="Column; none: each record is a person; the store's by default")
     ] = None,
@@ -43,11 +47,13 @@ def task(
         str | None, Option(help="store, made, date, site or a column; the store's if it has folds")
     ] = None,
     date: Annotated[str | None, Option(help="Column of the records' dates")] = None,
-    date_format: Annotated[str | None, Option(help="Such as %d/%m/%Y")] = None,
+    date_format: Annotated[str | None, Option(help="Form of dates, such as %d/%m/%Y")] = None,
     site: Annotated[str | None, Option(help="Column of sites; the store's by default")] = None,
     test_site: Annotated[list[str] | None, Option(help="A site to test on")] = None,
-    unmatched: Annotated[float | None, Option(help="Share of ids without a record")] = None,
-    seed: Annotated[int | None, Option(help="Of folds that are made")] = None,
+    unmatched: Annotated[
+        float | None, Option(help="Largest share of ids without a record; 0.1 by default")
+    ] = None,
+    seed: Annotated[int | None, Option(help="Seed of folds that are made")] = None,
 ) -> None:
     """Make your own labels a task.
     [dim]myocard task labels.xlsx store --id ecg --target low_ef --kind binary --out low_ef[/dim]

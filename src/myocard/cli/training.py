@@ -32,11 +32,13 @@ def finetune(
     from myocard.data.store import Store
     from myocard.evaluation.finetune import finetune as make
     from myocard.recipe import FinetuneRecipe, read_recipe
+    from myocard.results.validation import warn_below_chance
 
     settings = read_recipe(recipe, FinetuneRecipe, change or ())
     encoder, opened = encoder_named(checkpoint), Store.open(store)
     with shown() as progress:
         make(settings, encoder, opened, out, probe=probe, test=test, progress=progress)
+    warn_below_chance([out])
     print(out)
 
 
@@ -56,10 +58,12 @@ def baseline(
     from myocard.data.store import Store
     from myocard.evaluation.baselines import train_baseline
     from myocard.recipe import read_baseline
+    from myocard.results.validation import warn_below_chance
 
     settings = read_baseline(recipe, change or ())
     with shown() as progress:
         train_baseline(Store.open(store), settings, out, test=test, progress=progress)
+    warn_below_chance([out])
     print(out)
 
 

@@ -24,6 +24,7 @@ from myocard.files.step import file_step, inputs_beside
 from myocard.models.classifier import state_hash
 from myocard.models.model import Model
 from myocard.models.opening import from_pretrained
+from myocard.record import parse_unit
 
 LOG = logging.getLogger(__name__)
 PART = 256
@@ -85,10 +86,12 @@ def predict(
         The number of rows without a score.
 
     Raises:
-        InputError: When the model cannot be opened, there is no record, or ``out`` was made from
-            another model, other files or settings.
+        InputError: When the model cannot be opened, there is no record, the unit is none, or
+            ``out`` was made from another model, other files or settings.
     """
     out = Path(out)
+    if stated.unit is not None:
+        parse_unit(stated.unit)
     question = Question(str(model), None if probe is None else str(probe), stated)
     prediction_table.require_format(out)
     files = _files(list(map(Path, places)), out)

@@ -22,7 +22,7 @@ from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.classifier import Classifier
 from myocard.results.run import Hashes, Run, SplitName, TransferInfo
 from myocard.tasks.cohort import Cohort, are_labelled, assemble_for, too_little
-from myocard.tasks.registry import stated, task
+from myocard.tasks.registry import require_labels, stated, task
 from myocard.tasks.task import Labelled, Task
 
 _KEPT = (
@@ -80,8 +80,7 @@ def transfer(
             "transfer": info.model_dump(mode="json"),
             "recipe": stated(run.recipe),
         }
-        if task(run.recipe.task).hash != run.labels:
-            raise InputError(f"{folder}: its task has other labels now; probe into another folder")
+        require_labels(run.recipe, run.labels, folder)
         restore(place)
         if is_kept(place, inputs):
             continue

@@ -92,4 +92,4 @@ def _manifest(storage: AbstractFileSystem, source: str, folder: Path) -> Manifes
         else:
             return manifest
     kinds = ", ".join(f"{manifest.kind} ({manifest.file})" for manifest in MANIFESTS)
-    raise InputError(f"{source}: is no {kinds}; give the URL of such a folder")
+    raise InputError(f"{source}: no such folder, or no {kinds}; give the URL of one")

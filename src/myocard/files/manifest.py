@@ -135,6 +135,8 @@ def altered(folder: Path) -> list[str]:
     for manifest in MANIFESTS:
         if (folder / manifest.file).exists():
             return list(manifest.altered(folder))
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder")
     raise InputError(f"{folder}: no store, checkpoint or features in it; give the folder of one")
 
 

@@ -6,6 +6,7 @@ Absent: made, whole or not at all.
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from myocard.files.atomic import LOCK, occupied, put_back, put_in_place, replace
 LOG = logging.getLogger(__name__)
 INPUTS = "inputs.json"
 """The file, in the folder that was made, that tells from what."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 REMEDY = "choose another folder, or remove it"
 
@@ -212,7 +215,7 @@ def _require_same(found: Inputs, wanted: Inputs, out: Path, remedy: str) -> None
     have, want = _flat(found), _flat(json.loads(json.dumps(wanted, default=str)))
     other = [key for key in [*want, *(have.keys() - want.keys())] if have.get(key) != want.get(key)]
     if other:
-        shown = "; ".join(f"{k} is {_shown(have, k)}, not {_shown(want, k)}" for k in other[:3])
+        shown = "; ".join(f"{key} is {_compared(have, want, key)}" for key in other[:3])
         more = f"; and {len(other) - 3} more" if len(other) > 3 else ""
         raise InputError(f"{out}: made from other inputs: {shown}{more}; {remedy}")
 
@@ -224,6 +227,13 @@ def _flat(inputs: Inputs, prefix: str = "") -> dict[str, object]:
         nested = isinstance(value, Mapping) and value
         flat |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
     return flat
+
+
+def _compared(have: Inputs, want: Inputs, key: str) -> str:
+    one, other = have.get(key), want.get(key)
+    both_hashes = _HASH.fullmatch(str(one)) and _HASH.fullmatch(str(other))
+    told = f"{_shown(have, key)}, not {_shown(want, key)}"
+    return f"another (hash {one:.8}…, not {other:.8}…)" if both_hashes else told
 
 
 def _shown(values: Inputs, key: str) -> str:

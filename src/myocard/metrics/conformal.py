@@ -5,11 +5,13 @@ to come are exchangeable (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bate
 section 1.1).
 """
 
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
 
 from myocard.metrics.scores import Reals, Targets
+from myocard.outcomes import Outcome
 
 _ROUNDING = 1e-9  # 0.9 × 10 may be above 9.
 
@@ -17,6 +19,39 @@ _ROUNDING = 1e-9  # 0.9 × 10 may be above 9.
 def fewest(coverage: float) -> int:
     """The fewest records from which a bound of ``coverage`` can be had."""
     return ceil(coverage / (1 - coverage) - _ROUNDING)
+
+
+def shortage(
+    targets: Targets, outputs: Sequence[str], outcome: Outcome, coverage: float
+) -> str | None:
+    """Tell which output has too few records for sets of ``coverage``, and which could be had.
+
+    Args:
+        targets: ``(records, outputs)`` of the validation records, as ``myocard.outcomes`` has them.
+        outputs: Their names.
+        outcome: Their kind; sets of times do not exist.
+        coverage: Probability with which sets are to hold the truth.
+
+    Returns:
+        The sentence; None if there are enough.
+    """
+    counts = {"": int((~np.isnan(targets)).sum(axis=0).min())}
+    if outcome == "any":
+        answers = {"with": targets == 1, "without": targets == 0}
+        counts = {
+            f" {word} {name}": int(records.sum())
+            for word, given in answers.items()
+            for name, records in zip(outputs, given.T, strict=True)
+        }
+    needed, fewer = fewest(coverage), min(counts, key=lambda which: counts[which])
+    few = counts[fewer]
+    if few >= needed:
+        return None
+    most = 100 * few // (few + 1) / 100
+    return (
+        f"a coverage of {coverage:g} needs {needed} validation records{fewer}, and there are {few};"
+        f" {f'give --coverage {most:g} at most, or ' if most else ''}leave --coverage out"
+    )
 
 
 def bound(residuals: Reals, coverage: float) -> float:

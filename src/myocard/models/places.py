@@ -48,7 +48,9 @@ def found(named: Path) -> Path:
         )
     on_hub = _ON_HUB.fullmatch(name)
     if on_hub is None:
-        raise InputError(f"{name}: no such folder; {CHECKPOINT.fix}, or {', '.join(shipped())}")
+        raise InputError(
+            f"{name}: no such folder; {CHECKPOINT.fix}, or give {', '.join(shipped())}"
+        )
     return _fetched(name, **on_hub.groupdict())
 
 

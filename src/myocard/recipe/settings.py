@@ -91,6 +91,8 @@ def read_content(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         InputError: When the file or a change is no TOML.
     """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

@@ -70,6 +70,8 @@ def read_table(file: Path, asked: Asked) -> pd.DataFrame:
     def wanted(name: str) -> bool:
         return name in (*_WORDS, *asked.traits) or _NAMED.fullmatch(name) is not None
 
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; {FIX}")
     if file.suffix == ".parquet":
         table = read_parquet(file, ("id",), FIX)
         table = table[[column for column in table if wanted(str(column))]]

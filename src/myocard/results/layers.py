@@ -25,6 +25,7 @@ class LayerMeasures(Document):
     """All that ``layers.json`` says.
 
     Attributes:
+        labels: Hash of the task's labels, where they do not come with the records.
         split: The records that probes and reconstruction were scored on.
         records: Number of records of each split that were used.
         best_layer: The layer of the best probe on validation.
@@ -39,6 +40,7 @@ class LayerMeasures(Document):
     version: Literal[3] = Field(default=3, alias="schema")
     encoder: EncoderInfo
     task: str
+    labels: str | None = None
     source: str
     head: str
     leads: tuple[str, ...]

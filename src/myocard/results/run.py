@@ -216,6 +216,8 @@ class Document(Frozen):
             InputError: When it is not there, or not of this schema.
         """
         path = folder / cls.FILE
+        if not folder.exists():
+            raise InputError(f"{folder}: no such folder; {cls.FIX}")
         if not path.exists():
             raise InputError(f"{folder}: no {cls.FILE} there; {cls.FIX}")
         try:

@@ -1,5 +1,7 @@
-"""Decisions chosen on the validation records of a run."""
+"""Decisions chosen on the validation records of a run, and a warning of runs that know nothing."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,36 @@ from numpy.typing import NDArray
 
 from myocard.errors import InputError
 from myocard.metrics.calibration import fit_temperature, thresholds_at
-from myocard.metrics.conformal import bound, bound_of_class, bounds_by_answer, fewest
+from myocard.metrics.conformal import bound, bound_of_class, bounds_by_answer, shortage
+from myocard.metrics.outcomes import CHANCE, NAMES
 from myocard.metrics.scores import Reals, best_thresholds
 from myocard.outcomes import CLASSES, Outcome
 from myocard.results.decision import Basis, Decision
 from myocard.results.run import Run
 from myocard.results.saved import SavedRun
+
+LOG = logging.getLogger(__name__)
+
+
+def warn_below_chance(folders: Sequence[Path]) -> None:
+    """Log a warning of runs that rank validation records worse than a model that knows nothing.
+
+    Encoders of random weights are left out: nobody asks more of them.
+    """
+    below = []
+    for folder in folders:
+        run = Run.read(folder)
+        value = run.validation.main.macro.value
+        if not run.encoder.random and value is not None and value < CHANCE[run.outcome]:
+            below.append(f"{folder} ({NAMES[run.validation.headline]} {value:.2f})")
+    if below:
+        more = f" and {len(below) - 3} more" if below[3:] else ""
+        LOG.warning(
+            "worse than chance on validation: %s%s; the scores know nothing of the labels there, "
+            "or are reversed: see that labels are of these records, and read as they were meant",
+            ", ".join(below[:3]),
+            more,
+        )
 
 
 def decide(
@@ -37,6 +63,7 @@ def decide(
     for name, share in (("sensitivity", sensitivity), ("coverage", coverage)):
         if share is not None and not 0 < share < 1:
             raise InputError(f"{name} {share:g}: give a share between 0 and 1")
+    warn_below_chance([folder])
     found = SavedRun(folder, folder.name, run).predictions("validation")
     targets, scores = found.targets, found.scores[sorted(run.seeds).index(run.seeds[0])]
     decision = Decision(outcome=outcome, classes=run.classes, basis=_basis(run))
@@ -96,20 +123,9 @@ def _require_enough(
     """Refuse sets for which there are too few validation records, and those of times."""
     if decision.outcome == "time":
         raise InputError(f"{folder}: predicts a time to an event, for which there are no sets")
-    counts = {"": int((~np.isnan(targets)).sum(axis=0).min())}
-    if decision.outcome == "any":
-        answers = {"with": targets == 1, "without": targets == 0}
-        counts = {
-            f" {word} {name}": int(records.sum())
-            for word, given in answers.items()
-            for name, records in zip(decision.classes, given.T, strict=True)
-        }
-    needed, fewer = fewest(coverage), min(counts, key=lambda which: counts[which])
-    if counts[fewer] < needed:
-        raise InputError(
-            f"{folder}: a coverage of {coverage:g} needs {needed} validation records{fewer}, and "
-            f"there are {counts[fewer]}; lower the coverage, or choose other folds"
-        )
+    lacking = shortage(targets, decision.classes, decision.outcome, coverage)
+    if lacking is not None:
+        raise InputError(f"{folder}: {lacking}")
 
 
 def _with_sets(

@@ -26,6 +26,21 @@ def task(name: str) -> Task:
     )
 
 
+def require_labels(recipe: Evaluation, labels: str | None, made: Path) -> None:
+    """Refuse what was ``made`` of other labels than the recipe's task has now.
+
+    Args:
+        recipe: The recipe that it was made by.
+        labels: Hash of the labels that it was made of, as ``Task`` has it.
+        made: The folder of what was made.
+
+    Raises:
+        InputError: When they differ.
+    """
+    if task(recipe.task).hash != labels:
+        raise InputError(f"{made}: its task has other labels now; probe into another folder")
+
+
 def stated(recipe: Evaluation) -> dict[str, Any]:
     """The settings of a recipe that change a number, for the inputs of a step.
 

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from myocard.tasks.own.checks import copies, counted, far, following, rare, rows_of_splits
+from myocard.tasks.own.checks import (
+    copies,
+    counted,
+    far,
+    following,
+    rare,
+    rows_of_splits,
+    uncovered,
+)
 from myocard.tasks.own.metadata import _residuals, followed
 from myocard.tasks.own.settings import OwnTaskSettings
 from myocard.tasks.own.task import Follows
@@ -129,6 +137,21 @@ def test_numbers_and_times_that_follow_a_device_are_found(outcome, measure):
     assert found["sex"].value < 0.6
 
 
+def test_a_few_far_numbers_do_not_hide_that_a_label_follows_age():
+    rows, records = hospital()
+    targets = records["age"].to_numpy() + np.random.default_rng(4).normal(0, 5, len(rows))
+    targets[:8] = 1e6
+    found = scores(targets, rows, records, **KINDS["number"])
+    assert [each.split(",")[0] for each in following([*found.values()])] == ["labels follow age"]
+
+
+def test_numbers_that_are_nearly_all_the_same_still_have_a_score():
+    rows, records = hospital()
+    targets = np.zeros(len(rows))
+    targets[:8] = 1
+    assert scores(targets, rows, records, **KINDS["number"])["device"].value < 0.1
+
+
 def test_too_few_labels_have_no_score():
     rows, records = hospital(40)
     targets = np.zeros(40)
@@ -162,6 +185,30 @@ def test_rare_classes_are_named_split_by_split():
     assert splits["validation"].classes == {"y": {"positives": 2, "negatives": 2, "unknown": 8}}
     assert splits["train"].patients == 6
     assert list(rare(splits, "any")) == ["rare in validation: y (2 positives), y (2 negatives)"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "targets", "told"),
+    [
+        (
+            "any",
+            [1.0] * 4 + [0.0] * 20 + [np.nan] * 9,
+            " with y, and there are 4; give --coverage 0.8",
+        ),
+        ("any", [1.0] * 9 + [np.nan] * 9, " without y, and there are 0; leave --coverage out"),
+        ("one", [1.0] * 8, ", and there are 8; give --coverage 0.88 at most, or leave"),
+        ("number", [3.0] * 8 + [np.nan], ", and there are 8; give"),
+        ("any", [1.0] * 9 + [0.0] * 9, None),
+        ("one", [1.0] + [0.0] * 8, None),
+        ("time", [1.0], None),
+    ],
+)
+def test_too_few_validation_records_for_sets_are_told_with_the_coverage_they_allow(
+    outcome, targets, told
+):
+    found = list(uncovered(np.array(targets)[:, None], ("y",), outcome))
+    assert len(found) == (told is not None)
+    assert all(f"a coverage of 0.9 needs 9 validation records{told}" in each for each in found)
 
 
 @pytest.mark.parametrize(

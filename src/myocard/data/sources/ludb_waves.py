@@ -34,6 +34,8 @@ def read_waves(folder: Path, store: Store) -> list[OfLeads]:
         InputError: When no record of the store is of ``folder``, none has a file of marks, or a
             file cannot be read.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give LUDB's folder")
     source, root = dataset("ludb", folder), root_of(folder)
     records = store.records
     found = [

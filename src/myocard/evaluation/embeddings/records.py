@@ -70,6 +70,8 @@ def read_records(place: Path) -> Records:
     if (place / STORE.file).exists():
         store = Store.open(place)
         return Records(place, store.records.drop(columns=["scale", "flags"]), store.key)
+    if not place.exists():
+        raise InputError(f"{place}: no such file or folder; give a store or a table")
     if place.is_dir():
         raise InputError(f"{place}: a folder that is no store; give a store or a table")
     if place.suffix == ".parquet":

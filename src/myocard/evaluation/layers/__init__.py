@@ -26,7 +26,7 @@ from myocard.recipe import Evaluation
 from myocard.results.layers import LayerMeasures, Point
 from myocard.results.run import Run, SplitName
 from myocard.tasks.cohort import Cohort, assemble_for
-from myocard.tasks.registry import stated
+from myocard.tasks.registry import require_labels, stated
 from myocard.training.loop import seeded
 
 SEED = 0
@@ -61,8 +61,8 @@ def measure_layers(
 
     Raises:
         InputError: For a leak, too few records, a run that is no probe of a single layer of this
-            encoder on this store or has not scored the split, or an ``out`` that holds measures of
-            something else.
+            encoder on this store, has not scored the split or is of labels that its task no longer
+            has, or an ``out`` that holds measures of something else.
     """
     probes = [Run.read(folder) for folder in runs]
     first = probes[0]
@@ -72,6 +72,7 @@ def measure_layers(
                 f"{folder}: a probe of another encoder or store than {encoder.info.name} on "
                 f"{store.folder}; probe these first"
             )
+        require_labels(run.recipe, run.labels, folder)
     split: SplitName = "test" if test else "validation"
 
     known = encoder.pretrained_on.known(store.records)
@@ -91,6 +92,7 @@ def measure_layers(
         LayerMeasures(
             encoder=first.encoder,
             task=first.task,
+            labels=first.labels,
             source=first.source,
             head=first.head,
             leads=first.leads,

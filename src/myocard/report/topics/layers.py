@@ -53,7 +53,7 @@ def _label(found: LayerMeasures) -> str:
 def _ground(found: LayerMeasures) -> tuple[Any, ...]:
     """The fields in which two measures that can be compared agree."""
     kind = found.encoder.architecture
-    return found.hashes.store, found.task, found.split, found.leads, kind
+    return found.hashes.store, found.task, found.labels, found.split, found.leads, kind
 
 
 def _measures(measured: LayerMeasures, random: Sequence[LayerMeasures], place: int) -> Figure:

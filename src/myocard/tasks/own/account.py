@@ -20,7 +20,7 @@ def account(info: TaskInfo) -> Iterator[str]:
     yield f"matched: {sum(counts.matched.values()):,} of {counts.records:,} records ({matched})"
     yield f"rows left out: {_listed(counts.rows_left_out)}"
     yield f"records left out: {_listed(counts.records_left_out)}"
-    yield f"{info.name} ({info.outcome}): {counts.labelled:,} records"
+    yield f"{info.name} ({info.settings.kind}): {counts.labelled:,} records"
     for split, found in info.splits.items():
         yield f"  {split}: {found.records:,} records of {found.patients:,} patients"
         for name, each in list(found.classes.items())[:_CLASSES]:

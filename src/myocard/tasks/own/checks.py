@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from myocard.data.leaks import CORPUS_COLUMNS, recognise
+from myocard.metrics.conformal import shortage
 from myocard.outcomes import Outcome
 from myocard.recipe import Split
 from myocard.tasks.own.metadata import TOGETHER
@@ -17,6 +18,8 @@ from myocard.tasks.own.task import Follows, SplitCounts
 Floats = NDArray[np.float64]
 FEWEST = 5
 """Positives and negatives below which a class is called rare."""
+COVERAGE = 0.9
+"""Coverage of conformal sets that is checked for."""
 FAR = 5.0
 """Widths of the middle half beyond which a number is called far."""
 FOLLOWS = 0.7
@@ -66,6 +69,13 @@ def rare(splits: Mapping[str, SplitCounts], outcome: Outcome) -> Iterator[str]:
         ]
         if few:
             yield f"rare in {split}: {', '.join(few)}"
+
+
+def uncovered(validation: Floats, outputs: tuple[str, ...], outcome: Outcome) -> Iterator[str]:
+    """Yield a sentence if there are too few validation records for conformal sets."""
+    lacking = None if outcome == "time" else shortage(validation, outputs, outcome, COVERAGE)
+    if lacking is not None:
+        yield f"sets of predictions (`myocard save --coverage`): {lacking}"
 
 
 def far(targets: Floats, outputs: tuple[str, ...]) -> Iterator[str]:

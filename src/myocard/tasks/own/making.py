@@ -13,7 +13,15 @@ from myocard.errors import InputError
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
 from myocard.recipe.settings import RECIPE
-from myocard.tasks.own.checks import copies, counted, far, following, rare, rows_of_splits
+from myocard.tasks.own.checks import (
+    copies,
+    counted,
+    far,
+    following,
+    rare,
+    rows_of_splits,
+    uncovered,
+)
 from myocard.tasks.own.labelling import Labels, label_records, place_of
 from myocard.tasks.own.metadata import followed
 from myocard.tasks.own.settings import OwnTaskSettings
@@ -21,6 +29,7 @@ from myocard.tasks.own.spreadsheet import read_spreadsheet
 from myocard.tasks.own.task import (
     LABELS,
     LEFT_OUT,
+    TASK,
     Counts,
     LabelFile,
     OwnTask,
@@ -62,6 +71,7 @@ def make_task(labels: Path, records: pd.DataFrame, settings: OwnTaskSettings, ou
     listed = records if "source" in records else records.assign(source="")
 
     sha256 = file_hash(labels)
+    _require_unchanged(labels, sha256, out)
 
     def make(folder: Path, _: Path) -> None:
         sheet = read_spreadsheet(labels, settings.columns, sheet=settings.sheet)
@@ -95,6 +105,18 @@ def _name_of(out: Path) -> str:
             f"{out}: the folder names the task; give it a name of letters, digits, '.', '_' and '-'"
         )
     return name
+
+
+def _require_unchanged(labels: Path, sha256: str, out: Path) -> None:
+    """Refuse a table that is not what the task in ``out`` was made of."""
+    if not (out / TASK.file).exists():
+        return
+    made = TaskInfo.read(out).labels
+    if made.sha256 != sha256:
+        told = "has changed since" if made.name == labels.name else f"is not {made.name}, of which"
+        raise InputError(
+            f"{labels}: {told} {out} was made; remove {out} to make it again, or give another --out"
+        )
 
 
 def _hash(records: pd.DataFrame) -> str:
@@ -182,6 +204,7 @@ def _info(
         follows=follows,
         warnings=(
             *rare(splits, outcome),
+            *uncovered(targets[of_split["validation"]], classes, outcome),
             *(far(targets, classes) if outcome == "number" else ()),
             *following(follows),
             *copies(labelled, of_split),

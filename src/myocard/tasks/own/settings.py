@@ -105,7 +105,8 @@ class OwnTaskSettings(Settings):
         faults = {
             f"{twice} is named twice; id, event and each target are columns of their own, whose "
             "names differ by more than capitals and blanks": bool(twice),
-            "unit is for the kinds number and time": self.unit is not None and not measured,
+            "unit (--unit) is what a number or a time is counted in; leave it out for the kind "
+            f"{self.kind}": self.unit is not None and not measured,
             "decimal is for the kinds number and time": self.decimal is not None and not measured,
             "kind time needs event, a column of 1 (seen) and 0": self.kind == "time"
             and self.event is None,
