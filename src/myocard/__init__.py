@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from myocard.data.formats.reading import read as read
     from myocard.data.preparation import prepare_folder as prepare
     from myocard.data.signal import Preprocessing as Preprocessing
+    from myocard.data.spans import windows as windows
     from myocard.encoders.any_module import wrap as wrap
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
@@ -38,6 +39,7 @@ _LAZY = {
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",
     "read": "myocard.data.formats.reading:read",
+    "windows": "myocard.data.spans:windows",
     "wrap": "myocard.encoders.any_module:wrap",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "prepare",
     "probe",
     "read",
+    "windows",
     "wrap",
 ]
 

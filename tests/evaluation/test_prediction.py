@@ -13,8 +13,10 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from myocard import Model, Record, from_pretrained, read
+from myocard import Model, from_pretrained, read
 from myocard.data import window
+from myocard.data.formats.reading import opened
+from myocard.data.formats.recording import Recording
 from myocard.data.window import Stated
 from myocard.errors import InputError
 from myocard.evaluation import prediction
@@ -237,12 +239,12 @@ def test_a_model_without_decisions_is_refused(encoder, decided, records, tmp_pat
 
 
 def test_a_file_that_a_reader_fails_on_is_a_row_as_well(saved, records, tmp_path, monkeypatch):
-    def fail(file: Path, **how: object) -> Record:
+    def fail(file: Path, **how: object) -> Recording:
         if file.stem == "00002_lr":
             raise ZeroDivisionError("once\nmore")
-        return read(file)
+        return opened(file)
 
-    monkeypatch.setattr(window, "read", fail)
+    monkeypatch.setattr(window, "opened", fail)
     assert predict(saved, [records], tmp_path / "out.parquet", jobs=1) == 1
     errors = table(tmp_path / "out.parquet")["error"]
     assert errors.dropna().index.tolist() == [1]

@@ -119,7 +119,8 @@ def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.
     table["codes"] = table["codes"].map(list)
     table["age"] = table["age"].astype("float64")
     table["source"] = source
-    for column in ("sha256", "fingerprint", "scale"):
+    # Windows of a record have a start.
+    for column in ("start", "sha256", "fingerprint", "scale")["start" not in found :]:
         table[column] = found[column].to_numpy()
     table["flags"] = [";".join(dict.fromkeys(flag for flag, _ in own)) for own in found["flags"]]
     return table
