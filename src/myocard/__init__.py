@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from myocard.data.preparation import prepare_folder as prepare
     from myocard.data.pseudonyms import pseudonym as pseudonym
     from myocard.data.signal import Preprocessing as Preprocessing
+    from myocard.data.spans import windows as windows
     from myocard.encoders.any_module import wrap as wrap
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
@@ -40,6 +41,7 @@ _LAZY = {
     "probe": "myocard.evaluation.probing:probe",
     "pseudonym": "myocard.data.pseudonyms:pseudonym",
     "read": "myocard.data.formats.reading:read",
+    "windows": "myocard.data.spans:windows",
     "wrap": "myocard.encoders.any_module:wrap",
 }
 
@@ -59,6 +61,7 @@ __all__ = [
     "probe",
     "pseudonym",
     "read",
+    "windows",
     "wrap",
 ]
 

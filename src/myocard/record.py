@@ -76,6 +76,7 @@ class Record:
         leads: Canonical names of the rows of ``signal``, in their order.
         unit: ``"mV"``, or ``"NU"`` for a signal that was standardised and has no voltage any more.
         facts: Statements of its file.
+        start: Seconds of its recording before its first sample.
     """
 
     signal: NDArray[np.float32]
@@ -83,6 +84,7 @@ class Record:
     leads: tuple[str, ...]
     unit: str = "mV"
     facts: Facts = Facts()
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         if not (isinstance(self.rate, Real) and np.isfinite(self.rate) and self.rate >= 1):

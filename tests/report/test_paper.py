@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from myocard.data.formats.recording import Recording
 from myocard.errors import InputError
 from myocard.record import Record
 from myocard.report import paper
@@ -13,7 +14,7 @@ RATE, MM = 100, 25.4
 
 def drawn(record: Record) -> tuple[np.ndarray, list[np.ndarray], list[str]]:
     """Size of a sheet in mm, curves of its leads in mm, and what is written on it."""
-    with paper._sheet(record) as sheet:
+    with paper._sheet(Recording.of(record)) as sheet:
         (axes,) = sheet.axes
         size = sheet.get_size_inches() * MM
         assert np.allclose([axes.get_xlim()[1], axes.get_ylim()[0]], size)
@@ -58,7 +59,7 @@ def test_a_lead_with_a_gap_does_not_change_the_others():
 def test_a_sheet_is_written_as_its_ending_says(tmp_path, ending):
     record = Record.from_array(np.ones((1, 10 * RATE)), RATE, ("I",), "mV")
     path = tmp_path / f"sheet{ending}"
-    paper.draw_on_paper(record, path)
+    paper.draw_on_paper(Recording.of(record), path)
     if ending == ".png":
         assert imread(path).shape[1] == pytest.approx((250 + 30) / MM * 200, abs=1)
     else:
@@ -66,7 +67,6 @@ def test_a_sheet_is_written_as_its_ending_says(tmp_path, ending):
 
 
 def test_another_ending_is_refused(tmp_path):
+    record = Recording.of(Record.from_array(np.ones((1, 9)), 1, ("I",), "mV"))
     with pytest.raises(InputError, match=r"sheet\.pdf: a sheet is an \.svg or a \.png file"):
-        paper.draw_on_paper(
-            Record.from_array(np.ones((1, 9)), 1, ("I",), "mV"), tmp_path / "sheet.pdf"
-        )
+        paper.draw_on_paper(record, tmp_path / "sheet.pdf")

@@ -32,6 +32,10 @@ def prepare(
     ] = False,
     leads: Annotated[str | None, Option(help="Such as I,II,V2; all by default")] = None,
     seconds: Annotated[float, Option(min=0.1, help="Length of a record")] = 10.0,
+    step: Annotated[
+        float | None,
+        Option(help="Seconds from a window of a long record to the next; its middle by default"),
+    ] = None,
     rename: Annotated[
         list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
     ] = None,
@@ -103,6 +107,7 @@ def prepare(
             out,
             expected,
             seconds=seconds,
+            step=step,
             leads=names,
             allow=allow or (),
             strict=strict,

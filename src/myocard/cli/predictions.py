@@ -57,6 +57,10 @@ def predict(
         ),
     ],
     probe: Annotated[Path | None, Option(help="Run folder of a probe of the encoder")] = None,
+    step: Annotated[
+        float | None,
+        Option(help="Seconds from a window to the next, for a row each; the middle by default"),
+    ] = None,
     rate: Annotated[
         float | None, Option(help="Samples per second (Hz), for files that do not say")
     ] = None,
@@ -88,7 +92,16 @@ def predict(
     names = tuple(leads.split(",")) if leads else None
     stated = Stated(rate, names, unit, parse_rename(rename or ()) or None)
     with shown() as progress:
-        failed = make(model, records, out, probe=probe, stated=stated, jobs=jobs, progress=progress)
+        failed = make(
+            model,
+            records,
+            out,
+            probe=probe,
+            step=step,
+            stated=stated,
+            jobs=jobs,
+            progress=progress,
+        )
     print(out)
     if failed:
         options.console.print(f"records without scores: {failed:,}; see the column error")

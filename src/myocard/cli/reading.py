@@ -10,7 +10,7 @@ from myocard.cli.options import DATA, app
 from myocard.errors import InputError
 
 if TYPE_CHECKING:
-    from myocard.record import Record
+    from myocard.data.formats.recording import Recording
 
 
 @app.command(rich_help_panel=DATA)
@@ -34,14 +34,13 @@ def read(
     Fields that could tell who the patient is are named, and their content is not shown. A sheet
     bears no name.
     """
-    from myocard.data.formats.reading import format_of
-    from myocard.data.formats.reading import read as read_record
+    from myocard.data.formats.reading import format_of, opened
 
     for ending, path in ((".png", png), (".svg", svg)):
         if path is not None and path.suffix.lower() != ending:
             raise InputError(f"{path}: call it {path.with_suffix(ending).name}")
-    record = read_record(file, rate=rate, leads=leads.split(",") if leads else None, unit=unit)
-    rows = [("format", format_of(file)), *_described(record)]
+    recording = opened(file, rate=rate, leads=leads.split(",") if leads else None, unit=unit)
+    rows = [("format", format_of(file)), *_described(recording)]
     for name, told in rows:
         print(f"{name:14}{told}")
     sheets = [path for path in (png, svg) if path is not None]
@@ -49,24 +48,23 @@ def read(
         from myocard.report.paper import draw_on_paper
 
         for sheet in sheets:
-            draw_on_paper(record, sheet)
+            draw_on_paper(recording, sheet)
             print(f"{'drawn':14}{sheet}")
 
 
-def _described(record: "Record") -> Iterator[tuple[str, str]]:
+def _described(recording: "Recording") -> Iterator[tuple[str, str]]:
     """Yield the name and value of what is known of a record."""
-    import numpy as np
-
-    facts = record.facts
-    yield "leads", ", ".join(record.leads)
-    yield "rate", f"{record.rate:g} Hz"
-    yield "length", f"{record.seconds:g} s, {record.signal.shape[1]} samples"
-    finite = record.signal[np.isfinite(record.signal)]
-    if finite.size:
-        yield "values", f"{finite.min():.3g} to {finite.max():.3g} {record.unit}"
-    for name, found in (("flat", record.flat), ("not finite", record.not_finite)):
-        if found:
-            yield name, ", ".join(found)
+    facts, values = recording.facts, recording.extremes()
+    yield "leads", ", ".join(recording.leads)
+    yield "rate", f"{recording.rate:g} Hz"
+    yield "length", f"{recording.seconds:g} s, {recording.samples} samples"
+    if values.least.min() <= values.most.max():
+        yield "values", f"{values.least.min():.3g} to {values.most.max():.3g} {recording.unit}"
+    flat = values.finite & (values.least == values.most)
+    for name, found in (("flat", flat), ("not finite", ~values.finite)):
+        if found.any():
+            leads = zip(recording.leads, found, strict=True)
+            yield name, ", ".join(lead for lead, is_so in leads if is_so)
     for name in ("age", "sex", "device", "date"):
         value = getattr(facts, name)
         if value is not None:

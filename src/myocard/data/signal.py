@@ -194,6 +194,19 @@ def resampled_length(samples: int, rate: float, to: float) -> int:
     return round(samples * to / rate)
 
 
+def ratio_of(rate: float, to: float) -> Fraction:
+    """Return the samples at ``to`` Hz for each at ``rate`` Hz."""
+    return (Fraction(to) / Fraction(rate)).limit_denominator(10_000)
+
+
+def reach(rate: float, to: float, band: Band, periods: float) -> int:
+    """Return the samples at ``rate`` Hz in so many periods of the lowest cut-off.
+
+    Without a cut-off, of what resampling reaches.
+    """
+    return ceil(periods * rate / min([*band.cutoffs.values(), min(rate, to) / _REACH]))
+
+
 def ends(signal: Signal) -> tuple[Signal, Signal]:
     """Fit the straight line from the first sample to the last: its first value, and its step."""
     first, last = signal[..., :1], signal[..., -1:]
@@ -207,9 +220,8 @@ def _periods(samples: int, rate: float, to: int, band: Band) -> tuple[int, int]:
     Two periods of the lowest cut-off: what a high-pass still remembers then is under 10 µV in real
     ECGs. Without one, what resampling reaches.
     """
-    ratio = (Fraction(to) / Fraction(rate)).limit_denominator(10_000)
-    seconds = 2 / min([*band.cutoffs.values(), min(rate, to) / _REACH])
-    beyond = 2 * min(ceil(seconds * rate), samples)
+    ratio = ratio_of(rate, to)
+    beyond = 2 * min(reach(rate, to, band, 2), samples)
     count = next_fast_len(ceil((samples + beyond) / ratio.denominator), real=True)
     return count * ratio.denominator, count * ratio.numerator
 

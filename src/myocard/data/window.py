@@ -1,6 +1,7 @@
-"""The one window of a record that a model reads, and the windows of many files."""
+"""The windows of records that a model reads: one of each, or with a stated step."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myocard.data.faults import Unfit
-from myocard.data.formats.reading import read
+from myocard.data.formats.reading import opened
+from myocard.data.formats.recording import Recording
 from myocard.data.formats.wfdb import reason_of
 from myocard.data.signal import Preprocessing, resampled_length
+from myocard.data.spans import Window, cut, places_in, surrounded
 from myocard.errors import InputError
 from myocard.record import Record
 
@@ -22,6 +25,18 @@ class Stated(NamedTuple):
     leads: tuple[str, ...] | None = None
     unit: str | None = None
     rename: Mapping[str, str] | None = None
+
+
+class Place(NamedTuple):
+    """Place of a window that a model is to read.
+
+    Attributes:
+        file: The file of its record.
+        start: Seconds of the record before it; None for the middle window.
+    """
+
+    file: Path
+    start: float | None = None
 
 
 class Seen(NamedTuple):
@@ -44,6 +59,12 @@ def window_of(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
         Unfit: When a lead is missing, constant or not finite, or the record too short or without
             the voltage that the encoder needs.
     """
+    record = _required(record, expected)
+    return expected(record.signal, record.rate)
+
+
+def _required(record: Record, expected: Preprocessing) -> Record:
+    """Return the leads that an encoder expects, once it can read them."""
     missing = ", ".join(lead for lead in expected.leads if lead not in record.leads)
     if missing:
         has = ", ".join(record.leads)
@@ -60,24 +81,73 @@ def window_of(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
     if expected.needs_voltage and record.unit == "NU":
         told = "the record has no voltage, which the encoder reads; give it in mV"
         raise Unfit(told, "no_voltage")
-    return expected(record.signal, record.rate)
+    return record
+
+
+def window_at(recording: Recording, start: float, expected: Preprocessing) -> NDArray[np.float32]:
+    """Cut the window of a record from a second on, as an encoder expects it.
+
+    Where the encoder states steps, they are done to the window alone; else it is filtered with what
+    lies beside it.
+
+    Raises:
+        Unfit: As ``window_of``, of the window.
+    """
+    place = Window(start, expected.samples / expected.rate)
+    record = _required(cut(recording, place), expected)
+    if expected.steps:
+        return expected(record.signal, record.rate)
+    around = surrounded(recording, place, expected.leads, expected.rate, expected.band)
+    spare = resampled_length(around.signal.shape[1], record.rate, expected.rate) - around.samples
+    return expected(around.signal, record.rate, (around.first + 0.5) / (spare + 1))
+
+
+def places_of(
+    files: Sequence[Path], step: float, expected: Preprocessing, stated: Stated
+) -> list[Place]:
+    """List the windows of the records in files, one every ``step`` seconds.
+
+    A file that cannot be read, or whose record is shorter than a window, is one place.
+    """
+    return [place for file in files for place in _places_of(file, step, expected, stated)]
+
+
+def _places_of(file: Path, step: float, expected: Preprocessing, stated: Stated) -> list[Place]:
+    try:
+        recording = opened(file, **stated._asdict())
+        recording.check()
+    # Whatever it is, reading the file raises it again.
+    except Exception:
+        return [Place(file)]
+    to = recording.rate if expected.steps else expected.rate
+    starts = [
+        place.start for place in places_in(recording, expected.samples / expected.rate, step, to)
+    ]
+    if not set(expected.leads) <= set(recording.leads):
+        starts = starts[:1]
+    return [Place(file, start) for start in starts] or [Place(file)]
 
 
 def windows_of(
-    files: Sequence[Path], expected: Preprocessing, stated: Stated
+    places: Sequence[Place], expected: Preprocessing, stated: Stated
 ) -> tuple[NDArray[np.float32], list[Seen]]:
-    """Cut the window of the record in each file, and tell what was found of every one.
+    """Cut the windows at some places, and tell what was found of every one.
 
     Returns:
-        ``(records, leads, samples)`` of those that can be used, in the order of their files.
+        ``(records, leads, samples)`` of those that can be used, in the order of their places.
     """
     windows, seen = [np.zeros((0, len(expected.leads), expected.samples), np.float32)], []
-    for file in files:
+    open_once = lru_cache(maxsize=1)(partial(opened, **stated._asdict()))
+    for file, start in places:
         try:
-            record = read(file, **stated._asdict())
-            windows.append(window_of(record, expected)[None])
-            longer = resampled_length(record.signal.shape[1], record.rate, expected.rate)
-            seen.append(Seen("cropped" if longer > expected.samples else None))
+            recording = open_once(file)
+            if start is None:
+                windows.append(window_of(recording.whole(), expected)[None])
+                longer = resampled_length(recording.samples, recording.rate, expected.rate)
+                seen.append(Seen("cropped" if longer > expected.samples else None))
+            else:
+                windows.append(window_at(recording, start, expected)[None])
+                seen.append(Seen())
         except InputError as error:
             seen.append(Seen(_reason(error), " ".join(str(error).split())))
         # One file that a reader fails on should not be the end of all others, each time anew.

@@ -1,7 +1,8 @@
 """Tables of predictions: a row for the record in every file, whatever becomes of it.
 
-Files are read and predicted in parts, each a table of its own until all are there. So a job that
-was killed goes on with the next part, and memory does not grow with the number of files.
+Or, with a step, a row for each window of every record. They are read and predicted in parts, each a
+table of its own until all are there. So a job that was killed goes on with the next part, and
+memory grows neither with the number of files nor with their length.
 """
 
 import json
@@ -15,7 +16,8 @@ from typing import NamedTuple
 import torch
 
 from myocard.data.sources.listing import record_files, state
-from myocard.data.window import Stated, windows_of
+from myocard.data.spans import require_sample
+from myocard.data.window import Place, Stated, places_of, windows_of
 from myocard.errors import InputError
 from myocard.evaluation import prediction_table
 from myocard.files.atomic import replace_file
@@ -28,7 +30,7 @@ from myocard.record import parse_unit
 
 LOG = logging.getLogger(__name__)
 PART = 256
-"""Files of a part: what a stop can cost."""
+"""Windows of a part: what a stop can cost."""
 
 
 class Question(NamedTuple):
@@ -38,11 +40,13 @@ class Question(NamedTuple):
         given: A saved model or an encoder, as ``from_pretrained`` takes it.
         probe: The run folder of a probe of that encoder; None for a saved model.
         stated: What the files do not say of their records.
+        step: Seconds from a window of a record to the next; None for one window of each.
     """
 
     given: str
     probe: str | None
     stated: Stated
+    step: float | None
 
     def open_model(self) -> Model:
         """Open the model.
@@ -67,6 +71,7 @@ def predict(
     out: Path | str,
     *,
     probe: Path | str | None = None,
+    step: float | None = None,
     stated: Stated = Stated(),  # noqa: B008
     jobs: int = -1,
     progress: Progress = silent,
@@ -78,6 +83,8 @@ def predict(
         places: Files and folders, as ``record_files`` takes them.
         out: The table to write, ``.csv`` or ``.parquet``, by the rule of ``files/step.py``.
         probe: The run folder of a probe of that encoder; thresholds are those of the best F1.
+        step: Seconds from a window of a record to the next, as long as the encoder's; None for the
+            middle one of each.
         stated: What files do not say of their records.
         jobs: Processes; -1 for one a core. Each holds the model.
         progress: Called after every part.
@@ -92,19 +99,26 @@ def predict(
     out = Path(out)
     if stated.unit is not None:
         parse_unit(stated.unit)
-    question = Question(str(model), None if probe is None else str(probe), stated)
+    question = Question(str(model), None if probe is None else str(probe), stated, step)
     prediction_table.require_format(out)
     files = _files(list(map(Path, places)), out)
     opened = question.open_model()
+    if step is not None:
+        require_sample(step, opened.encoder.input.rate)
     inputs = {
         "model": json.loads(_key(opened)),
         **stated._asdict(),
+        "step": step,
         "files": len(files),
         "listing": state(files),
     }
 
     def make(fresh: Path, work: Path) -> None:
-        parts = _write_parts(opened, question, files, work, jobs, progress)
+        if step is None:
+            listed = [Place(file) for file in files]
+        else:
+            listed = places_of(files, step, opened.encoder.input, stated)
+        parts = _write_parts(opened, question, listed, work, jobs, progress)
         prediction_table.join(parts, fresh, out.suffix)
 
     file_step(out, inputs, make)
@@ -138,35 +152,35 @@ def _key(model: Model) -> str:
 def _write_parts(
     model: Model,
     question: Question,
-    files: Sequence[Path],
+    places: Sequence[Place],
     work: Path,
     jobs: int,
     progress: Progress,
 ) -> list[Path]:
     """Make the parts that are missing; return all, in order."""
-    chunks = [files[start : start + PART] for start in range(0, len(files), PART)]
+    chunks = [places[start : start + PART] for start in range(0, len(places), PART)]
     parts = [work / f"part-{number:06d}.parquet" for number in range(len(chunks))]
     missing = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
-    done = len(files) - sum(len(chunk) for chunk, _ in missing)
+    done = len(places) - sum(len(chunk) for chunk, _ in missing)
     what = f"predict {model.encoder.info.name}"
-    progress(what, done, len(files))
+    progress(what, done, len(places))
     for count in _made(model, question, missing, jobs):
         done += count
-        progress(what, done, len(files))
+        progress(what, done, len(places))
     return parts
 
 
 def _made(
     model: Model,
     question: Question,
-    missing: Sequence[tuple[Sequence[Path], Path]],
+    missing: Sequence[tuple[Sequence[Place], Path]],
     jobs: int,
 ) -> Iterator[int]:
-    """Make parts; yield the number of files of each when it is there."""
+    """Make parts; yield the number of windows of each when it is there."""
     # To start a process takes as long as a part.
     most = len(missing) // 2
     if jobs == 1 or most < 2:
-        return (_write_part(model, *each, question.stated) for each in missing)
+        return (_write_part(model, question, *each) for each in missing)
     # A few records should not wait for its import.
     from joblib import Parallel, delayed, effective_n_jobs
 
@@ -175,8 +189,8 @@ def _made(
     return iter(Parallel(n_jobs=processes, return_as="generator_unordered")(todo))
 
 
-def _write_part_of(question: Question, key: str, files: Sequence[Path], part: Path) -> int:
-    return _write_part(_opened(question, key), files, part, question.stated)
+def _write_part_of(question: Question, key: str, places: Sequence[Place], part: Path) -> int:
+    return _write_part(_opened(question, key), question, places, part)
 
 
 @lru_cache(maxsize=1)
@@ -190,12 +204,12 @@ def _opened(question: Question, key: str) -> Model:
     return model
 
 
-def _write_part(model: Model, files: Sequence[Path], part: Path, stated: Stated) -> int:
-    windows, seen = windows_of(files, model.encoder.input, stated)
+def _write_part(model: Model, question: Question, places: Sequence[Place], part: Path) -> int:
+    windows, seen = windows_of(places, model.encoder.input, question.stated)
     with _one_thread():
-        table = prediction_table.part(model, files, windows, seen)
+        table = prediction_table.part(model, places, windows, seen, timed=question.step is not None)
     replace_file(part, lambda fresh: prediction_table.write_part(table, fresh))
-    return len(files)
+    return len(places)
 
 
 @contextmanager

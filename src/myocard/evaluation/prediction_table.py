@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv, parquet
 
-from myocard.data.window import Seen
+from myocard.data.window import Place, Seen
 from myocard.errors import InputError
 from myocard.models.model import Model, Reading
 
@@ -27,24 +27,32 @@ def require_format(out: Path) -> None:
 
 
 def part(
-    model: Model, files: Sequence[Path], windows: NDArray[np.float32], seen: Sequence[Seen]
+    model: Model,
+    places: Sequence[Place],
+    windows: NDArray[np.float32],
+    seen: Sequence[Seen],
+    *,
+    timed: bool = False,
 ) -> pa.Table:
-    """Make the rows of some files.
+    """Make the rows of some windows.
 
     Args:
         model: A model with a decision.
-        files: The files.
-        windows: Windows of the records that can be used.
-        seen: What was found of every record.
+        places: Where they are.
+        windows: Those that can be used.
+        seen: What was found of every one.
+        timed: True for a column with the second at which each starts.
     """
     assert model.decision is not None
     usable = np.array([each.error is None for each in seen])
     scores, weights = model.read(windows) if len(windows) else _nothing(model)
     values = model.decision.columns(scores)
     values |= {f"layer:{layer}": weights[:, layer] for layer in range(weights.shape[1])}
+    times = {"start": pa.array([place.start for place in places], pa.float64())}
     columns = {
-        "file": _texts([file.as_posix() for file in files]),
-        "record": _texts([file.stem for file in files]),
+        "file": _texts([place.file.as_posix() for place in places]),
+        "record": _texts([place.file.stem for place in places]),
+        **(times if timed else {}),
         **{name: _spread(each, usable) for name, each in values.items()},
         "flags": _texts([each.flag for each in seen]),
         "error": _texts([each.error for each in seen]),

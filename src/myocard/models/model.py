@@ -29,7 +29,7 @@ from myocard.outcomes import CLASSES
 from myocard.results.decision import Decision
 from myocard.results.run import ClassifierShape
 
-_BATCH = 64
+_BATCH = 16
 _MODELS = (CHECKPOINT, MODEL)
 
 

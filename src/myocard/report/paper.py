@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from myocard.data.formats.recording import Recording
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file
 from myocard.leads import LEADS
-from myocard.record import Record
 from myocard.report.drawing import INK, canvas_of, to_svg, write_text
 
 MM_A_SECOND, MM_A_MILLIVOLT = 25.0, 10.0
@@ -23,9 +23,10 @@ _MM = 1 / 25.4
 _DPI = 200
 
 
-def draw_on_paper(record: Record, path: Path) -> None:
-    """Draw a record, its leads in the usual order, into an ``.svg`` or ``.png`` file.
+def draw_on_paper(recording: Recording, path: Path) -> None:
+    """Draw a record, or its first seconds, into an ``.svg`` or ``.png`` file.
 
+    Leads are in their usual order.
     Rows are as far apart as 2.5 mV; a lead that goes further runs over its neighbours, as on paper.
     A record without unit is drawn with its standard deviation as a millivolt.
 
@@ -35,8 +36,7 @@ def draw_on_paper(record: Record, path: Path) -> None:
     ending = path.suffix.lower()
     if ending not in (".svg", ".png"):
         raise InputError(f"{path}: a sheet is an .svg or a .png file; call it so")
-    ordered = record.select([lead for lead in LEADS if lead in record.leads])
-    with _sheet(ordered) as sheet:
+    with _sheet(recording) as sheet:
         if ending == ".svg":
             write_text(to_svg(sheet, "ecg", "Electrocardiogram"), path)
         else:
@@ -44,8 +44,10 @@ def draw_on_paper(record: Record, path: Path) -> None:
 
 
 @contextmanager
-def _sheet(record: Record) -> Iterator[Figure]:
-    samples = min(record.signal.shape[1], round(LONGEST * record.rate))
+def _sheet(recording: Recording) -> Iterator[Figure]:
+    samples = min(recording.samples, round(LONGEST * recording.rate))
+    ordered = [lead for lead in LEADS if lead in recording.leads]
+    record = recording.cut(0, samples).select(ordered)
     width = 2 * _MARGIN + _PULSE + MM_A_SECOND * samples / record.rate
     height = 2 * _MARGIN + _ROW * len(record.leads)
     with canvas_of(width * _MM, height * _MM) as sheet:
@@ -63,11 +65,11 @@ def _sheet(record: Record) -> Iterator[Figure]:
             zero = _MARGIN + _ROW * (row + 0.5)
             pulse = zero - MM_A_MILLIVOLT * np.array([0, 0, 1, 1, 0, 0])
             axes.plot(_MARGIN + np.array([0, 2, 2, 7, 7, 9]), pulse, color=INK, lw=0.5)
-            axes.plot(time, zero - scale * signal[:samples], color=INK, lw=0.5)
+            axes.plot(time, zero - scale * signal, color=INK, lw=0.5)
             axes.text(_MARGIN + _PULSE + 1, zero - 0.35 * _ROW, lead, fontsize=8)
         unit = "" if record.unit == "mV" else " (no unit: 10 mm are one standard deviation)"
-        if samples < record.signal.shape[1]:
-            unit += f"   first {LONGEST:g} of {record.seconds:g} s"
+        if samples < recording.samples:
+            unit += f"   first {LONGEST:g} of {recording.seconds:g} s"
         said = f"25 mm/s   10 mm/mV{unit}   {record.rate:g} Hz"
         axes.text(_MARGIN, height - 3, said, fontsize=7)
         yield sheet

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from writing.spoiling import whole
 
 from myocard.data.formats import rhythm
 from myocard.data.formats.found import HEAD, Found
@@ -39,23 +40,24 @@ def test_a_hospitals_file_holds_what_is_known_of_it(
     assert list(found.facts.statements) == expected["statements"]
     # The values were noted before the calibration pulse is cut.
     monkeypatch.setattr(rhythm, "_without_pulse", lambda signal, rate: (signal, ()))
-    whole = read[0](path)
-    _check_samples(whole, expected)
-    kept = found.signal.shape[1]
-    assert kept == whole.signal.shape[1] or "calibration pulse" in expected["warning"]
-    assert np.array_equal(found.signal, whole.signal[:, :kept])
+    uncut = read[0](path)
+    _check_samples(uncut, expected)
+    signal, all_samples = whole(found), whole(uncut)
+    kept = signal.shape[1]
+    assert kept == all_samples.shape[1] or "calibration pulse" in expected["warning"]
+    assert np.array_equal(signal, all_samples[:, :kept])
 
 
 def _check_samples(found: Found, expected: dict[str, Any]) -> None:
     assert found.leads is not None
     leads = [canonical(lead) for lead in found.leads]
-    stored = expected["leads_in_file"]
+    stored, signal = expected["leads_in_file"], whole(found)
     assert leads[: len(stored)] == stored
-    assert found.signal.shape[1] == expected["samples_per_lead"]
+    assert signal.shape[1] == expected["samples_per_lead"]
     steps = np.reshape(expected["mv_per_stored_step"], (-1, 1))
-    counts = np.rint(found.signal[: len(stored)] / steps)
+    counts = np.rint(signal[: len(stored)] / steps)
     assert _sha256(counts, "<i4") == expected["sha256_int32_as_stored"]
-    twelve = found.signal[[leads.index(lead) for lead in LEADS]]
+    twelve = signal[[leads.index(lead) for lead in LEADS]]
     assert _sha256(twelve, "<f4") == expected["sha256_float32_12xN"]
 
 

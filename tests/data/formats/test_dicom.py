@@ -15,7 +15,7 @@ from pydicom.uid import (
 )
 from writing.dicom import PATIENT, channel, coded, dicom, group, item
 from writing.signals import EIGHT, Counts, counts, random_counts
-from writing.spoiling import check_reading, spoiled
+from writing.spoiling import check_reading, spoiled, whole
 
 from myocard.data.formats.dicom import read_dicom
 from myocard.data.formats.reading import FORMATS, read
@@ -64,33 +64,33 @@ def test_samples_are_exact(
     assert (found.rate, found.unit) == (float(rate), "mV")
     assert found.leads is not None
     assert set(found.leads) == set(LEADS)
-    for lead, row in zip(found.leads, found.signal, strict=True):
+    for lead, row in zip(found.leads, whole(found), strict=True):
         np.testing.assert_allclose(row, millivolts[lead], rtol=1e-12, atol=1e-9 * factor)
 
 
 def test_an_odd_number_of_bytes_has_one_more(path: Path) -> None:
     leads = counts(("I", "II", "V1"), samples=7, most=127)
     path.write_bytes(dicom([group(leads, kind="SB")]))
-    np.testing.assert_allclose(read_dicom(path).signal[0], leads["I"] * 0.0025)
+    np.testing.assert_allclose(whole(read_dicom(path))[0], leads["I"] * 0.0025)
 
 
 def test_a_baseline_is_added_in_the_sensitivitys_unit(path: Path) -> None:
     leads = counts(("I",))
     channels = [channel("I", ChannelBaseline="100", ChannelSensitivityCorrectionFactor="2")]
     path.write_bytes(dicom([group(leads, ChannelDefinitionSequence=channels)]))
-    np.testing.assert_allclose(read_dicom(path).signal[0], leads["I"] * 0.005 + 0.1)
+    np.testing.assert_allclose(whole(read_dicom(path))[0], leads["I"] * 0.005 + 0.1)
 
 
 def test_it_is_read_as_pydicom_reads_it(path: Path) -> None:
     path.write_bytes(dicom([group(counts(LEADS))]))
     oracle = pydicom.dcmread(path).waveform_array(0).T / 1000
-    np.testing.assert_allclose(read_dicom(path).signal, oracle, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(whole(read_dicom(path)), oracle, rtol=1e-12, atol=1e-15)
 
 
 def test_a_median_beat_is_never_taken_for_the_rhythm(path: Path) -> None:
     median = group(counts(LEADS, samples=20, seed=1), originality="DERIVED")
     path.write_bytes(dicom([median, group(counts(LEADS))]))
-    np.testing.assert_allclose(read_dicom(path).signal[0], counts(LEADS)["I"] * 0.0025)
+    np.testing.assert_allclose(whole(read_dicom(path))[0], counts(LEADS)["I"] * 0.0025)
     path.write_bytes(dicom([median]))
     with pytest.raises(InputError, match="no recorded ECG among its 1 groups"):
         read_dicom(path)
@@ -119,7 +119,7 @@ def test_a_padding_value_marks_missing_samples_at_a_limit_alone(
     values = np.array([0, 7, -32768, 32767, 5])
     value = padding.to_bytes(2, "little", signed=True)
     path.write_bytes(dicom([group({"I": values}, WaveformPaddingValue=value)]))
-    missing = np.isnan(read_dicom(path).signal[0])
+    missing = np.isnan(whole(read_dicom(path))[0])
     np.testing.assert_array_equal(missing, (values == padding) & lost)
 
 

@@ -183,3 +183,16 @@ def test_comments_of_a_header_tell_age_and_sex(tmp_path) -> None:
     stated = {entry.path.stem: entry for entry in entries("challenge", tmp_path / "export")}
     for row in store.records.itertuples():
         assert (row.age, row.sex) == (stated[Path(row.id).stem].age, stated[Path(row.id).stem].sex)
+
+
+def test_windows_of_a_record_without_a_number_are_one_patients(files) -> None:
+    blank = PATIENT.replace("4711", "")
+    (files / "first.xml").write_bytes(muse(counts(1), patient=blank))
+    store = prepare_folder(
+        "files", files, files.with_name("windows"), Preprocessing(100, 200, LEADS), jobs=1,
+        policy=POLICY, seconds=2, step=4,
+    )  # fmt: skip
+    patients = store.records.set_index("id")["patient"]
+    assert set(patients[[f"first.xml@{start}" for start in (0, 4, 8)]]) == {"first.xml"}
+    hidden = pseudonym("ecg_4712.xml", SALT)
+    assert set(patients[[f"{hidden}@{start}" for start in (0, 4, 8)]]) == {pseudonym("4712", SALT)}

@@ -17,7 +17,7 @@ from myocard.data.formats.dicom_elements import (
     read_elements,
     text_of,
 )
-from myocard.data.formats.found import Format, Found
+from myocard.data.formats.found import Format, Found, Stored
 from myocard.data.formats.lead_codes import LEAD_CODES
 from myocard.data.formats.limb_leads import COMPUTED, assumption, with_limb_leads
 from myocard.data.formats.refusals import naming
@@ -54,7 +54,7 @@ def read_dicom(path: Path) -> Found:
         if not 1 <= rate <= _FASTEST:
             raise InputError(f"a rate of {rate:g} Hz; export it again")
         _check_skew(channels, rate)
-        signal, leads, computed = with_limb_leads(_millivolts(group, channels), names)
+        signal, leads, computed = _millivolts(group, channels, names)
         facts = dicom_facts.facts_of(content, assumption(computed) + assumed)
         return Found(signal, rate, leads, "mV", facts)
 
@@ -98,16 +98,28 @@ def _name(channel: Item) -> str:
     return coded or said or f"lead of code {code}"
 
 
-def _millivolts(group: Item, channels: Sequence[Item]) -> NDArray[np.float64]:
-    """Scale a group's integers: ``(leads, samples)`` mV."""
+def _millivolts(
+    group: Item, channels: Sequence[Item], names: Sequence[str]
+) -> tuple[Stored, tuple[str, ...], tuple[str, ...]]:
+    """Scale a group's integers, and compute the limb leads that are missing, as asked for.
+
+    Returns:
+        The signal in mV, the names of its rows, and those that were computed.
+    """
     stored = _integers(group, len(channels))
     steps, baselines, units = np.array([*map(_scale, channels)]).T
-    columns: NDArray[np.float64] = stored * steps + baselines
-    columns /= units
     padding = _padding(group, stored.dtype)
-    if padding is not None:
-        columns[stored == padding] = np.nan
-    return columns.T
+    _, leads, computed = with_limb_leads(np.empty((len(names), 0)), names)
+
+    def cut(start: int, stop: int) -> NDArray[np.float64]:
+        part = stored[start:stop]
+        columns: NDArray[np.float64] = part * steps + baselines
+        columns /= units
+        if padding is not None:
+            columns[part == padding] = np.nan
+        return with_limb_leads(columns.T, names)[0]
+
+    return Stored((len(leads), len(stored)), cut), leads, computed
 
 
 def _integers(group: Item, channels: int) -> NDArray[Any]:

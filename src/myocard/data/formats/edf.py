@@ -2,11 +2,14 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from myocard.data.formats.found import Format, Found
 from myocard.data.formats.limb_leads import assumption
@@ -42,27 +45,76 @@ def read_edf(path: Path) -> Found:
         InputError: For a file of another length than its header says, with gaps (EDF+D), of several
             rates or scales that no ECG has, or without the extra ``clinical``.
     """
+    with _refusing(path):
+        file = _checked(path)
+        signals = file.read(0, 1)
+        if not signals:
+            raise InputError("annotations alone, and no signal; export the ECG")
+        rate, each = _shared_rate(signals)
+        unit, scales = _scales(signals)
+
+        def integers(start: int, stop: int) -> NDArray[np.integer[Any]]:
+            first, last = start // each, -(-stop // each)
+            with _refusing(path):
+                rows: NDArray[np.integer[Any]] = np.stack(
+                    [signal.digital for signal in file.read(first, last)]
+                )
+            return rows[:, start - first * each : stop - first * each]
+
+        names = [_name(signal.label) for signal in signals]
+        signal, leads, computed = in_millivolts(integers, file.records * each, scales, names)
+        return Found(signal, rate, leads, unit, _facts(file.head, assumption(computed)))
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Name the file in whatever edfio raises: it decodes a field when it is asked for."""
     with naming(path):
         try:
-            import edfio
-
-            head = _checked_head(path)
-            read = edfio.read_bdf if head.startswith(_BDF) else edfio.read_edf
-            # All that edfio would warn of has been refused.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return _found(read(path, header_encoding="latin-1").signals, head)
+            yield
         except InputError:
             raise
         except ImportError as error:
             raise InputError("EDF needs edfio: pip install 'myocard[clinical]'") from error
-        # edfio decodes a field when it is asked for, and raises errors of every kind.
         except Exception as error:
             raise InputError(f"broken ({str(error)[:200]}); export it again") from error
 
 
-def _checked_head(path: Path) -> bytes:
-    """Return the first part of the header, once its numbers are those of the file."""
+class _File(NamedTuple):
+    """A file whose length is that of its header.
+
+    Attributes:
+        path: Its path.
+        head: The first part of its header.
+        size: Bytes of the whole header.
+        records: Number of its records, which are stretches of time, such as a second.
+        each: Bytes of a record.
+    """
+
+    path: Path
+    head: bytes
+    size: int
+    records: int
+    each: int
+
+    def read(self, first: int, last: int) -> "Sequence[Signal]":
+        """Read the ECG signals, or all if none is called so, of some records."""
+        import edfio
+
+        with self.path.open("rb") as file:
+            header = file.read(self.size)
+            file.seek(self.size + first * self.each)
+            content = BytesIO(header + file.read((last - first) * self.each))
+        read = edfio.read_bdf if self.head.startswith(_BDF) else edfio.read_edf
+        # It warns that there are fewer records than its header says; all else has been refused.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            signals = read(content, header_encoding="latin-1").signals
+        return [signal for signal in signals if _is_ecg(signal.label)] or signals
+
+
+def _checked(path: Path) -> _File:
+    """Read the header's numbers, once they are those of the file."""
     with path.open("rb") as file:
         head = file.read(_FIXED)
         size, records, signals = int(head[184:192]), int(head[236:244]), int(head[252:256])
@@ -72,28 +124,20 @@ def _checked_head(path: Path) -> bytes:
         raise InputError("EDF+D: a recording with gaps, which are not joined; export it continuous")
     if size != _FIXED + _PER_SIGNAL * signals or records < 1 or min(counts, default=0) < 1:
         raise InputError("no signals, no samples or a wrong length in its header; export it again")
-    promised = size + records * sum(counts) * (3 if head.startswith(_BDF) else 2)
-    if promised != path.stat().st_size:
-        there = path.stat().st_size
+    each = sum(counts) * (3 if head.startswith(_BDF) else 2)
+    promised, there = size + records * each, path.stat().st_size
+    if promised != there:
         raise InputError(f"{there} bytes, its header promises {promised}; fetch it again")
-    return head
+    return _File(path, head, size, records, each)
 
 
-def _found(signals: "Sequence[Signal]", head: bytes) -> Found:
-    signals = [signal for signal in signals if _is_ecg(signal.label)] or signals
-    if not signals:
-        raise InputError("annotations alone, and no signal; export the ECG")
+def _shared_rate(signals: "Sequence[Signal]") -> tuple[float, int]:
+    """Return the rate of all signals (Hz), and the samples of each in a record."""
     rates = {signal.sampling_frequency for signal in signals}
     if len(rates) > 1:
         told = ", ".join(f"{rate:g}" for rate in sorted(rates))
         raise InputError(f"signals of {told} Hz, which are not resampled; export one rate")
-    unit, factors = _units([signal.physical_dimension.strip() for signal in signals])
-    scales = [_scale(signal, factor) for signal, factor in zip(signals, factors, strict=True)]
-    if unit:
-        _check_range(signals, [step for step, _ in scales])
-    rows, names = [signal.digital for signal in signals], [_name(each.label) for each in signals]
-    signal, leads, computed = in_millivolts(rows, scales, names)
-    return Found(signal, rates.pop(), leads, unit, _facts(head, assumption(computed)))
+    return rates.pop(), signals[0].samples_per_data_record
 
 
 def _is_ecg(label: str) -> bool:
@@ -104,6 +148,15 @@ def _name(label: str) -> str:
     """Return the lead in a label such as ``ECG I``; a label that names none as it is."""
     name = _PREFIX.sub("", label, count=1).strip()
     return name if canonical(name) else label
+
+
+def _scales(signals: "Sequence[Signal]") -> tuple[str | None, list[tuple[float, float]]]:
+    """Return the unit of all signals, and the scale of each in it."""
+    unit, factors = _units([signal.physical_dimension.strip() for signal in signals])
+    scales = [_scale(signal, factor) for signal, factor in zip(signals, factors, strict=True)]
+    if unit:
+        _check_range(signals, [step for step, _ in scales])
+    return unit, scales
 
 
 def _units(dimensions: Sequence[str]) -> tuple[str | None, list[float]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from myocard.data.formats.found import Format, Found
 from myocard.data.formats.limb_leads import assumption
@@ -65,11 +66,15 @@ def read_ishne(path: Path) -> Found:
         leads = int(header["leads"])
         samples = _samples(path, header)
         offset = int(header["signal_offset"])
-        stored = np.memmap(path, np.dtype("<i2"), "r", offset, (samples, leads))
+
+        def integers(start: int, stop: int) -> NDArray[np.int16]:
+            count, begin = (stop - start) * leads, offset + 2 * start * leads
+            return np.fromfile(path, "<i2", count, offset=begin).reshape(-1, leads).T
+
         codes = header["lead_codes"][:leads].tolist()
         names = [_LEADS.get(code, f"lead of code {code}") for code in codes]
         scales = [(nanovolts / 1e6, 0.0) for nanovolts in header["nanovolts"][:leads].tolist()]
-        signal, all_leads, computed = in_millivolts(stored.T, scales, names)
+        signal, all_leads, computed = in_millivolts(integers, samples, scales, names)
         facts = _facts(header, assumption(computed))
         return Found(signal, float(header["rate"]), all_leads, "mV", facts)
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myocard.data.formats.found import Found
+from myocard.data.formats.recording import Recording
+from myocard.data.formats.refusals import naming
 from myocard.errors import InputError
 from myocard.leads import canonical, parse_leads
 from myocard.record import Record, unit_named
@@ -24,9 +26,9 @@ def joined(
     leads: Sequence[str] | None = None,
     unit: str | None = None,
     rename: Mapping[str, str] | None = None,
-) -> Record:
-    """Make a record of what a file says and what the caller knows, as ``read``."""
-    try:
+) -> Recording:
+    """Make a record of what a file says and what the caller knows, as ``opened`` of ``reading``."""
+    with naming(path):
         names = _names(found, leads, rename or {})
         rate = _agreed_rate(found.rate, rate)
         units = _agreed_units(found, unit)
@@ -38,9 +40,7 @@ def joined(
                 f"the file does not say its {', '.join(missing)}; give {given}, or a column of "
                 "that name beside the labels"
             )
-        return replace(_record(found, rate, names, units), facts=found.facts)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        return _recording(found, path, rate, names, units)
 
 
 def parse_rename(pairs: Iterable[str]) -> dict[str, str]:
@@ -101,13 +101,11 @@ def _agreed_units(found: Found, given: str | None) -> str | tuple[str, ...] | No
     return found.unit
 
 
-def _record(
-    found: Found, rate: float, names: Sequence[str], units: str | tuple[str, ...]
-) -> Record:
-    """Make a record of the twelve leads among ``names``; a file may hold other signals too."""
-    signal = found.signal
-    if signal.shape[0] != len(names):
-        signal = signal.T
+def _recording(
+    found: Found, path: Path, rate: float, names: Sequence[str], units: str | tuple[str, ...]
+) -> Recording:
+    """Describe the twelve leads among ``names``; a file may hold other signals too."""
+    signal = found.stored(len(names))
     if signal.shape[0] != len(names):
         raise InputError(f"an array of {found.signal.shape} does not fit {len(names)} leads")
     rows = [row for row, name in enumerate(names) if canonical(name)]
@@ -117,10 +115,18 @@ def _record(
             "they are by --rename NAME=LEAD, rename={'NAME': 'LEAD'}, or a column beside the labels"
         )
     leads = [names[row] for row in rows]
-    chosen = signal if len(rows) == len(names) else signal[rows]
-    if isinstance(units, str):
-        return Record.from_array(chosen, rate, leads, units)
-    return _in_one_unit(chosen, rate, leads, [units[row] for row in rows])
+    each = [units] * len(rows) if isinstance(units, str) else [units[row] for row in rows]
+
+    def cut(start: int, stop: int) -> Record:
+        part = signal.cut(start, stop)
+        chosen = part if len(rows) == len(names) else part[rows]
+        with naming(path):
+            record = _in_one_unit(chosen, rate, leads, each)
+        return replace(record, facts=found.facts, start=start / rate)
+
+    form = _in_one_unit(np.zeros((len(rows), 1)), rate, leads, each)
+    about = rate, form.leads, form.unit, found.facts
+    return Recording(signal.shape[1], *about, cut, signal.check)
 
 
 def _in_one_unit(

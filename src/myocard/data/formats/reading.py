@@ -14,6 +14,7 @@ from myocard.data.formats.hdf5 import read_hdf5
 from myocard.data.formats.ishne import ISHNE
 from myocard.data.formats.joining import joined
 from myocard.data.formats.muse import MUSE
+from myocard.data.formats.recording import Recording
 from myocard.data.formats.schiller import SCHILLER
 from myocard.data.formats.scp import SCP
 from myocard.data.formats.sierra import SIERRA
@@ -63,6 +64,21 @@ def read(
     Raises:
         InputError: For a file that is missing, broken or of another format; when neither the file
             nor the caller says its rate, leads or unit; or when the two disagree.
+    """
+    return opened(path, rate=rate, leads=leads, unit=unit, rename=rename).whole()
+
+
+def opened(
+    path: str | Path,
+    *,
+    rate: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str | None = None,
+    rename: Mapping[str, str] | None = None,
+) -> Recording:
+    """Open the record in a file, with all as ``read`` has it.
+
+    Samples of WFDB, EDF, BDF and ISHNE files stay there until they are cut out.
     """
     path = in_any_case(Path(path))
     _, reader = _reader(path)

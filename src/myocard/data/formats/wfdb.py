@@ -1,12 +1,15 @@
 """WFDB records: a header (``.hea``) with its signal files (``.dat``, ``.mat``)."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from myocard.data.cells import age, sex
-from myocard.data.formats.found import Found
+from myocard.data.formats.found import Found, Stored
 from myocard.data.formats.wfdb_header import Header, read_header
 from myocard.data.formats.wfdb_signals import WrongChecksum as WrongChecksum
 from myocard.data.formats.wfdb_signals import WrongLength as WrongLength
@@ -27,24 +30,36 @@ def header_of(path: Path) -> Path:
 
 
 def read_wfdb(path: Path) -> Found:
-    """Read all signals of the record at ``path``, voltages in millivolts.
+    """Open all signals of the record at ``path``, voltages in millivolts.
 
     Samples that WFDB marks as invalid are NaN. A gain that is missing or 0 counts as WFDB's default
     of 200 units per millivolt.
 
     Raises:
         WrongLength: When a signal file is shorter or longer than the header says.
-        WrongChecksum: When it holds other values than those of which the header has the sum.
+        WrongChecksum: When it holds other values than those of which the header has the sum; from
+            the signal, once all of it is read.
         InputError: When a file is missing, broken, outside the header's folder, or segments differ
             in what cannot be joined.
     """
     header_path = header_of(path)
     header = read_header(header_path)
+    with _naming(header_path):
+        open_all = _joined if header.segments else read_signals
+        found = open_all(header, header_path.parent)
+    signal = found.stored(len(found.leads or ()))
+    naming = _naming(header_path)
+    named = Stored(signal.shape, naming(signal.cut), naming(signal.check))
+    return replace(found, signal=named, facts=_facts(header))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the header's name before the message of every ``InputError``, which stays of its kind."""
     try:
-        read = _joined if header.segments else read_signals
-        return replace(read(header, header_path.parent), facts=_facts(header))
+        yield
     except InputError as error:
-        raise type(error)(f"{header_path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _facts(header: Header) -> Facts:
@@ -62,29 +77,50 @@ def _joined(header: Header, folder: Path) -> Found:
     """Join segments by the names of their signals; what a segment lacks is NaN."""
     segments = _segment_headers(header, folder)
     parts: list[tuple[int, Found]] = []
-    start = 0
+    end = 0
     for name, samples in header.segments:
         if name != "~":
-            parts.append((start, _segment(*segments[name], samples)))
-        start += samples
+            parts.append((end, _segment(*segments[name], samples)))
+        end += samples
     units: dict[str, str] = {}
     for _, part in parts:
         for signal, unit in zip(part.leads or (), part.unit or (), strict=True):
             if units.setdefault(signal, unit) != unit:
                 raise InputError(f"signal {signal} in {units[signal]} and in {unit}")
-    rows = {signal: row for row, signal in enumerate(units)}
-    joined = np.full((len(rows), start), np.nan, np.float32)
-    for first, part in parts:
-        places = [rows[signal] for signal in part.leads or ()]
-        joined[places, first : first + part.signal.shape[1]] = part.signal
     stated = tuple(dict.fromkeys(unit for _, part in parts for unit in part.stated))
-    return Found(joined, header.rate, tuple(rows), tuple(units.values()), stated=stated)
+    joined = _joined_signal(parts, tuple(units), end)
+    return Found(joined, header.rate, tuple(units), tuple(units.values()), stated=stated)
+
+
+def _joined_signal(parts: Sequence[tuple[int, Found]], leads: tuple[str, ...], end: int) -> Stored:
+    """Join the signals of segments, each from its first sample on."""
+    rows = {lead: row for row, lead in enumerate(leads)}
+    placed = []
+    for first, part in parts:
+        places = [rows[lead] for lead in part.leads or ()]
+        placed.append((first, places, part.stored(len(places))))
+
+    def cut(start: int, stop: int) -> NDArray[np.float32]:
+        joined = np.full((len(leads), stop - start), np.nan, np.float32)
+        for first, places, signal in placed:
+            begin, last = max(start, first), min(stop, first + signal.shape[1])
+            if begin < last:
+                part = signal.cut(begin - first, last - first)
+                joined[places, begin - start : last - start] = part
+        return joined
+
+    def check() -> None:
+        for _, _, signal in placed:
+            signal.check()
+
+    return Stored((len(leads), end), cut, check)
 
 
 def _segment(header: Header, path: Path, samples: int) -> Found:
-    """Read a segment; of a layout, which has no samples, the signals' names."""
+    """Open a segment; of a layout, which has no samples, the signals' names."""
     if samples == 0 and all(signal.file == "~" for signal in header.signals):
-        return described(header, np.empty((len(header.signals), 0), np.float32))
+        nothing = np.empty((len(header.signals), 0), np.float32)
+        return described(header, nothing)
     found = read_signals(header, path.parent)
     if found.signal.shape[1] != samples:
         raise WrongLength(f"wrong length: segment {path.stem} does not hold {samples} samples")

@@ -4,9 +4,10 @@ Formats: https://physionet.org/physiotools/wag/signal-5.htm. They are decoded he
 ``wfdb`` package, which parses headers on its own, and reads a unit ``µV`` in Latin-1 as ``V``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,16 @@ from numpy.typing import NDArray
 from myocard.data.formats.wfdb_header import SignalLine
 from myocard.errors import InputError
 
+if TYPE_CHECKING:
+    import soundfile
+
 BYTES = {8: 1.0, 16: 2.0, 24: 3.0, 32: 4.0, 61: 2.0, 80: 1.0, 160: 2.0, 212: 1.5}
 """Bytes per sample of the formats that do not compress."""
 BYTES |= {310: 4 / 3, 311: 4 / 3}
 PADDING = {212: 1, 310: 3, 311: 3}
 """Bytes by which writers fill up the last group of a packed format."""
+_GROUPS = {212: (2, 3), 310: (3, 4), 311: (3, 4)}
+"""Samples of packed formats, and the bytes that they share."""
 FLAC = {508: 8, 516: 16, 524: 24}
 """Bits per sample of the formats that compress, by FLAC (MIMIC-IV's waveforms)."""
 _INVALID = {16: -(2**15), 24: -(2**23), 32: -(2**31), 61: -(2**15), 80: -(2**7), 160: -(2**15)}
@@ -33,23 +39,41 @@ _MOST_COMPRESSION = 1000
 Integers = NDArray[Any]
 
 
-def decoded(content: bytes, signals: Sequence[SignalLine], samples: int) -> Integers:
-    """Decode a file: ``(samples, sum of samples per frame)`` ADC units, signal by signal.
+def decoded(file: BinaryIO, signals: Sequence[SignalLine], start: int, stop: int) -> Integers:
+    """Decode a span of a file: ``(samples, sum of samples per frame)`` ADC units.
+
+    Only the bytes of the span are read; of a file of differences (format 8), all before them, too.
 
     Args:
-        content: The file, from its first sample on.
+        file: Open for reading bytes.
         signals: All signals of the file, of one format.
-        samples: Samples of each in the record's rate.
+        start: First sample, in the record's rate.
+        stop: The one behind the last.
 
     Raises:
         InputError: When a compressed file is broken, or holds something else.
     """
-    if signals[0].format in FLAC:
-        return _flac(content, signals, samples)
-    width = sum(signal.samples_per_frame for signal in signals)
-    frames = _DECODERS[signals[0].format](content, samples * width).reshape(samples, width)
-    if signals[0].format != _DIFFERENCES:
-        return frames
+    storage = signals[0].format
+    if storage in FLAC:
+        return _flac(file, signals, start, stop)
+    if storage == _DIFFERENCES:
+        return _summed(_plain_frames(file, signals, 0, stop), signals)[start:]
+    return _plain_frames(file, signals, start, stop)
+
+
+def _plain_frames(file: BinaryIO, signals: Sequence[SignalLine], start: int, stop: int) -> Integers:
+    storage, width = signals[0].format, sum(signal.samples_per_frame for signal in signals)
+    group, each = _GROUPS.get(storage, (1, int(BYTES[storage])))
+    first, last = start * width // group, -(-stop * width // group)
+    file.seek(signals[0].offset + first * each)
+    content = file.read((last - first) * each)
+    before = start * width - first * group
+    values = _DECODERS[storage](content, before + (stop - start) * width)
+    return values[before:].reshape(stop - start, width)
+
+
+def _summed(frames: Integers, signals: Sequence[SignalLine]) -> Integers:
+    """Add differences up, each from its signal's initial value on."""
     return np.hstack(
         [
             signal.initial + np.cumsum(part, dtype=np.int64).reshape(part.shape)
@@ -64,10 +88,11 @@ def by_signal(frames: Integers, signals: Sequence[SignalLine]) -> list[Integers]
     return np.split(frames, ends[:-1], axis=1)
 
 
-def as_rows(frames: Integers, signals: Sequence[SignalLine]) -> NDArray[np.floating]:
+def as_rows(frames: Integers, signals: Sequence[SignalLine], samples: int) -> NDArray[np.floating]:
     """Return ``(signals, samples)`` ADC units; what is marked as invalid is NaN.
 
-    Several samples a frame are averaged. A signal that lags is moved back, with NaN behind its end.
+    Several samples a frame are averaged. A signal that lags is moved back by as many of the frames
+    that follow, with NaN behind the last.
     """
     storage = signals[0].format
     units = np.ascontiguousarray(frames.T)
@@ -79,52 +104,62 @@ def as_rows(frames: Integers, signals: Sequence[SignalLine]) -> NDArray[np.float
         values[units == invalid] = np.nan
     if len(values) > len(signals):
         values = np.stack([each.mean(axis=1) for each in by_signal(values.T, signals)])
-    for row, signal in zip(values, signals, strict=True):
-        if signal.skew:
-            row[:] = np.append(row[signal.skew :], np.full(signal.skew, np.nan))
-    return values
+    if not any(signal.skew for signal in signals):
+        return values
+    moved = np.full((len(signals), samples), np.nan, values.dtype)
+    for row, late, signal in zip(moved, values, signals, strict=True):
+        kept = late[signal.skew : signal.skew + samples]
+        row[: len(kept)] = kept
+    return moved
 
 
-def frames_of(content: bytes, signals: Sequence[SignalLine]) -> int:
-    """Return the frames that a compressed file promises.
+def frames_of(file: BinaryIO, size: int, signals: Sequence[SignalLine]) -> int:
+    """Return the frames that a compressed file of some bytes promises.
 
     Raises:
         InputError: When it is no FLAC file of these signals, or promises more than it can hold.
     """
-    import soundfile
-
-    storage = signals[0].format
-    bits = FLAC[storage]
     if len({signal.samples_per_frame for signal in signals}) > 1:
         raise InputError("signals of several rates in one FLAC file")
-    try:
-        if not content.startswith(b"fLaC"):
-            raise ValueError("no FLAC")
-        found = soundfile.info(BytesIO(content))
-    except (RuntimeError, ValueError, OSError, TypeError) as error:
-        raise InputError(f"not a FLAC file: {error}; fetch it again") from error
-    if found.channels != len(signals):
-        raise InputError(f"{found.channels} channels of FLAC for {len(signals)} signals")
-    if found.frames * found.channels * bits / 8 > _MOST_COMPRESSION * len(content):
-        raise InputError(f"{found.frames} samples are promised by {len(content)} bytes of FLAC")
-    return int(found.frames) // signals[0].samples_per_frame
+    with _opened_flac(file, signals) as flac:
+        channels, frames = flac.channels, flac.frames
+    if channels != len(signals):
+        raise InputError(f"{channels} channels of FLAC for {len(signals)} signals")
+    if frames * channels * FLAC[signals[0].format] / 8 > _MOST_COMPRESSION * size:
+        raise InputError(f"{frames} samples are promised by {size} bytes of FLAC")
+    return int(frames) // signals[0].samples_per_frame
 
 
-def _flac(content: bytes, signals: Sequence[SignalLine], samples: int) -> Integers:
-    import soundfile
-
+def _flac(file: BinaryIO, signals: Sequence[SignalLine], start: int, stop: int) -> Integers:
     per_frame = signals[0].samples_per_frame
-    count = samples * per_frame
-    try:
+    count = (stop - start) * per_frame
+    with _opened_flac(file, signals) as flac:
+        flac.seek(start * per_frame)
         # In int32, soundfile puts the bits of a sample at the top.
-        read, _ = soundfile.read(BytesIO(content), count, dtype="int32", always_2d=True)
-    except (RuntimeError, ValueError, OSError, TypeError) as error:
-        raise InputError(f"not a FLAC file: {error}; fetch it again") from error
+        read = flac.read(count, dtype="int32", always_2d=True)
     if len(read) != count:
         raise InputError(f"its FLAC ends after {len(read)} of {count} samples; fetch it again")
     units = read >> (32 - FLAC[signals[0].format])
     # (samples, per frame, signals) as the other formats have them: signal by signal in a frame.
-    return units.reshape(samples, per_frame, -1).transpose(0, 2, 1).reshape(samples, -1)
+    return units.reshape(stop - start, per_frame, -1).transpose(0, 2, 1).reshape(stop - start, -1)
+
+
+@contextmanager
+def _opened_flac(file: BinaryIO, signals: Sequence[SignalLine]) -> Iterator["soundfile.SoundFile"]:
+    """Open the FLAC in a file, and refuse what soundfile cannot read."""
+    import soundfile
+
+    file.seek(signals[0].offset)
+    # soundfile takes a file from its first byte on.
+    content = BytesIO(file.read()) if signals[0].offset else file
+    try:
+        if content.read(4) != b"fLaC":
+            raise ValueError("no FLAC")
+        content.seek(0)
+        with soundfile.SoundFile(content) as flac:
+            yield flac
+    except (RuntimeError, ValueError, OSError, TypeError) as error:
+        raise InputError(f"not a FLAC file: {error}; fetch it again") from error
 
 
 def _packed_12(content: bytes, count: int) -> Integers:

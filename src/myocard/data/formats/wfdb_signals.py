@@ -1,15 +1,16 @@
 """Signals of a WFDB record of one segment, from the files that its header names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from myocard.data.formats.found import Found
+from myocard.data.formats.found import BLOCK, Found, Stored
 from myocard.data.formats.wfdb_header import Header, SignalLine
 from myocard.data.formats.wfdb_samples import BYTES, FLAC, PADDING, as_rows, decoded, frames_of
 from myocard.errors import InputError
@@ -26,22 +27,41 @@ class WrongChecksum(InputError):
 
 
 def read_signals(header: Header, folder: Path) -> Found:
-    """Read all signals of a record of one segment, as ``read_wfdb``."""
+    """Open all signals of a record of one segment, as ``read_wfdb``."""
     if not 0 < header.rate < float("inf"):
         raise InputError(f"a rate of {header.rate} Hz")
-    samples = _samples(header, folder)
-    rows = np.empty((len(header.signals), samples), np.float32)
-    for signals in _by_file(header):
-        frames = decoded(_content(folder, signals[0]), signals, samples)
-        if header.samples is not None:
-            _check_sums(frames, signals)
-        places = [place for place, signal in enumerate(header.signals) if signal in signals]
-        rows[places] = _scaled(as_rows(frames, signals), signals)
-    return described(header, rows)
+    samples, files = _samples(header, folder), _by_file(header)
+
+    def cut(start: int, stop: int) -> NDArray[np.float32]:
+        rows = np.empty((len(header.signals), stop - start), np.float32)
+        for signals in files:
+            end = min(stop + max(signal.skew for signal in signals), samples)
+            frames = _frames(folder, signals, start, end)
+            if stop - start == samples and header.samples is not None:
+                _check_sums(frames.sum(axis=0, dtype=np.int64), frames[0], signals)
+            places = [place for place, signal in enumerate(header.signals) if signal in signals]
+            rows[places] = _scaled(as_rows(frames, signals, stop - start), signals)
+        return rows
+
+    def check() -> None:
+        for signals in files if header.samples is not None else ():
+            first = _frames(folder, signals, 0, 1)[0]
+            totals = np.zeros(len(first), np.int64)
+            for start in range(0, samples, BLOCK):
+                frames = _frames(folder, signals, start, min(start + BLOCK, samples))
+                totals += frames.sum(axis=0, dtype=np.int64)
+            _check_sums(totals, first, signals)
+
+    return described(header, Stored((len(header.signals), samples), cut, check))
 
 
-def described(header: Header, rows: NDArray[np.float32]) -> Found:
-    """Describe rows as a header does; voltages are millivolts by now."""
+def _frames(folder: Path, signals: Sequence[SignalLine], start: int, stop: int) -> NDArray[Any]:
+    with _opened(folder, signals[0]) as file:
+        return decoded(file, signals, start, stop)
+
+
+def described(header: Header, rows: NDArray[np.float32] | Stored) -> Found:
+    """Describe rows as a header does; voltages are millivolts."""
     names = tuple(signal.name for signal in header.signals)
     stated = tuple(signal.unit for signal in header.signals)
     units = tuple("mV" if _factor(unit) not in (None, 1.0) else unit for unit in stated)
@@ -68,17 +88,24 @@ def _factor(unit: str) -> float | None:
     return None if named is None else MILLIVOLTS[named]
 
 
-def _check_sums(frames: NDArray[Any], signals: Sequence[SignalLine]) -> None:
+def _check_sums(
+    totals: NDArray[np.int64], first: NDArray[Any], signals: Sequence[SignalLine]
+) -> None:
     """Refuse values other than those of which the header has the sum (modulo 2**16).
 
     A sum of 0 may be a placeholder: then the first value is compared, if the header has one.
+
+    Args:
+        totals: Sums of all frames of a file.
+        first: Its first frame.
+        signals: Its signals.
     """
     starts = np.cumsum([0, *(signal.samples_per_frame for signal in signals[:-1])])
-    sums = np.add.reduceat(frames.sum(axis=0, dtype=np.int64), starts)
-    for total, first, signal in zip(sums, frames[0, starts], signals, strict=True):
+    sums = np.add.reduceat(totals, starts)
+    for total, value, signal in zip(sums, first[starts], signals, strict=True):
         found, stated = total, signal.checksum
         if stated == 0:
-            found, stated = first if signal.initial else 0, signal.initial
+            found, stated = value if signal.initial else 0, signal.initial
         if (int(found) - stated) % 2**16:
             raise WrongChecksum(
                 f"{signal.file} does not hold the values of which the header has the checksum "
@@ -124,14 +151,17 @@ def _extent(folder: Path, signals: Sequence[SignalLine]) -> tuple[int, float, in
     size = max(_path(folder, signals[0]).stat().st_size - signals[0].offset, 0)
     storage = formats.pop()
     if storage in FLAC:
-        return frames_of(_content(folder, signals[0]), signals), 1.0, 0
+        with _opened(folder, signals[0]) as file:
+            return frames_of(file, size, signals), 1.0, 0
     width = sum(signal.samples_per_frame for signal in signals) * BYTES[storage]
     return size, width, PADDING.get(storage, 0)
 
 
-def _content(folder: Path, signal: SignalLine) -> bytes:
+@contextmanager
+def _opened(folder: Path, signal: SignalLine) -> Iterator[BinaryIO]:
     try:
-        return _path(folder, signal).read_bytes()[signal.offset :]
+        with _path(folder, signal).open("rb") as file:
+            yield file
     except OSError as error:
         raise InputError(f"cannot read {signal.file}: {error.strerror}") from error
 

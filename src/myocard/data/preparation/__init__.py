@@ -21,10 +21,12 @@ from myocard.data.preparation.identity import PSEUDONYMS, Policy, names_patients
 from myocard.data.preparation.joining import UNKNOWN as UNKNOWN
 from myocard.data.preparation.joining import join
 from myocard.data.preparation.parts import prepare_parts
+from myocard.data.preparation.windows import in_windows
 from myocard.data.signal import Preprocessing
 from myocard.data.sources import dataset as dataset_of
 from myocard.data.sources import entries as entries_of
 from myocard.data.sources.entry import Entry
+from myocard.data.spans import recording_of
 from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.files.manifest import file_hash
@@ -77,11 +79,13 @@ def prepare(
     policy = policy.fitted(entries)
 
     def make(folder: Path, work: Path) -> None:
-        parts = prepare_parts(entries, work, wanted, policy, jobs, told)
-        join(parts, folder, wanted, entries, inputs, out.with_name(f"{out.name}-quarantine.csv"))
+        listed = entries if wanted.step is None else in_windows(entries, wanted, jobs)
 
-    def told(done: int) -> None:
-        progress(f"prepare {out.name}", done, len(entries))
+        def told(done: int) -> None:
+            progress(f"prepare {out.name}", done, len(listed))
+
+        parts = prepare_parts(listed, work, wanted, policy, jobs, told)
+        join(parts, folder, wanted, listed, inputs, out.with_name(f"{out.name}-quarantine.csv"))
 
     settings = settings_of(wanted, source=source, split_seed=split_seed, shard=shard)
     listed = {"records": len(entries), "listing": _listing(entries)}
@@ -150,8 +154,8 @@ def prepare_folder(
         dataset: The data set within which ids and patients are unique; the source's by default.
         strict: Refuse codes that their schemes' tables do not know, in place of counting them.
         progress: Called after every part.
-        how: ``filtered`` and ``standardise``, as in ``Wanted``; ``split_seed``, ``shard``,
-            ``rename``, ``policy`` and ``jobs``, as in ``prepare``.
+        how: ``filtered``, ``standardise`` and ``step``, as in ``Wanted``; ``split_seed``,
+            ``shard``, ``rename``, ``policy`` and ``jobs``, as in ``prepare``.
 
     Raises:
         InputError: As ``entries`` of ``data/sources`` and ``prepare``, when a raw store would be
@@ -161,12 +165,13 @@ def prepare_folder(
     entries, name = entries_of(source, folder), dataset or dataset_of(source, Path(folder))
     _check_codes(entries, strict=strict)
     forms = {key: how.pop(key) for key in ("filtered", "standardise") if key in how}
+    step = how.pop("step", None)
     if expected is None or expected.steps:
         if any(forms.values()):
             raise InputError("a raw store holds records as they are; leave out filter and z-score")
         expected = _as_recorded(entries, () if expected is None else expected.leads)
     rows, band = expected.leads if leads is None else parse_leads(leads), expected.band
-    wanted = Wanted(expected.rate, seconds, rows, band, tuple(allow), **forms)
+    wanted = Wanted(expected.rate, seconds, rows, band, tuple(allow), step=step, **forms)
     return prepare(entries, Path(out), wanted, source=name, progress=progress, **how)
 
 
@@ -190,12 +195,13 @@ def _as_recorded(entries: Sequence[Entry], needed: Sequence[str]) -> Preprocessi
     reason: InputError | None = None
     for entry in entries:
         try:
-            record = entry.read()
+            recording = recording_of(entry.read)
+            recording.check()
         except InputError as error:
             reason = reason or error
         else:
-            leads = tuple(lead for lead in LEADS if lead in {*record.leads, *needed})
-            return Preprocessing(round(record.rate), record.signal.shape[1], leads)
+            leads = tuple(lead for lead in LEADS if lead in {*recording.leads, *needed})
+            return Preprocessing(round(recording.rate), recording.samples, leads)
     raise InputError(f"no record can be read: {reason}") from reason
 
 

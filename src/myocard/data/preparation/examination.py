@@ -6,6 +6,7 @@ from myocard.data.formats.wfdb import reason_of
 from myocard.data.quality import Excerpt, faults_of
 from myocard.data.signal import Band, resampled_length
 from myocard.data.sources.entry import Entry
+from myocard.data.spans import require_sample
 from myocard.errors import InputError
 from myocard.record import Record
 
@@ -30,6 +31,8 @@ class Wanted:
         filtered: True if the records come through that filter; they are not filtered again.
         standardise: z-score over the whole record, all leads jointly (``"record"``), or lead by
             lead (``"lead"``); the store's unit is NU then. None for as they are.
+        step: Seconds from a window of a record to the next, each of which becomes one of the
+            store; None for one window, the middle.
     """
 
     rate: int
@@ -39,10 +42,13 @@ class Wanted:
     allow: tuple[str, ...] = ()
     filtered: bool = False
     standardise: str | None = None
+    step: float | None = None
 
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise InputError(f"{self.seconds:g} s at {self.rate} Hz hold no sample; ask for more")
+        if self.step is not None:
+            require_sample(self.step, self.rate)
         self.band.check(self.rate)
         if self.standardise not in (None, "record", "lead"):
             raise InputError(

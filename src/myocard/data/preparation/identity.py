@@ -80,12 +80,12 @@ def described(entry: Entry, facts: Facts, policy: Policy) -> dict[str, Any]:
 
 def _names(entry: Entry, facts: Facts, policy: Policy) -> dict[str, str]:
     """Return id and patient of a record whose file says who the patient is, or does not."""
-    number = _patient(facts)
+    number, record = _patient(facts), entry.window_of or entry.id
     if policy.salt is None:
-        return {"id": entry.id, "patient": number or entry.id}
-    identifying = names_someone(entry.id, _of_patient(facts))
-    name = pseudonym(entry.id, policy.salt) if identifying else entry.id
-    return {"id": name, "patient": pseudonym(number, policy.salt) if number else name}
+        return {"id": entry.id, "patient": number or record}
+    name = pseudonym(record, policy.salt) if names_someone(record, _of_patient(facts)) else record
+    window = entry.id.removeprefix(record)
+    return {"id": name + window, "patient": pseudonym(number, policy.salt) if number else name}
 
 
 def contradictions(entry: Entry, facts: Facts) -> Iterator[tuple[str, str]]:

@@ -152,8 +152,9 @@ def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.
         if facts[name].map(_says).any():
             table[name] = facts[name]
     table["source"] = source
-    for column in ("sha256", "fingerprint", "scale"):
-        table[column] = found[column].to_numpy()
+    # Windows of a record have a start.
+    made = [name for name in ("start", "sha256", "fingerprint", "scale") if name in found]
+    table[made] = said[made]
     table["flags"] = [";".join(dict.fromkeys(flag for flag, _ in own)) for own in found["flags"]]
     return table
 

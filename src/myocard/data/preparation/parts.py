@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from myocard.data.fingerprint import fingerprint
 from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine
 from myocard.data.preparation.identity import Policy, contradictions, described, stated
+from myocard.data.preparation.windows import WindowReader
 from myocard.data.signal import Band, conform, crop, standardise
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
@@ -62,7 +63,7 @@ def _prepare_record(
 ) -> tuple[Row, NDArray[np.int16] | None]:
     """Describe a record, and return its signal unless it is barred for a reason."""
     blank = {"reason": "", "detail": "", "unit": "", "sha256": "", "flags": ()}
-    row: Row = {**stated(entry), **blank}
+    row: dict[str, Any] = {**stated(entry), **blank}
     record, faults = examine(entry, wanted)
     kept = (*wanted.allow, *FLAGS)
     barring = [fault for fault in faults if record is None or fault.reason not in kept]
@@ -70,7 +71,11 @@ def _prepare_record(
         return {**row, **asdict(barring[0])}, None
     with np.errstate(over="ignore", invalid="ignore"):
         band = Band() if wanted.filtered else wanted.band
-        signal = conform(record.signal, record.rate, wanted.rate, band)
+        if isinstance(entry.read, WindowReader):
+            signal = entry.read.conformed(wanted.leads, wanted.rate, band)
+            row["start"] = entry.read.place.start
+        else:
+            signal = conform(record.signal, record.rate, wanted.rate, band)
     if not np.isfinite(signal).all():
         fault = Fault("not_finite", "values too large to be filtered; look at their unit")
         return {**row, **asdict(fault)}, None

@@ -72,4 +72,4 @@ def read(path: Path, rename: Mapping[str, str] | None = None) -> Record:
         raise InputError(f"{path}: no such file")
     found = read_csv(path) if path.suffix.lower() == ".csv" else read_mat(path)
     leads = LEADS if found.leads is None else None
-    return joined(found, path, 500.0, leads, "uV", rename)
+    return joined(found, path, 500.0, leads, "uV", rename).whole()

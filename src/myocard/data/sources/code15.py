@@ -96,7 +96,7 @@ def _warn(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 def read_exam(path: Path, exam: str, rename: Mapping[str, str] | None = None) -> Record:
     """Read one record of a published file at 400 Hz, as ``read_without_padding``."""
     found = read_row(path, "tracings", "exam_id", exam)
-    return _without_padding(joined(found, path, _RATE, LEADS, "NU", rename))
+    return _without_padding(joined(found, path, _RATE, LEADS, "NU", rename).whole())
 
 
 def read_without_padding(

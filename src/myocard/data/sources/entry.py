@@ -26,6 +26,7 @@ class Entry:
         sex: ``"F"``, ``"M"`` or None.
         site: Place of its recording, or None.
         device: Device that recorded it, or None.
+        window_of: Id of the record that it is a window of, or None.
     """
 
     id: str
@@ -38,3 +39,4 @@ class Entry:
     sex: str | None = None
     site: str | None = None
     device: str | None = None
+    window_of: str | None = None
