@@ -47,7 +47,7 @@ class Facts:
         age: In years, as an age field says it; never computed from dates.
         sex: ``"F"``, ``"M"`` or None.
         device: Maker and model of the recorder.
-        date: Date and time of the recording, as the file writes them.
+        date: Date and time of the recording, as in ISO 8601.
         statements: Interpretation, a statement each.
         measurements: By name and unit, such as ``pr_ms``, ``qrs_ms``, ``qt_ms``, ``rate_bpm``,
             ``p_axis_deg``.
@@ -55,7 +55,7 @@ class Facts:
         assumed: What was computed or taken for granted, a sentence each.
     """
 
-    patient: str | None = None
+    patient: str | None = field(default=None, repr=False)
     age: float | None = None
     sex: str | None = None
     device: str | None = None

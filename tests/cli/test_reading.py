@@ -13,7 +13,7 @@ FACTS = Facts(
     age=67.0,
     sex="F",
     device="Cart 9",
-    statements=("Sinus rhythm", "Normal"),
+    statements=("Sinus rhythm", "Seen by Mrs. Roe"),
     measurements={"pr_ms": 162.0},
     identifiers={"name": "Jane Roe", "id": "4711"},
     assumed=("III computed from I and II",),
@@ -23,7 +23,7 @@ FACTS = Facts(
 @pytest.fixture
 def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def read(path: Path) -> Found:
-        return Found(np.tile(np.arange(500.0), (2, 1)) / 500, 250.0, ("I", "II"), "mV", FACTS)
+        return Found(np.tile(np.arange(500.0) % 50, (2, 1)) / 50, 250.0, ("I", "II"), "mV", FACTS)
 
     known = Format("Strange", lambda head: head.startswith(b"STRANGE"), read)
     monkeypatch.setattr(reading, "FORMATS", (known,))
@@ -41,13 +41,14 @@ def test_it_prints_what_is_known_and_names_only_what_identifies(strange, myocard
         ["leads", "I, II"],
         ["rate", "250 Hz"],
         ["length", "2 s, 500 samples"],
-        ["values", "0 to 0.998 mV"],
+        ["values", "0 to 0.98 mV"],
+        ["quality", "saturated: in I, II"],
         ["age", "67"],
         ["sex", "F"],
         ["device", "Cart 9"],
         ["pr_ms", "162"],
         ["statement", "Sinus rhythm"],
-        ["statement", "Normal"],
+        ["statement", "(names the patient, not shown)"],
         ["identifiers", "name, id (not shown)"],
         ["assumed", "III computed from I and II"],
     ]

@@ -455,11 +455,11 @@ def test_a_folder_is_kept_or_refused_by_its_checksums(ludb, server, tmp_path):
 def test_what_a_download_is_is_told_before_it_begins(ludb, server, tmp_path):
     found = plan("ludb", f"{server.url}/ludb")
     assert isinstance(found, Plan)
-    told = found.told(Path("here"))
-    assert told.splitlines()[0] == f"ludb: 17 files from {server.url}/ludb"
+    assert found.told() == f"17 files from {server.url}/ludb, each checked by its sha256"
+    told = found.wanted.told(Path("here"))
     for part in (
         "licence: ODC-By 1.0", "doi:10.1109/ACCESS.2020.3029211", "size: 0.03 GB as published",
-        "time: 1 min at 10 MB/s", "the published sha256 of every file",
+        "time: 1 min at 10 MB/s",
         "then: myocard prepare ludb here --out store",
     ):  # fmt: skip
         assert part in told

@@ -64,8 +64,9 @@ def fetch(
     if place is None or (folder and out):
         raise InputError("name the folder to write, once: myocard fetch ptbxl FOLDER")
     if what in public_sets():
+        print(public_sets()[what].told(place))
         planned = plan(what, address)
-        print(planned.told(place))
+        print(planned.told())
         if not dry_run:
             with shown() as progress:
                 download(planned, place, progress)

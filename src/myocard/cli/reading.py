@@ -11,6 +11,10 @@ from myocard.errors import InputError
 
 if TYPE_CHECKING:
     from myocard.data.formats.recording import Recording
+    from myocard.record import Facts
+
+_JUDGED = 600
+"""Seconds of a long record whose quality is judged."""
 
 
 @app.command(rich_help_panel=DATA)
@@ -39,22 +43,26 @@ def read(
     for ending, path in ((".png", png), (".svg", svg)):
         if path is not None and path.suffix.lower() != ending:
             raise InputError(f"{path}: call it {path.with_suffix(ending).name}")
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path.parent}: no such folder; make it first")
     recording = opened(file, rate=rate, leads=leads.split(",") if leads else None, unit=unit)
     rows = [("format", format_of(file)), *_described(recording)]
     for name, told in rows:
-        print(f"{name:14}{told}")
+        print(f"{name:20}{told}")
     sheets = [path for path in (png, svg) if path is not None]
     if sheets:
         from myocard.report.paper import draw_on_paper
 
         for sheet in sheets:
             draw_on_paper(recording, sheet)
-            print(f"{'drawn':14}{sheet}")
+            print(f"{'drawn':20}{sheet}")
 
 
 def _described(recording: "Recording") -> Iterator[tuple[str, str]]:
     """Yield the name and value of what is known of a record."""
-    facts, values = recording.facts, recording.extremes()
+    from myocard.data.quality import Excerpt, faults_of
+
+    values = recording.extremes()
     yield "leads", ", ".join(recording.leads)
     yield "rate", f"{recording.rate:g} Hz"
     yield "length", f"{recording.seconds:g} s, {recording.samples} samples"
@@ -65,6 +73,17 @@ def _described(recording: "Recording") -> Iterator[tuple[str, str]]:
         if found.any():
             leads = zip(recording.leads, found, strict=True)
             yield name, ", ".join(lead for lead, is_so in leads if is_so)
+    if values.finite.all():
+        part = recording.cut(0, min(recording.samples, round(_JUDGED * recording.rate)))
+        for fault, detail in faults_of(Excerpt.of(part)):
+            yield "quality", f"{fault}: {detail}"
+    yield from _stated(recording.facts)
+
+
+def _stated(facts: "Facts") -> Iterator[tuple[str, str]]:
+    """Yield the name and value of what a file says of its patient, but for who it is."""
+    from myocard.data.pseudonyms import identifiers_of, names_someone
+
     for name in ("age", "sex", "device", "date"):
         value = getattr(facts, name)
         if value is not None:
@@ -72,7 +91,8 @@ def _described(recording: "Recording") -> Iterator[tuple[str, str]]:
     for name, measured in facts.measurements.items():
         yield name, f"{measured:g}"
     for statement in facts.statements:
-        yield "statement", statement
+        names = names_someone(statement, identifiers_of(facts))
+        yield "statement", "(names the patient, not shown)" if names else statement
     if facts.identifiers:
         yield "identifiers", f"{', '.join(facts.identifiers)} (not shown)"
     for assumption in facts.assumed:

@@ -145,7 +145,10 @@ def exchanged_electrodes(values: Samples, changes: Samples) -> str | None:
         told = tuple(exchanges())[best]
         return f"as if {told}" + (f" ({_FOLLOWS[told]})" if told in _FOLLOWS else "")
     if inversion(values) > LEAST_INVERSION:
-        return "aVR points up, and I, II, V5 and V6 down, as if all leads were inverted"
+        return (
+            "I, II, V5 and V6 together point down, as if all leads were inverted; or the "
+            "patient's: left axis, bundle branch block"
+        )
     return None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from myocard.data.pseudonyms import is_pseudonym
 from myocard.data.store import Store
 
 _OLDEST = 89
@@ -45,7 +46,7 @@ def _findings(store: Store) -> Iterator[Finding]:
         path = store.folder / name
         count = pd.read_csv(path)["path"].notna().sum() if path.is_file() else 0
         if count:
-            yield Finding(name, f"the paths of {count:,} files; leave it out of what you share")
+            yield Finding(name, f"paths of files: {count:,}; leave it out of what you share")
     told = f"{len(records):,} ECGs; whoever has another ECG of a person may find them by it"
     yield Finding("signals.npy", told)
 
@@ -85,7 +86,7 @@ def _facts(records: pd.DataFrame) -> Iterator[Finding]:
 
 def _readable(names: pd.Series) -> pd.Series:
     """Tell names from pseudonyms."""
-    return ~names.str.fullmatch("[0-9a-f]{16}")
+    return ~names.map(is_pseudonym).astype(bool)
 
 
 def _some(values: pd.Series) -> str:

@@ -8,9 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from myocard.errors import InputError
+from myocard.record import Facts
 
 _LEAST = 16
 """Characters of a salt: shorter ones can be found by trying."""
+_PATIENTS = re.compile("patient|name|birth|mrn|pid|^id$", re.IGNORECASE)
+"""Fields of the patient, by any format's word for them."""
+_PSEUDONYM = re.compile("[0-9a-f]{16}")
 _WORD = re.compile(r"[^\W\d_]+|[0-9]+")
 _TELLING = re.compile(r"[^\W\d_]{3,}|[0-9]{5,}")
 """Words and numbers that can tell who someone is; a year cannot."""
@@ -18,13 +22,26 @@ _RUN = 6
 """Signs of an identifier that are found without their separators."""
 
 
-def pseudonym(value: str, salt: str) -> str:
-    """Return 16 hexadecimal digits that stand for ``value``: its HMAC-SHA256 under ``salt``.
+def pseudonym(value: str, salt: str | Path | None = None) -> str:
+    """Return 16 hexadecimal digits that stand for ``value``: its HMAC-SHA256 under a salt.
 
     The same value and salt give the same digits everywhere; without the salt nobody can tell them
     from others by trying all numbers of patients.
+
+    Args:
+        value: A patient's number or a file's name, as it is written.
+        salt: Text of 16 characters or more, or the ``Path`` of its file; the user's own by default.
+
+    Raises:
+        InputError: When the salt is too short, or no file.
     """
-    return hmac.new(salt.encode(), value.encode(), "sha256").hexdigest()[:16]
+    key = _long_enough(salt, "the salt") if isinstance(salt, str) else read_salt(salt)
+    return hmac.new(key.encode(), value.encode(), "sha256").hexdigest()[:16]
+
+
+def is_pseudonym(text: str) -> bool:
+    """Tell whether a text has the form of a pseudonym."""
+    return _PSEUDONYM.fullmatch(text) is not None
 
 
 def read_salt(path: Path | None = None) -> str:
@@ -38,12 +55,14 @@ def read_salt(path: Path | None = None) -> str:
     if own and not path.exists():
         _make(path)
     try:
-        salt = path.read_text().strip()
+        return _long_enough(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: no salt can be read ({error}); name a file of text") from error
-    if len(salt) < _LEAST:
-        raise InputError(f"{path}: a salt of {len(salt)} characters; give {_LEAST} or more")
-    return salt
+
+
+def identifiers_of(facts: Facts) -> list[str]:
+    """Return the identifiers that are the patient's, not a clinic's or a physician's."""
+    return [text for name, text in facts.identifiers.items() if _PATIENTS.search(name)]
 
 
 def names_someone(text: str, identifiers: Iterable[str]) -> bool:
@@ -58,6 +77,16 @@ def names_someone(text: str, identifiers: Iterable[str]) -> bool:
         if len(whole) >= _RUN and whole in run:
             return True
     return False
+
+
+def _long_enough(text: str, where: str) -> str:
+    salt = text.strip()
+    if len(salt) < _LEAST or Path(salt).exists():
+        raise InputError(
+            f"{where}: {len(salt)} characters, or a path; give {_LEAST} secret characters or more, "
+            "or the Path of their file"
+        )
+    return salt
 
 
 def _words(text: str) -> list[str]:

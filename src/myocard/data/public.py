@@ -53,6 +53,19 @@ class PublicSet:
     licence: str
     citation: str
 
+    def told(self, folder: Path) -> str:
+        """Say what a download to ``folder`` is: licence, citation, size, time, and what follows."""
+        megabytes = 1000 * float(self.gigabytes)
+        source, _, options = self.prepare.partition(" ")
+        lines = (
+            f"licence: {self.licence}",
+            f"cite: {self.citation}",
+            f"size: {self.gigabytes} GB as published, {self.on_disk} GB on disk",
+            f"time: {_duration(megabytes / 10)} at 10 MB/s, {_duration(megabytes)} at 1 MB/s",
+            f"then: myocard prepare {source} {folder} --out store {options}".rstrip(),
+        )
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -62,20 +75,10 @@ class Plan:
     address: str
     files: tuple[Listed, ...]
 
-    def told(self, folder: Path) -> str:
-        """Say what a download to ``folder`` is: licence, citation, size, time, and what follows."""
-        wanted, megabytes = self.wanted, 1000 * float(self.wanted.gigabytes)
-        source, _, options = wanted.prepare.partition(" ")
-        lines = (
-            f"{wanted.name}: {len(self.files):,} files from {self.address}",
-            f"licence: {wanted.licence}",
-            f"cite: {wanted.citation}",
-            f"size: {wanted.gigabytes} GB as published, {wanted.on_disk} GB on disk",
-            f"time: {_duration(megabytes / 10)} at 10 MB/s, {_duration(megabytes)} at 1 MB/s",
-            f"checked: the published {self.files[0].checksum.partition(':')[0]} of every file",
-            f"then: myocard prepare {source} {folder} --out store {options}".rstrip(),
-        )
-        return "\n".join(lines)
+    def told(self) -> str:
+        """Say from where, and by which checksums."""
+        checksum = self.files[0].checksum.partition(":")[0]
+        return f"{len(self.files):,} files from {self.address}, each checked by its {checksum}"
 
 
 @cache

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gaierror
 from typing import Any
 
 from fsspec import AbstractFileSystem
@@ -158,6 +159,9 @@ def reading(place: str) -> Iterator[None]:
     except Exception as error:
         final = isinstance(error, _FINAL) or getattr(error, "status", 0) in _REFUSED
         kind = InputError if final else _Interrupted
+        if isinstance(error.__cause__, gaierror):
+            told = "no network reaches this host; check the connection or HTTPS_PROXY"
+            raise InputError(f"{place}: {told}") from error
         what = f"{type(error).__name__}: {error}"
         raise kind(f"{place}: cannot be read ({what}); see to its URL and rights") from error
 

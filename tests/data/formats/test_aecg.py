@@ -91,7 +91,7 @@ def test_a_file_tells_of_its_patient(path: Path) -> None:
     path.write_bytes(aecg(counts()))
     facts = read(path).facts
     assert (facts.age, facts.sex, facts.device) == (None, "F", "ELI250")
-    assert facts.date == "20000102120000"
+    assert facts.date == "2000-01-02 12:00:00"
     assert facts.statements == ("Rythme régulier",)
     assert facts.identifiers == {"id": "4711", "name": "Doe", "birthTime": "19400302"}
 

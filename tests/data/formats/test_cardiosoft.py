@@ -46,7 +46,7 @@ def test_a_file_tells_of_its_patient(path: Path) -> None:
     path.write_bytes(cardiosoft(counts()))
     facts = read(path).facts
     assert (facts.age, facts.sex, facts.device) == (18, "F", "CardioSoft")
-    assert facts.date == "2000-5-4 1:2:3"
+    assert facts.date == "2000-05-04 01:02:03"
     assert facts.statements == ("Sinus rhythm: größer",)
     assert facts.measurements == {"rate_bpm": 42, "pr_ms": 250}
     assert set(facts.identifiers.values()) == {"4711", "Doe", "Jo", "1940-3-2"}

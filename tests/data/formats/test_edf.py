@@ -97,7 +97,7 @@ def test_a_file_tells_of_its_patient(path: Path) -> None:
     path.write_bytes(edf(ecg(counts(EIGHT)), texts={"reserved": "EDF+C"}))
     facts = read_edf(path).facts
     assert (facts.age, facts.sex, facts.device) == (None, "F", "BeatBox")
-    assert facts.date == "01.02.0012.00.00"
+    assert facts.date == "2000-02-01 12:00:00"
     assert facts.assumed == ("III, aVR, aVL and aVF computed from I and II",)
     assert facts.patient == "4711"
     rest = repr(replace(facts, patient=None, identifiers={}))

@@ -43,7 +43,7 @@ def test_a_file_tells_of_its_patient(path: Path) -> None:
     path.write_bytes(muse(counts(EIGHT)))
     facts = read(path).facts
     assert (facts.age, facts.sex, facts.device) == (60, "M", "MAC55")
-    assert facts.date == "01-02-2000 12:00:00"
+    assert facts.date == "2000-01-02 12:00:00"
     assert facts.statements == ("Cannot rule out old infarct",)
     assert facts.measurements == {"rate_bpm": 61, "pr_ms": 158, "qrs_axis_deg": -5}
     assert facts.assumed == ("III, aVR, aVL and aVF computed from I and II",)

@@ -7,8 +7,9 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from writing.aecg import aecg
 
-from myocard.data.formats.reading import read
+from myocard.data.formats.reading import format_of, read
 from myocard.errors import InputError
 from myocard.leads import LEADS
 from myocard.record import Record
@@ -180,9 +181,60 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path, suffix: str) -> None:
         read(tmp_path / f"nobody{suffix}", **KNOWN)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("r.pdf", b"%PDF-1.7", "a PDF, which pictures an ECG; export the signal"),
+        ("r.zip", b"PK\3\4and more", "an archive; unpack it"),
+        ("r.xml", b"<invoice/>", "XML of an unknown kind, 'invoice'"),
+        ("r.xml", b"", "an empty file; export it again"),
+        ("r.dat", b"\1\2\3", r"a signal file without its WFDB header r\.hea"),
+    ],
+)
+def test_what_is_no_ecg_is_named(tmp_path: Path, name: str, content: bytes, told: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}: {told}"):
+        read(path)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a folder; name a file, or read all by `myocard prepare"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.dat", "a.hea", "a.csv", "a"])
+def test_the_first_bytes_tell_the_format_whatever_a_file_is_called(tmp_path, name) -> None:
+    counts = {lead: np.arange(1000) % 50 for lead in LEADS}
+    (tmp_path / name).write_bytes(aecg(counts))
+    assert format_of(tmp_path / name) == "HL7 aECG"
+    assert read(tmp_path / name).rate == 500
+
+
+def test_columns_may_be_divided_by_semicolons_with_decimal_commas(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("I;II\n0,5;1\n-0,25;2\n")
+    np.testing.assert_array_equal(read(path, rate=100, unit="mV").signal, [[0.5, -0.25], [1, 2]])
+    path.write_text("0,5;1,25\n-0,25;2,5\n0;0\n")
+    found = read(path, rate=100, leads=("I", "II"), unit="mV")
+    np.testing.assert_array_equal(found.signal, [[0.5, -0.25, 0], [1.25, 2.5, 0]])
+
+
+@pytest.mark.parametrize(("name", "step"), [("time", 0.002), ("t", 2.0), ("Time (ms)", 2.0)])
+def test_a_column_of_times_tells_the_rate_and_is_no_lead(tmp_path: Path, name, step) -> None:
+    path = tmp_path / "r.csv"
+    rows = [f"{number * step:.3f},{number % 7}" for number in range(50)]
+    path.write_text("\n".join([f"{name},V2", *rows]))
+    found = read(path, unit="mV")
+    assert (found.rate, found.leads) == (500, ("V2",))
+    assert found.facts.assumed == (f"none of the twelve leads, left out: {name!r}",)
+    with pytest.raises(InputError, match="its rate is 500 Hz, 250 was given"):
+        read(path, rate=250, unit="mV")
+
+
 def test_an_unknown_format_lists_the_readable_ones(tmp_path: Path) -> None:
     path = tmp_path / "r.pdf"
-    path.write_bytes(b"%PDF-1.7")
+    path.write_bytes(b"no known start")
     with pytest.raises(InputError, match=r"r\.pdf: unknown format; readable are \.hea"):
         read(path)
 

@@ -41,7 +41,7 @@ def test_a_file_tells_of_its_patient(path: Path) -> None:
     path.write_bytes(schiller(counts()))
     facts = read(path).facts
     assert (facts.age, facts.sex, facts.device) == (None, "F", "Schiller AT-110")
-    assert facts.date == "20000102 120000000"
+    assert facts.date == "2000-01-02 12:00:00"
     assert facts.statements == ("Sinus rhythm", "Normal ECG")
     assert facts.measurements == {"rate_bpm": 59}
     assert facts.identifiers == {"id": "4711", "lastname": "Doe", "birthdate": "19400302"}

@@ -209,7 +209,7 @@ def test_a_record_without_samples_is_too_short() -> None:
     record = Record(np.ones((12, 0), dtype=np.float32), 100.0, LEADS)
     entry = Entry(id="a", path=Path("a"), read=lambda: record, patient="a")
     wanted = Wanted(100, 0.01, LEADS, Band(0.67, 40.0))
-    found, faults = examine(entry, wanted)
+    found, faults = examine(entry.read(), wanted)
     assert found is None
     assert [fault.reason for fault in faults] == ["too_short"]
 
@@ -218,7 +218,7 @@ def test_a_record_without_samples_is_too_short() -> None:
 def test_lengths_are_counted_as_resampling_counts_them(make_entry, seconds, kept) -> None:
     """A half: 441 samples at 360 Hz are 122.5 at 100 Hz, which rounds to even."""
     entry = make_entry("a", sound()[:, :441], rate=360)
-    record, _ = examine(entry, Wanted(100, seconds, LEADS))
+    record, _ = examine(entry.read(), Wanted(100, seconds, LEADS))
     assert (record is not None) is kept
 
 

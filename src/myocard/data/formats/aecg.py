@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from myocard.data.formats.fields import integers, millivolts, number, numbers_among
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import age_in_years, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import attribute_at, begins_with, only, reader, text_at
 from myocard.errors import InputError
@@ -115,7 +115,7 @@ def _facts(root: Element, rhythm: Element, assumed: tuple[str, ...]) -> Facts:
         age=age,
         sex=sex_of(attribute_at(root, f"{_PERSON}/administrativeGenderCode", "code")),
         device=text_at(rhythm, device) or None,
-        date=next(filter(None, dates), None),
+        date=moment(next(filter(None, dates), "")),
         statements=statements,
         measurements=_measured(root, rhythm),
         identifiers=identifiers | signature,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from myocard.data.formats.fields import check_stated, integers, millivolts, number
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import age_in_years, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import (
     attribute_at,
@@ -97,7 +97,7 @@ def _facts(root: Element) -> Facts:
         age=age,
         sex=sex_of(text_at(root, "PatientInfo/Gender")),
         device=text_at(root, "ClinicalInfo/DeviceInfo/Desc") or None,
-        date=f"{day} {time}".strip() or None,
+        date=moment(f"{day} {time}"),
         statements=statements,
         measurements=measured_at(root, "RestingECGMeasurements", _MEASUREMENTS),
         identifiers=texts_at(root, *_IDENTIFIERS) | born_on | signature,

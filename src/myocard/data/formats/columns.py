@@ -3,27 +3,42 @@
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from myocard.data.formats.found import Found
 from myocard.data.formats.matrices import checked
 from myocard.errors import InputError
-from myocard.files.tables import decoded, read_csv_table
+from myocard.files.tables import SEPARATORS, decoded, read_csv_table
 
 # So many numbers in a row count by no chance.
 _NO_CHANCE = 6
 _LAST_CHEST_LEAD = 9
+_TIMES = ("time", "t", "time (s)", "time_s", "seconds", "sec", "s", "time (ms)", "time_ms", "ms")
+# Of an ECG (Hz); what lies between tells seconds from milliseconds.
+_SLOWEST, _FASTEST = 50, 20_000
+_UNEVEN = 0.1
 
 
 def read_csv(path: Path) -> Found:
-    """Read comma-separated columns, one a lead, with or without a first row of their names."""
+    """Read columns, one a lead, with or without a first row of their names.
+
+    They may be divided by semicolons, tabs or bars, with decimal commas. A column of times tells
+    the rate.
+    """
     try:
         text, _ = decoded(path)
         lines = text.lstrip().split("\n", 2)
-        names = [name.strip().strip('"') for name in lines[0].split(",")]
+        separator = next((each for each in SEPARATORS if each != "," and each in lines[0]), ",")
+        decimal = "," if separator != "," and "," in text else "."
+        if decimal == ",":
+            lines = [line.replace(",", ".") for line in lines]
+        names = [name.strip().strip('"') for name in lines[0].split(separator)]
         heading = _is_heading(names, lines[1] if len(lines) > 1 else "")
-        frame = read_csv_table(StringIO(text), header=0 if heading else None, dtype=float)
+        how = {"sep": separator, "decimal": decimal, "dtype": float}
+        frame = read_csv_table(StringIO(text), header=0 if heading else None, **how)
     # pandas' own errors are ValueErrors.
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a table of numbers: {error}") from error
@@ -33,7 +48,24 @@ def read_csv(path: Path) -> Found:
     # pandas writes the numbers of the rows under no name.
     if names[0] == "" and np.array_equal(signal[:, 0], np.arange(len(signal))):
         names, signal = names[1:], checked(signal[:, 1:], path)
-    return Found(signal, leads=None if _are_numbers_of_columns(names) else tuple(names))
+    if _are_numbers_of_columns(names):
+        return Found(signal)
+    return Found(signal.T, _rate_among(names, signal), tuple(names))
+
+
+def _rate_among(names: Sequence[str], signal: NDArray[Any]) -> float | None:
+    """Return the rate (Hz) that a column of times tells, in seconds or milliseconds."""
+    for name, times in zip(names, signal.T, strict=True):
+        if name.lower() not in _TIMES or len(times) < _NO_CHANCE:
+            continue
+        step = float(times[-1] - times[0]) / (len(times) - 1)
+        if not step > 0:
+            continue
+        even = np.abs(np.diff(times) - step).max() < _UNEVEN * step
+        rates = [rate for rate in (1 / step, 1000 / step) if _SLOWEST <= rate <= _FASTEST]
+        if even and len(rates) == 1:
+            return float(round(rates[0], 6))
+    return None
 
 
 def _is_heading(names: Sequence[str], below: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from myocard.data.formats.dicom_elements import Item, items_of, number_of, text_of
-from myocard.data.formats.patient import told_apart
+from myocard.data.formats.patient import moment, told_apart
 from myocard.record import Facts
 
 _NOTES, _CONCEPT, _UNITS, _VALUE, _TEXT = 0x0040B020, 0x0040A043, 0x004008EA, 0x0040A30A, 0x00700006
@@ -75,7 +75,7 @@ def facts_of(content: Item, assumed: tuple[str, ...]) -> Facts:
         age=_age(text_of(content, _AGE)),
         sex={"F": "F", "M": "M"}.get(text_of(content, _SEX)),
         device=device.strip() or None,
-        date=text_of(content, _ACQUIRED) or text_of(content, _STUDY_DATE) or None,
+        date=moment(text_of(content, _ACQUIRED) or text_of(content, _STUDY_DATE)),
         statements=statements,
         measurements=dict(_measured(notes)),
         identifiers=named | signature,

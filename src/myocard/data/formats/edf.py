@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from myocard.data.formats.found import Format, Found
 from myocard.data.formats.limb_leads import assumption
+from myocard.data.formats.patient import moment
 from myocard.data.formats.refusals import naming
 from myocard.data.formats.scaling import in_millivolts
 from myocard.errors import InputError
@@ -28,6 +29,8 @@ _EDF, _BDF = b"0       ", b"\xffBIOSEMI"
 # Bytes of the header's first part, of a signal's part, and before the samples in a record.
 _FIXED, _PER_SIGNAL, _COUNTS = 256, 256, 216
 _MILLIVOLTS = {"nv": 1e-6, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "mv": 1.0, "v": 1e3}
+# Code, sex, birth date and name, with X for what is not known.
+_PARTS = re.compile(r"(\S+) ([FMX]) (?:X|\d\d-[A-Za-z]{3}-\d{4})(?: \S+|$)")
 _PREFIX = re.compile(r"(?:(?:ECG|EKG|Lead)[\s:_-]*)+", re.IGNORECASE)
 # Amplifiers that reach more than 20 mV to each side count in steps far finer than this.
 _WIDEST, _COARSEST = 40.0, 0.01
@@ -196,13 +199,14 @@ def _facts(head: bytes, assumed: tuple[str, ...]) -> Facts:
     """Read the header's texts. In EDF+ they have parts, in EDF they are free."""
     texts = head[8:88], head[88:168], head[168:184]
     patient, recording, date = (text.decode("latin-1").strip() for text in texts)
-    has_parts = head[193:196] == b"DF+"
-    said, equipment = patient.split(), recording.split()[4:5]
+    has_parts, equipment = head[193:196] == b"DF+", recording.split()[4:5]
+    # Some programs write these parts without saying so.
+    said = _PARTS.match(patient)
     return Facts(
-        patient=said[0] if has_parts and said else patient or None,
-        sex=said[1] if has_parts and len(said) > 3 and said[1] in ("F", "M") else None,
+        patient=(said[1] if said else patient) or None,
+        sex=said[2] if said and said[2] != "X" else None,
         device=equipment[0] if has_parts and equipment and equipment[0] != "X" else None,
-        date=date or None,
+        date=moment(f"{date[:8]} {date[8:]}", "dmy"),
         identifiers={
             name: text
             for name, text in (("patient", patient), ("recording", recording))

@@ -14,7 +14,7 @@ from myocard.data.formats.recording import Recording
 from myocard.data.formats.refusals import naming
 from myocard.errors import InputError
 from myocard.leads import canonical, parse_leads
-from myocard.record import Record, unit_named
+from myocard.record import Facts, Record, unit_named
 
 _SHOWN = 20
 
@@ -35,10 +35,10 @@ def joined(
         if rate is None or names is None or units is None:
             needed = {"rate": rate, "leads": names, "unit": units}
             missing = [name for name, value in needed.items() if value is None]
-            given = ", ".join(f"{name}=…" for name in missing)
+            given = ", ".join(f"--{name} ({name}=…)" for name in missing)
             raise InputError(
-                f"the file does not say its {', '.join(missing)}; give {given}, or a column of "
-                "that name beside the labels"
+                f"the file does not say its {', '.join(missing)}; give {given}, or in a labels.csv "
+                "a column of that name"
             )
         return _recording(found, path, rate, names, units)
 
@@ -117,16 +117,26 @@ def _recording(
     leads = [names[row] for row in rows]
     each = [units] * len(rows) if isinstance(units, str) else [units[row] for row in rows]
 
+    facts = _with_left_out(found.facts, [n for n in names if not canonical(n)])
+
     def cut(start: int, stop: int) -> Record:
         part = signal.cut(start, stop)
         chosen = part if len(rows) == len(names) else part[rows]
         with naming(path):
             record = _in_one_unit(chosen, rate, leads, each)
-        return replace(record, facts=found.facts, start=start / rate)
+        return replace(record, facts=facts, start=start / rate)
 
     form = _in_one_unit(np.zeros((len(rows), 1)), rate, leads, each)
-    about = rate, form.leads, form.unit, found.facts
+    about = rate, form.leads, form.unit, facts
     return Recording(signal.shape[1], *about, cut, signal.check)
+
+
+def _with_left_out(facts: Facts, names: Sequence[str]) -> Facts:
+    """Add the signals that are none of the twelve leads to what was assumed."""
+    if not names:
+        return facts
+    told = f"none of the twelve leads, left out: {', '.join(map(repr, names[:_SHOWN]))}"
+    return replace(facts, assumed=(*facts.assumed, told))
 
 
 def _in_one_unit(

@@ -19,7 +19,7 @@ from myocard.data.formats.fields import (
     whole,
 )
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import age_in_years, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import begins_with, measured_at, only, reader, text_at, texts_at
 from myocard.errors import InputError
@@ -103,7 +103,7 @@ def _facts(root: Element, leads: list[Element]) -> Facts:
         age=age,
         sex=sex_of(text_at(root, "PatientDemographics/Gender")),
         device=text_at(root, "TestDemographics/AcquisitionDevice") or None,
-        date=" ".join(date.values()) or None,
+        date=moment(" ".join(date.values()), "mdy"),
         statements=statements,
         measurements=measured_at(root, "RestingECGMeasurements", _MEASUREMENTS),
         identifiers=texts_at(root, *_IDENTIFIERS) | signature,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 
 from myocard.data.formats.fields import number
 from myocard.errors import InputError
@@ -20,6 +21,9 @@ _PER_YEAR = {
     "h": 24 * 365.25,
 }
 _SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[ T]?(\d\d)(\d\d)(\d\d)?\S*)?")
+_DIGITS = re.compile(r"\d+")
+_FIRST_YEAR = 85
 _NAMES_SOMEONE = re.compile(
     r"\b(?:confirmed|referred|reviewed|overread|read|edited|signed|interpreted)\s+by\b", re.I
 )
@@ -49,6 +53,30 @@ def age_in_years(text: str, unit: str) -> tuple[float | None, tuple[str, ...]]:
 def sex_of(text: str) -> str | None:
     """Return F or M; None for unknown, undifferentiated and any other word."""
     return _SEXES.get(text.strip().lower())
+
+
+def moment(text: str, order: str = "ymd") -> str | None:
+    """Write a date, and the time if there is one, as ISO 8601: ``2000-01-02 12:00:00``.
+
+    Args:
+        text: With or without separators; years of two digits are 1985 to 2084, as in EDF.
+        order: Order of year, month and day.
+
+    Returns:
+        The text as it is where it is no date; None where it is empty.
+    """
+    compact = _COMPACT.fullmatch(text.strip())
+    parts = [part for part in compact.groups() if part] if compact else _DIGITS.findall(text)
+    named = dict(zip(order, parts, strict=False))
+    try:
+        year, month, day = (int(named[each]) for each in "ymd")
+        if len(named["y"]) == 2:
+            year += 1900 if year >= _FIRST_YEAR else 2000
+        clock = [*map(int, parts[3:6]), 0, 0, 0]
+        found = datetime(year, month, day, clock[0], clock[1], clock[2])
+    except (KeyError, ValueError):
+        return text.strip() or None
+    return found.isoformat(" ") if parts[3:] else found.date().isoformat()
 
 
 def told_apart(statements: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -19,6 +19,7 @@ from myocard.data.formats.schiller import SCHILLER
 from myocard.data.formats.scp import SCP
 from myocard.data.formats.sierra import SIERRA
 from myocard.data.formats.wfdb import header_of, read_wfdb
+from myocard.data.formats.xml import root_named
 from myocard.errors import InputError
 from myocard.files.names import in_any_case
 from myocard.record import Record
@@ -38,6 +39,15 @@ FORMATS: tuple[Format, ...] = (
 
 _READERS = {".csv": read_csv, ".mat": read_mat, ".npy": read_npy}
 _READERS |= dict.fromkeys((".h5", ".hdf5"), read_hdf5)
+_PICTURE = "a picture; export the signal, as XML, DICOM or SCP-ECG"
+_OTHERS = {
+    b"%PDF": "a PDF, which pictures an ECG; export the signal, as XML, DICOM or SCP-ECG",
+    b"PK\3\4": "an archive; unpack it",
+    b"\x1f\x8b": "a compressed file; unpack it",
+    b"\x89PNG": _PICTURE,
+    b"\xff\xd8\xff": _PICTURE,
+}
+"""What people have beside ECGs, by its first bytes."""
 SUFFIXES = (".hea", ".dat", *_READERS)
 
 
@@ -107,20 +117,36 @@ def _told(path: Path) -> Format | None:
 
 def _reader(path: Path) -> tuple[str, Callable[[Path], Found]]:
     """Name and reader of a file's format."""
-    if _is_wfdb(path):
+    ending, is_there = path.suffix.lower(), path.is_file()
+    if ending in {"", ".dat", ".mat"} and header_of(path).is_file():
         return "WFDB", read_wfdb
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    told = _told(path)
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; name a file, or read all by `myocard prepare files`")
+    told = _told(path) if is_there else None
     if told is not None:
         return told.name, told.read
-    ending = path.suffix.lower()
+    if ending == ".hea":
+        return "WFDB", read_wfdb
+    if not is_there:
+        raise InputError(f"{path}: no such file")
     if ending in _READERS:
         return f"{ending} file", _READERS[ending]
+    raise InputError(f"{path}: {_unreadable(path)}")
+
+
+def _unreadable(path: Path) -> str:
+    """Say what a file is that is of no readable format, and what to do."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if not head:
+        return "an empty file; export it again"
+    known = next((told for start, told in _OTHERS.items() if head.startswith(start)), None)
+    if known is not None:
+        return known
+    if path.suffix.lower() == ".dat":
+        return f"a signal file without its WFDB header {path.stem}.hea; put it beside"
+    root = root_named(head)
+    if root is not None:
+        return f"XML of an unknown kind, {root[:40]!r}; export MUSE, Sierra, aECG or Schiller XML"
     readable = ", ".join([*SUFFIXES, *(each.name for each in FORMATS)])
-    raise InputError(f"{path}: unknown format; readable are {readable}")
-
-
-def _is_wfdb(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    return suffix in {".hea", ".dat"} or (suffix in {"", ".mat"} and header_of(path).is_file())
+    return f"unknown format; readable are {readable}"

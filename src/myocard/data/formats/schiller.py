@@ -17,7 +17,7 @@ from myocard.data.formats.fields import (
     numbers_among,
 )
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import sex_of, told_apart
+from myocard.data.formats.patient import moment, sex_of, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import begins_with, only, reader, text_at, texts_at
 from myocard.errors import InputError
@@ -85,7 +85,7 @@ def _facts(root: Element) -> Facts:
         patient=text_at(root, "patdata/id") or None,
         sex=sex_of(text_at(root, "patdata/gender")),
         device=" ".join(device.values()) or None,
-        date=" ".join(date.values()) or None,
+        date=moment(" ".join(date.values())),
         statements=statements,
         measurements=numbers_among(measured),
         identifiers=texts_at(root, *_IDENTIFIERS) | signature,

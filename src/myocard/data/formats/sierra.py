@@ -20,7 +20,7 @@ from myocard.data.formats.fields import (
 )
 from myocard.data.formats.found import Format, Found
 from myocard.data.formats.limb_leads import COMPUTED
-from myocard.data.formats.patient import age_in_years, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import (
     attribute_at,
@@ -171,7 +171,7 @@ def _facts(root: Element) -> Facts:
         age=sum(stated) if stated else None,
         sex=sex_of(text_at(root, f"{_PATIENT}/sex")),
         device=text_at(root, "dataacquisition/machine") or None,
-        date=" ".join(filter(None, date)) or None,
+        date=moment(" ".join(filter(None, date))),
         statements=statements,
         measurements=measured,
         identifiers=texts_at(root, *_IDENTIFIERS) | signature,

@@ -30,10 +30,11 @@ _TEXT_BUFFER = 1 << 17
 
 def begins_with(*names: str) -> Callable[[bytes], bool]:
     """Tell whether a file is XML whose root element has one of these names, without namespace."""
-    return lambda head: _root(head) in names
+    return lambda head: root_named(head) in names
 
 
-def _root(head: bytes) -> str | None:
+def root_named(head: bytes) -> str | None:
+    """Return the name of XML's root element, from a file's first bytes; None of what is no XML."""
     encoding = next((code for mark, code in _MARKS.items() if head.startswith(mark)), "latin-1")
     text = head.decode(encoding, "ignore").removeprefix("ï»¿").lstrip()
     if not text.startswith("<"):

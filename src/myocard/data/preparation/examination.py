@@ -83,17 +83,21 @@ class Fault:
     detail: str
 
 
-def examine(entry: Entry, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
-    """Read a record and find its faults; None where its signal cannot be used at all."""
-    faults = []
+def read_entry(entry: Entry) -> Record | Fault:
+    """Read a record, or say why it cannot be read."""
     try:
-        found = entry.read()
+        return entry.read()
     except InputError as error:
-        return None, [Fault(reason_of(error), str(error))]
+        return Fault(reason_of(error), str(error))
     # A file that a reader fails on is no reason to lose all others.
     except Exception as error:
         told = f"{entry.path}: not readable ({type(error).__name__}: {error})"
-        return None, [Fault("unreadable", told)]
+        return Fault("unreadable", told)
+
+
+def examine(found: Record, wanted: Wanted) -> tuple[Record | None, list[Fault]]:
+    """Find the faults of a record; None where its signal cannot be used at all."""
+    faults = []
     missing = [lead for lead in wanted.leads if lead not in found.leads]
     if missing:
         detail = f"no lead {', '.join(missing)}; prepare with --leads {','.join(found.leads)}"

@@ -1,21 +1,18 @@
 """Facts of a record's file beside those of its source, and what of them could tell who it is."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from myocard.data.cells import is_nothing
 from myocard.data.cells import patient as patient_named
-from myocard.data.pseudonyms import names_someone, pseudonym, read_salt
+from myocard.data.pseudonyms import identifiers_of, names_someone, pseudonym, read_salt
 from myocard.data.sources.entry import Entry
 from myocard.record import Facts
 
 # Numbers that stand for nobody: zeros, and letters that blank out.
 _BLANKED = "0xX-*#. "
-_PATIENTS = re.compile("patient|name|birth|mrn|pid|^id$", re.IGNORECASE)
-"""Fields, by any format's word for them."""
 _OLDER = 1.0
 """Years by which two ages of one recording may differ."""
 
@@ -59,6 +56,9 @@ def stated(entry: Entry) -> dict[str, Any]:
 def described(entry: Entry, facts: Facts, policy: Policy) -> dict[str, Any]:
     """Return what source and file say of a record, by column; the source's word goes first.
 
+    ``facts`` are further columns, ``left_out`` counts statements that name the patient, ``nobody``
+    is True where neither source nor file says who it is.
+
     Where the source leaves it to the file who the patient is (``entry.patient`` is None), the
     patient is the pseudonym of the number in the file, and so is the id where the file is called by
     a name or number of the patient.
@@ -66,16 +66,18 @@ def described(entry: Entry, facts: Facts, policy: Policy) -> dict[str, Any]:
     row = stated(entry)
     for name in ("age", "sex", "device"):
         row[name] = getattr(facts, name) if row[name] is None else row[name]
-    statements = list(facts.statements)
+    statements, named = list(facts.statements), identifiers_of(facts)
     more: dict[str, Any] = {"date": facts.date, **facts.measurements}
     if policy.keep_identifiers:
         more["identifiers"] = json.dumps(dict(facts.identifiers)) if facts.identifiers else None
     else:
-        statements = [text for text in statements if not names_someone(text, _of_patient(facts))]
+        statements = [text for text in statements if not names_someone(text, named)]
     if entry.patient is None:
         row |= _names(entry, facts, policy)
     left_out = len(facts.statements) - len(statements)
-    return {**row, "facts": {**more, "statements": statements}, "left_out": left_out}
+    nobody = entry.patient is None and _patient(facts) is None
+    facts_of = {**more, "statements": statements}
+    return {**row, "facts": facts_of, "left_out": left_out, "nobody": nobody}
 
 
 def _names(entry: Entry, facts: Facts, policy: Policy) -> dict[str, str]:
@@ -83,7 +85,9 @@ def _names(entry: Entry, facts: Facts, policy: Policy) -> dict[str, str]:
     number, record = _patient(facts), entry.window_of or entry.id
     if policy.salt is None:
         return {"id": entry.id, "patient": number or record}
-    name = pseudonym(record, policy.salt) if names_someone(record, _of_patient(facts)) else record
+    name = (
+        pseudonym(record, policy.salt) if names_someone(record, identifiers_of(facts)) else record
+    )
     window = entry.id.removeprefix(record)
     return {"id": name + window, "patient": pseudonym(number, policy.salt) if number else name}
 
@@ -99,11 +103,6 @@ def contradictions(entry: Entry, facts: Facts) -> Iterator[tuple[str, str]]:
 def names_patients(entries: Sequence[Entry]) -> bool:
     """Tell whether the source says of every record who the patient is."""
     return all(entry.patient is not None for entry in entries)
-
-
-def _of_patient(facts: Facts) -> list[str]:
-    """Return the identifiers that are the patient's, not a clinic's or a physician's."""
-    return [text for name, text in facts.identifiers.items() if _PATIENTS.search(name)]
 
 
 def _patient(facts: Facts) -> str | None:

@@ -23,6 +23,8 @@ from myocard.files.step import INPUTS, Inputs
 _LOG = logging.getLogger(__name__)
 _ALIKE = 20
 """Records of one patient that are nothing unusual."""
+_LACKING = 7 * 16
+"""Hyphens of a fingerprint that is of one lead alone, too little to tell two people apart."""
 UNKNOWN = "unknown_codes.csv"
 """The file that counts the records of each code in no table."""
 
@@ -55,12 +57,16 @@ def join(
     found["path"] = [str(entry.path) for entry in entries]
     _tell_identities(found, entries, source)
     _mark_duplicates(found, allowed="duplicate" in wanted.allow)
+    if "fingerprint" in found:
+        _mark_copies(found)
     barred, kept = found[found["reason"] != ""], found[found["reason"] == ""]
     barred[["id", "path", "reason", "detail"]].to_csv(folder / "quarantine.csv", index=False)
     if kept.empty:
         counts = barred["reason"].value_counts().items()
         listed = ", ".join(f"{count} {reason}" for reason, count in counts)
         (folder / "quarantine.csv").replace(unusable)
+        for part in parts:
+            part.unlink()
         first = barred.iloc[0]
         raise InputError(
             f"{unusable}: no record can be used ({listed}); the first is {first['path']}: "
@@ -99,20 +105,27 @@ def write_unknown(entries: Sequence[Entry], path: Path) -> None:
 def _tell_identities(found: pd.DataFrame, entries: Sequence[Entry], source: str) -> None:
     """Blank paths that name a patient, and log what was found of patients' names."""
     hidden = found["id"] != [entry.id for entry in entries]
-    found.loc[hidden, "path"] = ""
     if hidden.any():
         _LOG.warning(
-            "%s: %d files are called by a name or number of their patient; their ids are "
-            "pseudonyms (--keep-identifiers keeps them)", source, hidden.sum(),
+            "%s: files called by a name or number of their patient: %d, such as %s; their ids are "
+            "pseudonyms (--keep-identifiers keeps them)",
+            source, hidden.sum(), found.loc[hidden, "path"].iloc[0],
         )  # fmt: skip
-    if "left_out" in found and found["left_out"].sum():
-        told = "%s: %d statements hold a name or number of their patient and were left out"
-        _LOG.warning(told, source, found["left_out"].sum())
-    sizes = found["patient"].value_counts()
-    if len(sizes) and sizes.iloc[0] > max(_ALIKE, len(found) / 2):
+    found.loc[hidden, "path"] = ""
+    kept = found[found["reason"] == ""].reindex(columns=["patient", "left_out", "nobody"])
+    if kept["left_out"].sum():
+        told = "%s: statements that hold a name or number of their patient, left out: %d"
+        _LOG.warning(told, source, kept["left_out"].sum())
+    if kept["nobody"].sum():
+        _LOG.warning(
+            "%s: %d of %d records name no patient; each counts as a person of its own, unless a "
+            "labels.csv says who it is", source, kept["nobody"].sum(), len(kept),
+        )  # fmt: skip
+    sizes = kept["patient"].value_counts()
+    if len(sizes) and sizes.iloc[0] > max(_ALIKE, len(kept) / 2):
         _LOG.warning(
             "%s: %d of %d records are of one patient; a number that stands for nobody?",
-            source, sizes.iloc[0], len(found),
+            source, sizes.iloc[0], len(kept),
         )  # fmt: skip
 
 
@@ -122,13 +135,26 @@ def _mark_duplicates(found: pd.DataFrame, *, allowed: bool) -> None:
     again = usable.index[usable["sha256"].duplicated()]
     told = "of record " + found.loc[again, "sha256"].map(first)
     if allowed:
-        flags = found["flags"].tolist()
-        for row, detail in zip(again.tolist(), told.tolist(), strict=True):
-            flags[row] = [*flags[row], ("duplicate", detail)]
-        found["flags"] = flags
+        _flag(found, "duplicate", told)
     else:
         found.loc[again, "reason"] = "duplicate"
         found.loc[again, "detail"] = told
+
+
+def _mark_copies(found: pd.DataFrame) -> None:
+    """Flag records that look like an earlier one: another rate, filter or rounding of it."""
+    kept = found[found["reason"] == ""].drop_duplicates("sha256")
+    kept = kept[kept["fingerprint"].str.count("-") < _LACKING]
+    first = kept.drop_duplicates("fingerprint").set_index("fingerprint")["id"]
+    again = kept.index[kept["fingerprint"].duplicated()]
+    _flag(found, "copy", "of record " + found.loc[again, "fingerprint"].map(first))
+
+
+def _flag(found: pd.DataFrame, flag: str, details: pd.Series) -> None:
+    flags = found["flags"].tolist()
+    for row, detail in zip(details.index.tolist(), details.tolist(), strict=True):
+        flags[row] = [*flags[row], (flag, detail)]
+    found["flags"] = flags
 
 
 def _list_flags(kept: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from myocard.data.fingerprint import fingerprint
-from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine
+from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine, read_entry
 from myocard.data.preparation.identity import Policy, contradictions, described, stated
 from myocard.data.preparation.windows import WindowReader
 from myocard.data.signal import Band, conform, crop, standardise
@@ -64,7 +64,11 @@ def _prepare_record(
     """Describe a record, and return its signal unless it is barred for a reason."""
     blank = {"reason": "", "detail": "", "unit": "", "sha256": "", "flags": ()}
     row: dict[str, Any] = {**stated(entry), **blank}
-    record, faults = examine(entry, wanted)
+    read = read_entry(entry)
+    if isinstance(read, Fault):
+        return {**row, **asdict(read)}, None
+    row |= described(entry, read.facts, policy)
+    record, faults = examine(read, wanted)
     kept = (*wanted.allow, *FLAGS)
     barring = [fault for fault in faults if record is None or fault.reason not in kept]
     if record is None or barring:
@@ -96,6 +100,5 @@ def _prepare_record(
     if lost:
         told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
         return {**row, **asdict(Fault("flat_lead", told))}, None
-    row = {**row, **described(entry, record.facts, policy)}
     found: Row = {"unit": unit, "sha256": record.sha256, "flags": flags}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers

@@ -1,5 +1,6 @@
 """A folder of your own records, in any readable format, with a table of their labels."""
 
+import logging
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -11,8 +12,11 @@ from myocard.data.formats.reading import read
 from myocard.data.labels import parse_codes
 from myocard.data.sources.entry import Entry
 from myocard.data.sources.index import member, read_lines
+from myocard.data.sources.listing import record_files
 from myocard.errors import InputError
+from myocard.files.names import in_any_case
 
+_LOG = logging.getLogger(__name__)
 _INDEX = "labels.csv"
 _COLUMNS = ("file", "patient", "codes")
 _OPTIONAL = ("fold", "age", "sex", "site", "device", "rate", "leads", "unit", "rename")
@@ -39,7 +43,18 @@ def entries(folder: Path) -> list[Entry]:
         except InputError as error:
             raise InputError(f"{path}: line {line}: {error}") from error
     warn_of_lost(path, rows, {"age": age, "sex": sex})
+    _tell_unlisted(folder, found)
     return found
+
+
+def _tell_unlisted(folder: Path, found: list[Entry]) -> None:
+    """Log a warning of ECGs that the table does not name; a header and its signals are one."""
+    named = {in_any_case(entry.path).with_suffix("") for entry in found}
+    files, _ = record_files([folder], without=[folder / _INDEX])
+    others = [path for path in files if path.with_suffix("") not in named]
+    if others:
+        told = "%s: files without a row in %s, left out: %d, such as %s"
+        _LOG.warning(told, folder, _INDEX, len(others), others[0].relative_to(folder))
 
 
 def _entry(folder: Path, row: Mapping[str, str]) -> Entry:

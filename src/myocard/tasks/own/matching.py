@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.pseudonyms import is_pseudonym
 from myocard.errors import InputError
 from myocard.tasks.own.words import folded
 
@@ -114,6 +115,8 @@ def require_found(
     found = set(records)
     spare = [name for record, name in enumerate(names) if record not in found]
     share = "" if len(lost) == len(ids) else f"; more than {most:g} of all (--unmatched)"
+    if any(map(is_pseudonym, spare)):
+        fix += "; some ids are pseudonyms of files called by their patient (docs/data.md)"
     raise InputError(
         f"{where}: {len(lost)} of {len(ids)} ids have no record ({_examples(lost)}), and "
         f"{len(spare)} of {len(names)} records no row ({_examples(spare)}){share}; {fix}"
