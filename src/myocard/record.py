@@ -104,7 +104,11 @@ class Record:
         if named is None:
             raise InputError(f"unknown unit {unit!r}; the units are mV, uV, V and NU")
         factor = MILLIVOLTS[named]
-        scaled = array.astype(np.float32) if factor == 1 else (array * factor).astype(np.float32)
+        try:
+            with np.errstate(over="raise"):
+                scaled = (array if factor == 1 else array * factor).astype(np.float32)
+        except FloatingPointError as error:
+            raise InputError(f"values beyond 1e38 {unit}; is it the signal?") from error
         return cls(scaled, rate, names, "NU" if named == "NU" else "mV")
 
     @property

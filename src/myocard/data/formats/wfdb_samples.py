@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.formats.refusals import most_unpacked
 from myocard.data.formats.wfdb_header import SignalLine
 from myocard.errors import InputError
 
@@ -27,8 +28,6 @@ _INVALID |= {524: -(2**23)}
 _DIFFERENCES = 8
 _WIDE = frozenset({24, 32, 524, _DIFFERENCES})
 """Formats whose integers float32 does not hold exactly."""
-# A block of silence, FLAC's best, takes 1/2000 of its bytes; an ECG about a half.
-_MOST_COMPRESSION = 1000
 
 Integers = NDArray[Any]
 
@@ -105,7 +104,7 @@ def frames_of(content: bytes, signals: Sequence[SignalLine]) -> int:
         raise InputError(f"not a FLAC file: {error}; fetch it again") from error
     if found.channels != len(signals):
         raise InputError(f"{found.channels} channels of FLAC for {len(signals)} signals")
-    if found.frames * found.channels * bits / 8 > _MOST_COMPRESSION * len(content):
+    if found.frames * found.channels * bits // 8 > most_unpacked(len(content)):
         raise InputError(f"{found.frames} samples are promised by {len(content)} bytes of FLAC")
     return int(found.frames) // signals[0].samples_per_frame
 
