@@ -22,10 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Never
 
+from confinement import forbid_files_outside
 from seeds import SEEDS
 from verdicts import Original, outcome
 
-_SECONDS, _ASLEEP = 2, 60
+_SECONDS, _ASLEEP = 2, 120
 _RESIDENT = 48_000_000
 _OUTCOMES = ("read", "refused", "violation")
 
@@ -55,6 +56,7 @@ def run(name: str, numbers: range, seed: int, place: Path) -> list[int]:
 
 def _read(name: str, numbers: range, seed: int, place: Path, outcomes: memoryview) -> Never:
     """Note the outcome of each input as 1 and its place in ``_OUTCOMES``, and end the process."""
+    forbid_files_outside(place)
     try:
         originals = [Original(each, place / str(at)) for at, each in enumerate(SEEDS[name])]
         for at, number in enumerate(numbers):

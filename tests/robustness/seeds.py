@@ -25,7 +25,7 @@ from writing.schiller import schiller
 from writing.scp import scp, scp_sections, statements
 from writing.scp import sealed as sealed_scp
 from writing.sierra import sierra
-from writing.signals import EIGHT, Counts, counts
+from writing.signals import Counts, counts
 
 from myocard.leads import LEADS
 
@@ -60,11 +60,11 @@ def _numbers(samples: int, leads: tuple[str, ...] = _THREE) -> Counts:
 
 
 def _file(write: Callable[[Counts], bytes], samples: int, counted: bool = True) -> Seed:
-    return Seed({"r": write(_numbers(samples, EIGHT))}, samples, counted=counted)
+    return Seed({"r": write(_numbers(samples))}, samples, counted=counted)
 
 
 def _muse(samples: int) -> Seed:
-    content = muse(_numbers(samples, EIGHT))
+    content = muse(_numbers(samples))
     span = range(content.rindex(b"<WaveFormData>") + 14, content.rindex(b"</WaveFormData>"))
     return Seed({"r": content}, samples, guarded=("r", span))
 
@@ -75,7 +75,7 @@ def _sierra(samples: int, version: str) -> Seed:
 
 def _dicom(samples: int, syntax: str, undefined: bool) -> Seed:
     notes = [item(UnformattedTextValue="Sinus rhythm")]
-    content = dicom([group(_numbers(samples, EIGHT))], notes, syntax, undefined)
+    content = dicom([group(_numbers(samples))], notes, syntax, undefined)
     return Seed({"r": content}, samples)
 
 
@@ -90,7 +90,7 @@ def _ishne(samples: int, extra: bytes) -> Seed:
 
 
 def _scp(samples: int, huffman: bool) -> Seed:
-    sections = scp_sections(_numbers(samples, EIGHT), huffman=huffman, order=2 * huffman)
+    sections = scp_sections(_numbers(samples), huffman=huffman, order=2 * huffman)
     content = scp(sections | {8: statements("Sinus rhythm")})
     guarded = ("r", range(len(content)))
     return Seed({"r": content}, samples, guarded=guarded, sealed=sealed_scp)

@@ -1,11 +1,15 @@
-"""Reading of a spoiled file: what may come of it."""
+"""Reading of hostile files: what may come of it."""
 
 import random
+import time
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from mutations import mutated, with_burst
 from seeds import Seed
 
@@ -13,8 +17,9 @@ from myocard.data.formats.reading import read
 from myocard.errors import InputError
 from myocard.record import Record
 
-PER_BYTE, ANYWAY = 100, 6_000_000
-"""Bytes of memory that a reader may take for each byte of a record's files, and for none."""
+# Bytes of memory that a reader may take for each byte of a record's files, and for none; and
+# seconds of processor time.
+_PER_BYTE, _ANYWAY, _SECONDS = 100, 6_000_000, 10
 
 
 class Original:
@@ -26,9 +31,9 @@ class Original:
         folder.mkdir(exist_ok=True)
         for name, content in seed.files.items():
             (folder / name).write_bytes(content)
-        self.record = self.read()
+        self.record = self._read()
 
-    def read(self) -> Record:
+    def _read(self) -> Record:
         return read(self.folder / next(iter(self.seed.files)), **self.seed.known)
 
     def read_with(self, name: str, content: bytes) -> Record | None:
@@ -39,18 +44,16 @@ class Original:
                 than fits the size.
         """
         (self.folder / name).write_bytes(content)
-        tracemalloc.start()
+        record, told = None, str(self.folder)
         try:
-            return self.read()
+            with _memory_that_fits(self.folder):
+                record = self._read()
         except InputError as error:
-            assert str(self.folder) in str(error), f"no file in: {error}"
-            return None
+            told = str(error)
         finally:
-            most = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            size = sum(each.stat().st_size for each in self.folder.iterdir())
             (self.folder / name).write_bytes(self.seed.files[name])
-            assert most <= PER_BYTE * size + ANYWAY, f"{most:,} bytes of memory for {size:,}"
+        assert str(self.folder) in told, f"no file in: {told}"
+        return record
 
 
 def outcome(originals: Sequence[Original], rng: random.Random) -> str:
@@ -76,6 +79,31 @@ def outcome(originals: Sequence[Original], rng: random.Random) -> str:
         found = record.signal.shape[1]
         assert found in (seed.samples, other.seed.samples), f"{found} for {seed.samples} samples"
     return _told(record)
+
+
+def check_refused(
+    files: Mapping[str, bytes], folder: Path, told: str, known: Mapping[str, Any] | None = None
+) -> None:
+    """Check that the first of the files is refused by a message, quickly and in little memory."""
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    began = time.process_time()
+    with _memory_that_fits(folder), pytest.raises(InputError, match=told):
+        read(folder / next(iter(files)), **known or {})
+    assert time.process_time() - began < _SECONDS
+
+
+@contextmanager
+def _memory_that_fits(folder: Path) -> Iterator[None]:
+    """Check that no more memory is taken than fits the files in a folder."""
+    size = sum(each.stat().st_size for each in folder.iterdir())
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most <= _PER_BYTE * size + _ANYWAY, f"{most:,} bytes of memory for {size:,}"
 
 
 def _same(record: Record, original: Record) -> bool:

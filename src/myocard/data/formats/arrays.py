@@ -4,6 +4,7 @@ They say little about themselves; ``joining`` joins what they say with what the 
 package that reads MATLAB is imported by the reader: a WFDB record should not wait for it.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -47,8 +48,11 @@ def read_mat(path: Path) -> Found:
         content = path.read_bytes()
         if scipy.io.matlab.matfile_version(BytesIO(content))[0] == _MATLAB_5:
             matlab.check(content)
-        # From memory, which does not make room for more than there is.
-        found = scipy.io.loadmat(BytesIO(content))
+        with warnings.catch_warnings():
+            # SciPy warns of numbers that it reads wrongly.
+            warnings.simplefilter("error", UserWarning)
+            # From memory, which does not make room for more than there is.
+            found = scipy.io.loadmat(BytesIO(content))
     # SciPy's parser raises errors of every kind for a broken file.
     except Exception as error:
         raise InputError(f"{path}: not a MATLAB file: {error}") from error

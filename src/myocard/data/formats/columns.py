@@ -14,6 +14,9 @@ from myocard.files.tables import decoded, read_csv_table
 # So many numbers in a row count by no chance.
 _NO_CHANCE = 6
 _LAST_CHEST_LEAD = 9
+# A file may hold samples as columns; pandas takes a second for so many.
+_MOST_COLUMNS = 20_000
+_MOST_CHARACTERS, _ANYWAY = 32, 1000
 
 
 def read_csv(path: Path) -> Found:
@@ -22,6 +25,7 @@ def read_csv(path: Path) -> Found:
         text, _ = decoded(path)
         lines = text.lstrip().split("\n", 2)
         names = [name.strip().strip('"') for name in lines[0].split(",")]
+        _check_width(text, len(names))
         heading = _is_heading(names, lines[1] if len(lines) > 1 else "")
         frame = read_csv_table(StringIO(text), header=0 if heading else None, dtype=float)
     # pandas' own errors are ValueErrors.
@@ -34,6 +38,20 @@ def read_csv(path: Path) -> Found:
     if names[0] == "" and np.array_equal(signal[:, 0], np.arange(len(signal))):
         names, signal = names[1:], checked(signal[:, 1:], path)
     return Found(signal, leads=None if _are_numbers_of_columns(names) else tuple(names))
+
+
+def _check_width(text: str, columns: int) -> None:
+    """Refuse what keeps pandas busy: too many columns, or a row far longer than the first one.
+
+    Raises:
+        ValueError: Saying which.
+    """
+    if columns > _MOST_COLUMNS:
+        raise ValueError(f"{columns} columns; write one a lead, its samples in rows")
+    width = _MOST_CHARACTERS * columns + _ANYWAY
+    # A row of twice the width has a stretch of it without an end.
+    if any(text.find("\n", at, at + width) < 0 for at in range(0, len(text) - width, width)):
+        raise ValueError("rows are longer than the first row; name every column")
 
 
 def _is_heading(names: Sequence[str], below: str) -> bool:

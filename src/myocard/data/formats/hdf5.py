@@ -150,8 +150,10 @@ def _data_sets(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, "h5py
             continue
         member = group[name]
         place = h5py.h5o.get_info(member.id).addr
-        if place in seen or len(seen) > _MOST_MEMBERS:
+        if place in seen:
             continue
+        if len(seen) == _MOST_MEMBERS:
+            raise ValueError(f"more than {_MOST_MEMBERS} groups and data sets")
         seen.add(place)
         if isinstance(member, h5py.Dataset):
             yield member.name.strip("/"), member

@@ -18,7 +18,12 @@ _VERSIONS = {1: (8, 8), 2: (8, 1), 3: (9, 1)}
 
 
 def check(path: Path, attribute: str, count: int) -> None:
-    """Refuse a file with a broken heap, or with ``count`` texts of an attribute that it cannot hold.
+    """Refuse a file with a broken heap, or that cannot hold the texts of an attribute.
+
+    Args:
+        path: The file.
+        attribute: Its name.
+        count: Texts that it has.
 
     Raises:
         ValueError: Saying what is wrong.

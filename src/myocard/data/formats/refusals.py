@@ -7,7 +7,7 @@ from pathlib import Path
 from myocard.errors import InputError
 
 # Of an ECG, compression leaves a tenth at the least; of a constant, a thousandth.
-_MOST_COMPRESSION, _ANYWAY = 100, 1 << 22
+_MOST_COMPRESSION, _ANYWAY = 50, 1 << 21
 
 
 def most_unpacked(stored: int) -> int:

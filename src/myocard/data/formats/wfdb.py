@@ -15,6 +15,8 @@ from myocard.files.names import in_any_case
 _REASONS = {WrongLength: "wrong_length", WrongChecksum: "wrong_checksum"}
 HEADER = ".hea"
 SIGNALS = (".dat", ".mat")
+# Monitors drop signals and take them up again; one in so many samples is there.
+_MOST_GAPS = 16
 
 
 def header_of(path: Path) -> Path:
@@ -65,6 +67,9 @@ def _joined(header: Header, folder: Path) -> Found:
             if units.setdefault(signal, unit) != unit:
                 raise InputError(f"signal {signal} in {units[signal]} and in {unit}")
     rows = {signal: row for row, signal in enumerate(units)}
+    held = sum(part.signal.size for _, part in parts)
+    if len(rows) * start > _MOST_GAPS * held:
+        raise InputError(f"{len(rows)} signals of {start} samples, of which it has {held} in all")
     joined = np.full((len(rows), start), np.nan, np.float32)
     for first, part in parts:
         places = [rows[signal] for signal in part.leads or ()]
@@ -86,8 +91,10 @@ def _segment(header: Header, path: Path, samples: int) -> Found:
 def _segment_headers(header: Header, folder: Path) -> dict[str, tuple[Header, Path]]:
     """Read the segments' headers, and refuse what cannot be joined or asks for more than it has."""
     names = [name for name, _ in header.segments if name != "~"]
-    paths = {name: in_any_case(inside(folder, f"{name}{HEADER}")) for name in names}
-    segments = {name: (read_header(path), path) for name, path in paths.items()}
+    segments = {}
+    for name in names:
+        path = in_any_case(inside(folder, f"{name}{HEADER}"))
+        segments[name] = read_header(path), path
     for name, (segment, _) in segments.items():
         if segment.segments:
             raise InputError(f"segment {name} has segments itself")

@@ -26,6 +26,8 @@ _INVALID = {16: -(2**15), 24: -(2**23), 32: -(2**31), 61: -(2**15), 80: -(2**7),
 _INVALID |= {212: -(2**11), 310: -(2**9), 311: -(2**9), 508: -(2**7), 516: -(2**15)}
 _INVALID |= {524: -(2**23)}
 _DIFFERENCES = 8
+# Bytes of a sample that soundfile has decoded.
+_UNPACKED = 4
 _WIDE = frozenset({24, 32, 524, _DIFFERENCES})
 """Formats whose integers float32 does not hold exactly."""
 
@@ -92,8 +94,6 @@ def frames_of(content: bytes, signals: Sequence[SignalLine]) -> int:
     """
     import soundfile
 
-    storage = signals[0].format
-    bits = FLAC[storage]
     if len({signal.samples_per_frame for signal in signals}) > 1:
         raise InputError("signals of several rates in one FLAC file")
     try:
@@ -104,7 +104,7 @@ def frames_of(content: bytes, signals: Sequence[SignalLine]) -> int:
         raise InputError(f"not a FLAC file: {error}; fetch it again") from error
     if found.channels != len(signals):
         raise InputError(f"{found.channels} channels of FLAC for {len(signals)} signals")
-    if found.frames * found.channels * bits // 8 > most_unpacked(len(content)):
+    if _UNPACKED * found.frames * found.channels > most_unpacked(len(content)):
         raise InputError(f"{found.frames} samples are promised by {len(content)} bytes of FLAC")
     return int(found.frames) // signals[0].samples_per_frame
 
