@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from myocard.errors import InputError
 from myocard.leads import parse_leads
 
+FASTEST = 1e6
+"""Most samples per second of an ECG (Hz)."""
+
 # NU ("no unit") marks signals that were standardised before they reached us: they carry shape but
 # no voltage, and stay as they are.
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3, "NU": 1.0}
@@ -87,7 +90,7 @@ class Record:
     start: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.rate, Real) and np.isfinite(self.rate) and self.rate >= 1):
+        if not (isinstance(self.rate, Real) and 1 <= self.rate <= FASTEST):
             raise InputError(f"a rate of {self.rate!r} Hz; give the samples per second")
 
     @classmethod
@@ -118,7 +121,11 @@ class Record:
             )
         named = parse_unit(unit)
         factor = MILLIVOLTS[named]
-        scaled = array.astype(np.float32) if factor == 1 else (array * factor).astype(np.float32)
+        try:
+            with np.errstate(over="raise"):
+                scaled = (array if factor == 1 else array * factor).astype(np.float32)
+        except FloatingPointError as error:
+            raise InputError(f"values beyond 1e38 {unit}; is it the signal?") from error
         return cls(scaled, rate, names, "NU" if named == "NU" else "mV")
 
     @property

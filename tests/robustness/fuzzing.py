@@ -14,11 +14,8 @@ import json
 import logging
 import os
 import random
-import re
 import resource
 import signal
-import sys
-import sysconfig
 import tempfile
 import time
 import traceback
@@ -27,17 +24,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import numpy as np
-import scipy.io
 import torch
+from confinement import forbid_files_outside
+from mutations import mutated
 from safetensors.torch import save_file
 
 from myocard import simulation
 from myocard.benchmark import reading
 from myocard.data import sources, store
-from myocard.data.formats import reading as formats
-from myocard.data.formats import wfdb_header
 from myocard.data.leaks import (
     read_fingerprints,
     recognise,
@@ -71,11 +65,6 @@ from myocard.results.run import EncoderInfo, Hashes
 from myocard.results.saved import load_runs
 
 SECONDS, ROOM = 10, 2**30
-_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
-_ODD = (
-    *(b"0", b"-1", b"1e308", b"nan", b"inf", b"99999999999999999999", b"2147483648", b"-0.0"),
-    *(b"../../../../etc/passwd", b"/etc/passwd", b"~", b"\0", b"\xff\xfe", b"", b"[" * 2000),
-)
 
 
 @dataclass(frozen=True)
@@ -87,80 +76,14 @@ class Target:
     manifest: tuple[manifests.Manifest, tuple[str, ...]] | None = None
 
 
-def spoiled(content: bytes, rng: random.Random) -> bytes:
-    """Spoil ``content`` by one to four accidents or attacks."""
-    for _ in range(rng.randint(1, 4)):
-        content = rng.choice((_flip, _cut, _splice, _number, _number, _insert))(content, rng)
-    return content
-
-
-def _flip(content: bytes, rng: random.Random) -> bytes:
-    changed = bytearray(content)
-    for _ in range(rng.randint(1, 8)):
-        if changed:
-            # Headers are at the front.
-            place = rng.randrange(rng.choice((len(changed), min(len(changed), 256))))
-            changed[place] ^= 1 << rng.randrange(8)
-    return bytes(changed)
-
-
-def _cut(content: bytes, rng: random.Random) -> bytes:
-    return content[: rng.randint(0, len(content))]
-
-
-def _splice(content: bytes, rng: random.Random) -> bytes:
-    a, b, c = (rng.randint(0, len(content)) for _ in range(3))
-    return content[:a] + content[min(b, c) : max(b, c)] + content[a:]
-
-
-def _number(content: bytes, rng: random.Random) -> bytes:
-    found = list(_NUMBER.finditer(content[:20_000]))
-    if not found:
-        return content
-    start, end = rng.choice(found).span()
-    return content[:start] + rng.choice(_ODD) + content[end:]
-
-
-def _insert(content: bytes, rng: random.Random) -> bytes:
-    place = rng.randint(0, len(content))
-    return content[:place] + rng.choice(_ODD) + content[place:]
-
-
 def targets(place: Path) -> dict[str, Target]:
     """List every reader, with a folder of its name and valid files in it."""
-    rng = np.random.default_rng(0)
-    signal_ = rng.normal(size=(12, 300)).astype(np.float32)
-    arrays = place / "arrays"
-    arrays.mkdir()
-    np.save(arrays / "a.npy", signal_)
-    np.savetxt(arrays / "a.csv", signal_.T, delimiter=",", header=",".join(LEADS), comments="")
-    scipy.io.savemat(arrays / "a.mat", {"val": signal_})
-    with h5py.File(arrays / "a.h5", "w") as file:
-        file["signal"] = signal_
-        file["signal"].attrs.update(rate=100.0, unit="mV", leads=",".join(LEADS))
-    _wfdb(place / "wfdb")
     folders = _folders(place)
     encoder = Checkpoint.load(place / "checkpoint").encoder
     states = encoder.norm, encoder.layers
     records = store.Store.open(place / "store").records
 
-    def array(path: Path) -> object:
-        known = {} if path.suffix == ".h5" else {"rate": 100.0, "unit": "mV"}
-        return formats.read(path, leads=LEADS if path.suffix in (".npy", ".mat") else None, **known)
-
-    kinds = {
-        f"{suffix} array": Target(lambda f, n=f"a.{suffix}": array(f / n), (f"arrays/a.{suffix}",))
-        for suffix in ("npy", "csv", "mat", "h5")
-    }
-    kinds |= {
-        "WFDB header": Target(lambda f: wfdb_header.read_header(f / "a16.hea"), ("wfdb/a16.hea",)),
-        **{
-            f"WFDB {kind}": Target(
-                lambda f, n=f"a{kind}.hea": formats.read(f / n),
-                (f"wfdb/a{kind}.hea", f"wfdb/a{kind}.dat"),
-            )
-            for kind in ("16", "212", "80")
-        },
+    return {
         **{
             f"table of {name}": Target(lambda f, n=name: sources.entries(n, f), (file,))
             for name, file in folders.items()
@@ -206,7 +129,6 @@ def targets(place: Path) -> dict[str, Target]:
             for kind in ("pt", "safetensors")
         },
     }
-    return kinds
 
 
 def _predictions(folder: Path) -> object:
@@ -258,18 +180,6 @@ fraction = 0.5
 optimisation = { epochs = 1, batch = 16 }
 """,
 }
-
-
-def _wfdb(folder: Path) -> None:
-    folder.mkdir()
-    rng = np.random.default_rng(1)
-    for kind, size in (("16", 2 * 12 * 300), ("212", 3 * 12 * 150), ("80", 12 * 300)):
-        lines = [f"a{kind} 12 100 300"]
-        lines += [f"a{kind}.dat {kind} 1000.0(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS]
-        (folder / f"a{kind}.hea").write_text(
-            "\n".join([*lines, "# Age: 50", "# Dx: 426783006", ""])
-        )
-        (folder / f"a{kind}.dat").write_bytes(rng.bytes(size))
 
 
 def _folders(place: Path) -> dict[str, str]:
@@ -345,13 +255,13 @@ def fuzz(target: Target, place: Path, examples: int, seed: str, fault: Path) -> 
     valid = {name: (place / name).read_bytes() for name in target.files}
     folder = place / Path(target.files[0]).parent
     target.read(folder)
-    _forbid_files_outside(place)
+    forbid_files_outside(place)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, resource.RLIM_INFINITY))
     signal.signal(signal.SIGALRM, _too_long)
     for _example in range(examples):
         name = rng.choice(target.files)
-        content = spoiled(valid[name], rng)
+        content = mutated(valid[name], rng)
         (place / name).write_bytes(content)
         fault.write_bytes(name.encode() + b"\n" + content)
         if (
@@ -380,19 +290,6 @@ def _rehash(folder: Path, manifest: manifests.Manifest, files: tuple[str, ...]) 
     stated = json.loads((folder / manifest.file).read_text())
     kept = {key: value for key, value in stated.items() if key not in ("sha256", "format")}
     manifest.write(folder, kept, files)
-
-
-def _forbid_files_outside(place: Path) -> None:
-    allowed = (place.parent, *map(Path, sysconfig.get_paths().values()), Path(sys.base_prefix))
-    allowed += (Path(__file__).parents[2], Path("/proc"), Path("/sys"), Path("/usr"))
-
-    def heard(event: str, words: tuple[object, ...]) -> None:
-        if event == "open" and isinstance(words[0], str | bytes):
-            path = Path(os.path.realpath(os.fsdecode(words[0])))
-            if not any(path.is_relative_to(each) for each in allowed):
-                raise PermissionError(f"{path} lies outside the folder")
-
-    sys.addaudithook(heard)
 
 
 def in_a_fork(target: Target, place: Path, examples: int, seed: str) -> tuple[int, str]:

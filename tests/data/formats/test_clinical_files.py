@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from writing.spoiling import whole
+from writing.signals import whole
 
 from myocard.data.formats import rhythm
 from myocard.data.formats.found import HEAD, Found

@@ -14,8 +14,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 from writing.dicom import PATIENT, channel, coded, dicom, group, item
-from writing.signals import EIGHT, Counts, counts, random_counts
-from writing.spoiling import check_reading, spoiled, whole
+from writing.signals import EIGHT, Counts, counts, random_counts, whole
 
 from myocard.data.formats.dicom import read_dicom
 from myocard.data.formats.reading import FORMATS, read
@@ -225,15 +224,3 @@ def test_sequences_nested_without_end_are_refused(path: Path) -> None:
 def test_its_first_bytes_tell_it_and_no_other() -> None:
     head = dicom([group(counts(LEADS))])
     assert [each.name for each in FORMATS if each.starts(head)] == ["DICOM waveform"]
-
-
-FILES = [
-    dicom([group(counts(EIGHT))], [item(UnformattedTextValue="Sinus rhythm")], syntax, undefined)
-    for syntax, undefined in ((ExplicitVRLittleEndian, True), (ImplicitVRLittleEndian, False))
-]
-
-
-@given(st.sampled_from(FILES).flatmap(spoiled))
-def test_a_spoiled_file_is_read_or_refused(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    check_reading(read_dicom, path)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from writing.edf import Signal, ecg, edf
-from writing.signals import EIGHT, Counts, counts, random_counts
-from writing.spoiling import check_reading, spoiled, whole
+from writing.signals import EIGHT, Counts, counts, random_counts, whole
 
 from myocard.data.formats.edf import read_edf
 from myocard.data.formats.reading import FORMATS, read
@@ -185,9 +184,3 @@ def test_its_first_bytes_tell_it_and_no_other(width: int) -> None:
     head = edf(ecg(counts(TWO)), width=width)
     assert [each.name for each in FORMATS if each.starts(head)] == ["EDF, EDF+ or BDF"]
     assert not any(each.starts(b"0       of a text") for each in FORMATS)
-
-
-@given(st.sampled_from([2, 3]).flatmap(lambda width: spoiled(edf(ecg(counts(TWO)), width=width))))
-def test_a_spoiled_file_is_read_or_refused(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    check_reading(read_edf, path)

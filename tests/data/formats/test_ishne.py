@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from writing.ishne import CODES, ishne, sealed
-from writing.signals import EIGHT, Counts, counts, random_counts
-from writing.spoiling import check_reading, spoiled, whole
+from writing.ishne import CODES, ishne
+from writing.signals import EIGHT, Counts, counts, random_counts, whole
 
 from myocard.data.formats.ishne import read_ishne
 from myocard.data.formats.reading import FORMATS, read
@@ -113,9 +112,3 @@ def test_a_file_that_is_cut_off_or_altered_is_refused(path: Path) -> None:
 def test_its_first_bytes_tell_it_and_no_other() -> None:
     head = ishne(counts(HOLTER))
     assert [each.name for each in FORMATS if each.starts(head)] == ["ISHNE Holter"]
-
-
-@given(spoiled(ishne(counts(HOLTER))), st.booleans())
-def test_a_spoiled_file_is_read_or_refused(path: Path, content: bytes, seal: bool) -> None:
-    path.write_bytes(sealed(content) if seal and len(content) > 14 else content)
-    check_reading(read_ishne, path)

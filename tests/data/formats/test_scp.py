@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from writing.scp import scp, scp_sections, sealed, statements
 from writing.signals import EIGHT, Counts, counts, random_counts
-from writing.spoiling import check_reading, spoiled
 
 from myocard.data.formats.reading import FORMATS, read
 from myocard.data.formats.scp import begins_scp, read_scp
@@ -226,12 +225,3 @@ def test_its_first_bytes_tell_it_and_no_other(path: Path) -> None:
     assert [each.name for each in FORMATS if each.starts(head)] == ["SCP-ECG"]
     assert not begins_scp(b"")
     assert not begins_scp(bytes(8192))
-
-
-FILE = scp(scp_sections(counts(EIGHT), tags=PATIENT) | {8: statements("Sinus rhythm")})
-
-
-@given(spoiled(FILE), st.booleans())
-def test_a_spoiled_file_is_read_or_refused(path: Path, content: bytes, seal: bool) -> None:
-    path.write_bytes(sealed(content) if seal and len(content) > 6 else content)
-    check_reading(read_scp, path)

@@ -4,7 +4,9 @@ They say little about themselves; ``joining`` joins what they say with what the 
 package that reads MATLAB is imported by the reader: a WFDB record should not wait for it.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ def read_npy(path: Path) -> Found:
     try:
         # Mapped, a header that promises more than the file holds is an error, not an allocation.
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        if mapped.offset + mapped.nbytes != path.stat().st_size:
+            raise ValueError("bytes behind the array that its header promises")
         return Found(checked(np.array(mapped), path))
     # A broken header is parsed as Python, which tells of that in many ways.
     except Exception as error:
@@ -41,14 +45,19 @@ def read_mat(path: Path) -> Found:
     if h5py.is_hdf5(path):
         return read_hdf5(path)  # MATLAB 7.3
     try:
-        if scipy.io.matlab.matfile_version(path)[0] == _MATLAB_5:
-            matlab.check(path.read_bytes())
-        content = scipy.io.loadmat(path)
+        content = path.read_bytes()
+        if scipy.io.matlab.matfile_version(BytesIO(content))[0] == _MATLAB_5:
+            matlab.check(content)
+        with warnings.catch_warnings():
+            # SciPy warns of numbers that it reads wrongly.
+            warnings.simplefilter("error", UserWarning)
+            # From memory, which does not make room for more than there is.
+            found = scipy.io.loadmat(BytesIO(content))
     # SciPy's parser raises errors of every kind for a broken file.
     except Exception as error:
         raise InputError(f"{path}: not a MATLAB file: {error}") from error
-    found = {name: array for name, array in _matrices(content) if array.size > 1}
-    return Found(checked(found[ecg_among(found, path)], path))
+    matrices = {name: array for name, array in _matrices(found) if array.size > 1}
+    return Found(checked(matrices[ecg_among(matrices, path)], path))
 
 
 def _matrices(content: Mapping[str, object]) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -20,6 +20,9 @@ _TIMES = ("time", "t", "time (s)", "time_s", "seconds", "sec", "s", "time (ms)",
 # Of an ECG (Hz); what lies between tells seconds from milliseconds.
 _SLOWEST, _FASTEST = 50, 20_000
 _UNEVEN = 0.1
+# A file may hold samples as columns; pandas takes a second for so many.
+_MOST_COLUMNS = 20_000
+_MOST_CHARACTERS, _ANYWAY = 32, 1000
 
 
 def read_csv(path: Path) -> Found:
@@ -36,6 +39,7 @@ def read_csv(path: Path) -> Found:
         if decimal == ",":
             lines = [line.replace(",", ".") for line in lines]
         names = [name.strip().strip('"') for name in lines[0].split(separator)]
+        _check_width(text, len(names))
         heading = _is_heading(names, lines[1] if len(lines) > 1 else "")
         how = {"sep": separator, "decimal": decimal, "dtype": float}
         frame = read_csv_table(StringIO(text), header=0 if heading else None, **how)
@@ -66,6 +70,20 @@ def _rate_among(names: Sequence[str], signal: NDArray[Any]) -> float | None:
         if even and len(rates) == 1:
             return float(round(rates[0], 6))
     return None
+
+
+def _check_width(text: str, columns: int) -> None:
+    """Refuse what keeps pandas busy: too many columns, or a row far longer than the first one.
+
+    Raises:
+        ValueError: Saying which.
+    """
+    if columns > _MOST_COLUMNS:
+        raise ValueError(f"{columns} columns; write one a lead, its samples in rows")
+    width = _MOST_CHARACTERS * columns + _ANYWAY
+    # A row of twice the width has a stretch of it without an end.
+    if any(text.find("\n", at, at + width) < 0 for at in range(0, len(text) - width, width)):
+        raise ValueError("rows are longer than the first row; name every column")
 
 
 def _is_heading(names: Sequence[str], below: str) -> bool:

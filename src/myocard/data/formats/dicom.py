@@ -23,6 +23,7 @@ from myocard.data.formats.limb_leads import COMPUTED, assumption, with_limb_lead
 from myocard.data.formats.refusals import naming
 from myocard.errors import InputError
 from myocard.leads import LEADS, canonical
+from myocard.record import FASTEST
 
 _GROUPS, _CHANNELS, _SOURCE, _UNITS = 0x54000100, 0x003A0200, 0x003A0208, 0x003A0211
 _ORIGINALITY, _NUMBER_OF_CHANNELS, _SAMPLES, _RATE = 0x003A0004, 0x003A0005, 0x003A0010, 0x003A001A
@@ -32,7 +33,6 @@ _TIME_SKEW, _SAMPLE_SKEW = 0x003A0214, 0x003A0215
 _SEQUENCES = (_GROUPS, _CHANNELS, _SOURCE, _UNITS, *dicom_facts.SEQUENCES)
 
 _STORED = {"SB": "<i1", "UB": "<u1", "SS": "<i2", "US": "<u2", "SL": "<i4", "UL": "<u4"}
-_FASTEST = 1e6
 _PER_MILLIVOLT = {"nV": 1e6, "uV": 1e3, "mV": 1.0, "V": 1e-3}
 _SCP_CODES, _MDC_CODES = "5.6.3-9-", "2:"
 
@@ -51,7 +51,7 @@ def read_dicom(path: Path) -> Found:
         content = read_elements(path.read_bytes(), _SEQUENCES)
         group, names, assumed = _recorded(items_of(content, _GROUPS))
         channels, rate = items_of(group, _CHANNELS), number_of(group, _RATE)
-        if not 1 <= rate <= _FASTEST:
+        if not 1 <= rate <= FASTEST:
             raise InputError(f"a rate of {rate:g} Hz; export it again")
         _check_skew(channels, rate)
         signal, leads, computed = _millivolts(group, channels, names)

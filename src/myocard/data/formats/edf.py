@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -121,12 +122,15 @@ def _checked(path: Path) -> _File:
     with path.open("rb") as file:
         head = file.read(_FIXED)
         size, records, signals = int(head[184:192]), int(head[236:244]), int(head[252:256])
+        duration = float(head[244:252])
         file.seek(_FIXED + _COUNTS * signals)
         counts = [int(file.read(8)) for _ in range(signals)]
     if head[192:197] in (b"EDF+D", b"BDF+D"):
         raise InputError("EDF+D: a recording with gaps, which are not joined; export it continuous")
     if size != _FIXED + _PER_SIGNAL * signals or records < 1 or min(counts, default=0) < 1:
         raise InputError("no signals, no samples or a wrong length in its header; export it again")
+    if not 0 < duration < inf:
+        raise InputError(f"records of {duration:g} s; correct its header")
     each = sum(counts) * (3 if head.startswith(_BDF) else 2)
     promised, there = size + records * each, path.stat().st_size
     if promised != there:

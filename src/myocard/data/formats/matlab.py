@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from struct import unpack_from
 
+from myocard.data.formats.refusals import most_unpacked
+
 _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _NUMBERS = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 12, 13})
 _TEXT = _NUMBERS | {16, 17, 18}
@@ -27,20 +29,25 @@ def check(content: bytes) -> None:
     order = _ORDER.get(content[_HEADER - 2 : _HEADER])
     if order is None:
         raise ValueError("no mark of the byte order")
+    left = most_unpacked(len(content))
     for kind, data in _elements(memoryview(content)[_HEADER:], order):
         if kind == _COMPRESSED:
-            data = memoryview(_inflated(data))
+            data = memoryview(_inflated(data, left))
+            left -= len(data)
             for inner, matrix in _elements(data, order):
                 _check_matrix(inner, matrix, order, 0)
         else:
             _check_matrix(kind, data, order, 0)
 
 
-def _inflated(data: memoryview) -> bytes:
+def _inflated(data: memoryview, most: int) -> bytes:
     try:
-        return zlib.decompressobj().decompress(data)
+        content = zlib.decompressobj().decompress(data, most + 1)
     except zlib.error as error:
         raise ValueError(f"not compressed as it says ({error})") from error
+    if len(content) > most:
+        raise ValueError("compressed far more than any ECG")
+    return content
 
 
 def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:

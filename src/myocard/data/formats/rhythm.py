@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from myocard.data.formats.found import Found
 from myocard.data.formats.limb_leads import assumption, with_limb_leads
 from myocard.errors import InputError
-from myocard.record import Facts
+from myocard.record import FASTEST, Facts
 
 # Philips carts end a record of 11 s with 0.2 s of 1 mV and 0.1 s of nothing, in each lead.
 _PULSE, _AFTER = 0.3, 0.1
 _NEAR = 0.02
-_FASTEST = 1e6
 
 
 def found_rhythm(
@@ -35,8 +34,8 @@ def found_rhythm(
     Raises:
         InputError: For leads of different lengths, or none, or a rate that is none.
     """
-    if not 1 <= rate <= _FASTEST:
-        raise InputError(f"a rate of {rate:g} Hz; from 1 to {_FASTEST:g} are expected")
+    if not 1 <= rate <= FASTEST:
+        raise InputError(f"a rate of {rate:g} Hz; from 1 to {FASTEST:g} are expected")
     lengths = sorted({row.size for row in rows})
     if len(lengths) != 1 or not lengths[0]:
         told = ", ".join(map(str, lengths)) or "no"

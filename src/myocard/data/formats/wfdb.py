@@ -21,6 +21,8 @@ from myocard.record import Facts
 _REASONS = {WrongLength: "wrong_length", WrongChecksum: "wrong_checksum"}
 HEADER = ".hea"
 SIGNALS = (".dat", ".mat")
+# Monitors drop signals and take them up again; one in so many samples is there.
+_MOST_GAPS = 16
 
 
 def header_of(path: Path) -> Path:
@@ -87,6 +89,11 @@ def _joined(header: Header, folder: Path) -> Found:
         for signal, unit in zip(part.leads or (), part.unit or (), strict=True):
             if units.setdefault(signal, unit) != unit:
                 raise InputError(f"signal {signal} in {units[signal]} and in {unit}")
+    held = sum(
+        len(part.leads or ()) * part.stored(len(part.leads or ())).shape[1] for _, part in parts
+    )
+    if len(units) * end > _MOST_GAPS * held:
+        raise InputError(f"{len(units)} signals of {end} samples, of which it has {held} in all")
     stated = tuple(dict.fromkeys(unit for _, part in parts for unit in part.stated))
     joined = _joined_signal(parts, tuple(units), end)
     return Found(joined, header.rate, tuple(units), tuple(units.values()), stated=stated)
@@ -130,8 +137,10 @@ def _segment(header: Header, path: Path, samples: int) -> Found:
 def _segment_headers(header: Header, folder: Path) -> dict[str, tuple[Header, Path]]:
     """Read the segments' headers, and refuse what cannot be joined or asks for more than it has."""
     names = [name for name, _ in header.segments if name != "~"]
-    paths = {name: in_any_case(inside(folder, f"{name}{HEADER}")) for name in names}
-    segments = {name: (read_header(path), path) for name, path in paths.items()}
+    segments = {}
+    for name in names:
+        path = in_any_case(inside(folder, f"{name}{HEADER}"))
+        segments[name] = read_header(path), path
     for name, (segment, _) in segments.items():
         if segment.segments:
             raise InputError(f"segment {name} has segments itself")

@@ -107,6 +107,8 @@ def read_header(path: Path) -> Header:
         InputError: When it is missing or broken; the message names the file.
     """
     try:
+        if path.is_fifo():
+            raise InputError(f"{path}: a pipe, which is not read")
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
@@ -178,6 +180,8 @@ def _signal_line(line: str) -> SignalLine:
     fields = _fields(_SIGNAL_LINE, line)
     file, storage, per_frame, skew, offset, gain, baseline, unit, zero, *check, name = fields
     place = file, int(storage), int(per_frame or 1), int(skew or 0), int(offset or 0)
+    if place[2] < 1:
+        raise InputError(f"no samples in a frame: {_shown(line)}")
     scale = _gain(gain, line), int(baseline or zero or 0), unit or "mV"
     initial, checksum = (int(value or 0) for value in check)
     return SignalLine(*place, *scale, initial, checksum, (name or "").strip())

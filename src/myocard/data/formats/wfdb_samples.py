@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.formats.refusals import most_unpacked
 from myocard.data.formats.wfdb_header import SignalLine
 from myocard.errors import InputError
 
@@ -31,10 +32,10 @@ _INVALID = {16: -(2**15), 24: -(2**23), 32: -(2**31), 61: -(2**15), 80: -(2**7),
 _INVALID |= {212: -(2**11), 310: -(2**9), 311: -(2**9), 508: -(2**7), 516: -(2**15)}
 _INVALID |= {524: -(2**23)}
 _DIFFERENCES = 8
+# Bytes of a sample that soundfile has decoded.
+_UNPACKED = 4
 _WIDE = frozenset({24, 32, 524, _DIFFERENCES})
 """Formats whose integers float32 does not hold exactly."""
-# A block of silence, FLAC's best, takes 1/2000 of its bytes; an ECG about a half.
-_MOST_COMPRESSION = 1000
 
 Integers = NDArray[Any]
 
@@ -125,7 +126,7 @@ def frames_of(file: BinaryIO, size: int, signals: Sequence[SignalLine]) -> int:
         channels, frames = flac.channels, flac.frames
     if channels != len(signals):
         raise InputError(f"{channels} channels of FLAC for {len(signals)} signals")
-    if frames * channels * FLAC[signals[0].format] / 8 > _MOST_COMPRESSION * size:
+    if _UNPACKED * frames * channels > most_unpacked(size):
         raise InputError(f"{frames} samples are promised by {size} bytes of FLAC")
     return int(frames) // signals[0].samples_per_frame
 

@@ -120,8 +120,10 @@ def _samples(header: Header, folder: Path) -> int:
         WrongLength: When a file's size and the header disagree.
         InputError: For a file that is missing, outside ``folder``, or of an unknown format.
     """
-    counts = set()
-    for signals in _by_file(header):
+    counts, files = set(), _by_file(header)
+    if len({_path(folder, signals[0]) for signals in files}) < len(files):
+        raise InputError("one signal file under two names")
+    for signals in files:
         held, each, spare = _extent(folder, signals)
         samples = int(held / each) if header.samples is None else header.samples
         if not samples * each <= held <= ceil(samples * each) + spare:

@@ -26,6 +26,7 @@ _FIRST = re.compile(r"<(?![?!])\s*(?:[\w.-]+:)?([\w.-]+)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 # Samples come in texts of tens of thousands of characters.
 _TEXT_BUFFER = 1 << 17
+_DEEPEST, _MOST_ATTRIBUTES = 100, 100
 
 
 def begins_with(*names: str) -> Callable[[bytes], bool]:
@@ -61,23 +62,16 @@ def root_of(content: bytes) -> Element:
     """Parse XML. Names of elements lose their prefixes, and no document type is resolved.
 
     Raises:
-        InputError: For XML that is broken or declares entities.
+        InputError: For XML that is broken, declares entities, or nests without end.
     """
-    builder = TreeBuilder()
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        builder.start(_local(name), attributes)
-
-    def forbid(*_: object) -> Never:
-        raise InputError("its XML declares entities, which no ECG needs; export it again")
-
+    tree = _Tree()
     parser = expat.ParserCreate()
     parser.buffer_size = _TEXT_BUFFER
     parser.buffer_text = True
-    parser.StartElementHandler = start
-    parser.EndElementHandler = lambda name: builder.end(_local(name))
-    parser.CharacterDataHandler = builder.data
-    parser.EntityDeclHandler = parser.SkippedEntityHandler = forbid
+    parser.StartElementHandler = tree.start
+    parser.EndElementHandler = tree.end
+    parser.CharacterDataHandler = tree.builder.data
+    parser.EntityDeclHandler = parser.SkippedEntityHandler = _forbid
     try:
         parser.Parse(content, True)
     except InputError:
@@ -85,7 +79,29 @@ def root_of(content: bytes) -> Element:
     # An encoding that Python does not know is a ValueError or a LookupError.
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise InputError(f"broken XML ({error}); export it again") from error
-    return builder.close()
+    return tree.builder.close()
+
+
+class _Tree:
+    """Elements of a document, of levels and attributes that ECGs have."""
+
+    def __init__(self) -> None:
+        self.builder = TreeBuilder()
+        self.depth = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        if self.depth > _DEEPEST or len(attributes) > _MOST_ATTRIBUTES:
+            raise InputError("its XML has more levels or attributes than any ECG; export it again")
+        self.builder.start(_local(name), attributes)
+
+    def end(self, name: str) -> None:
+        self.depth -= 1
+        self.builder.end(_local(name))
+
+
+def _forbid(*_: object) -> Never:
+    raise InputError("its XML declares entities, which no ECG needs; export it again")
 
 
 @lru_cache(maxsize=1024)

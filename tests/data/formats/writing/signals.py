@@ -1,11 +1,13 @@
 """Signals to write: whole numbers, as devices store them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from myocard.data.formats.found import Found, Stored
 from myocard.leads import LEADS
 
 Counts = Mapping[str, NDArray[np.int64]]
@@ -29,3 +31,9 @@ def random_counts(leads: Sequence[str], most: int = 32767) -> st.SearchStrategy[
         st.integers(0, 2**32 - 1),
         st.sampled_from((1, 80, most)),
     )
+
+
+def whole(found: Found) -> NDArray[Any]:
+    """All samples that a reader found."""
+    signal = found.signal
+    return signal.cut(0, signal.shape[1]) if isinstance(signal, Stored) else signal
