@@ -138,11 +138,14 @@ def test_csv_and_parquet_hold_the_same(saved, hostile, tmp_path):
     assert pd.read_csv(tmp_path / "out.csv")["error"].isna().sum() == 2
 
 
-def test_parts_and_processes_change_no_digit(saved, hostile, tmp_path, monkeypatch):
+def test_parts_and_processes_change_no_digit(saved, hostile, tmp_path, monkeypatch, caplog):
     predict(saved, [hostile], tmp_path / "whole.csv", jobs=1)
     monkeypatch.setattr(prediction, "PART", 2)
     predict(saved, [hostile], tmp_path / "one.csv", jobs=1)
-    predict(saved, [hostile], tmp_path / "two.csv", jobs=2)
+    monkeypatch.setattr(prediction, "WORTH_A_PROCESS", 2)
+    with caplog.at_level("INFO"):
+        predict(saved, [hostile], tmp_path / "two.csv", jobs=2)
+    assert "10 files; 2 processes start" in caplog.messages
     contents = {name: (tmp_path / f"{name}.csv").read_bytes() for name in ("whole", "one", "two")}
     assert contents["one"] == contents["two"]
     whole, one = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("whole", "one"))
@@ -174,7 +177,7 @@ def test_a_table_that_is_there_is_kept_and_refused_for_another_model_or_files(
 
 
 def test_a_list_that_changes_between_a_stop_and_the_next_start_is_noticed(
-    saved, records, tmp_path, monkeypatch
+    saved, records, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setattr(prediction, "PART", 2)
     out, asked = tmp_path / "out.csv", []
@@ -191,8 +194,10 @@ def test_a_list_that_changes_between_a_stop_and_the_next_start_is_noticed(
         predict(saved, [records], out, jobs=1)
     (records / "new.hea").unlink()
     told = []
-    predict(saved, [records], out, jobs=1, progress=lambda *said: told.append(said[1]))
+    with caplog.at_level("INFO"):
+        predict(saved, [records], out, jobs=1, progress=lambda *said: told.append(said[1]))
     assert (asked, told) == ([0, 2, 4], [4, 6])
+    assert "6 files, 4 of them done before" in caplog.messages
 
 
 def test_the_table_itself_is_no_record(saved, records, monkeypatch):

@@ -33,6 +33,18 @@ def place(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(";", "cp1252"), ("\t", "utf-16"), ("|", "utf-8-sig")]
+)
+def test_records_are_read_as_spreadsheets_write_them(tmp_path, separator, encoding):
+    table = LISTED.assign(site="K\u00f6ln", age="61,5").rename(columns=str.capitalize)
+    table.to_csv(tmp_path / "records.csv", sep=separator, encoding=encoding, index=False)
+    found = read_records(tmp_path / "records.csv").table
+    assert found[["id", "patient", "fold"]].equals(LISTED)
+    assert set(found["site"]) == {"K\u00f6ln"}
+    assert set(found["age"]) == {61.5}
+
+
 def imported(place: Path, out: Path) -> Features:
     (features,) = import_embeddings(place, out).features
     return features
