@@ -21,7 +21,7 @@ OPEN: dict[str, Callable[[Path], object]] = {
     "checkpoint": Checkpoint.load,
     "cache": Features.open,
 }
-AUDITED = {"signals.npy", "states.npy", "quarantine.csv", "flags.csv", INPUTS}
+AUDITED = {"signals.npy", "states.npy", "quarantine.csv", "flags.csv", "unknown_codes.csv", INPUTS}
 FOR_PEOPLE = {"README.md"}
 
 

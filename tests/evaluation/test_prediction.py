@@ -111,7 +111,7 @@ def test_what_cannot_be_used_is_a_row_with_its_reason(saved, hostile, tmp_path):
         "wrong length: the header promises 1000 samples", "lead aVL is constant",
         "the record has no lead V6; it has", "a record of 0.5 s is shorter than the encoder's",
         "its signal file 00006_lr.dat is missing", "empty.csv: not a table of numbers",
-        "lone.hea: cannot read the header", "notes.csv: not a table of numbers",
+        "lone.dat: a signal file without its WFDB header lone.hea", "notes.csv: not a table of numbers",
     )  # fmt: skip
     assert all(part in error for part, error in zip(wanted, errors, strict=True)), errors
     values = found.drop(columns=["file", "record", "flags", "error"])
@@ -150,11 +150,14 @@ def test_csv_and_parquet_hold_the_same(saved, hostile, tmp_path):
     assert pd.read_csv(tmp_path / "out.csv")["error"].isna().sum() == 2
 
 
-def test_parts_and_processes_change_no_digit(saved, hostile, tmp_path, monkeypatch):
+def test_parts_and_processes_change_no_digit(saved, hostile, tmp_path, monkeypatch, caplog):
     predict(saved, [hostile], tmp_path / "whole.csv", jobs=1)
     monkeypatch.setattr(prediction, "PART", 2)
     predict(saved, [hostile], tmp_path / "one.csv", jobs=1)
-    predict(saved, [hostile], tmp_path / "two.csv", jobs=2)
+    monkeypatch.setattr(prediction, "WORTH_A_PROCESS", 2)
+    with caplog.at_level("INFO"):
+        predict(saved, [hostile], tmp_path / "two.csv", jobs=2)
+    assert "10 records; 2 processes start" in caplog.messages
     contents = {name: (tmp_path / f"{name}.csv").read_bytes() for name in ("whole", "one", "two")}
     assert contents["one"] == contents["two"]
     whole, one = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("whole", "one"))
@@ -186,7 +189,7 @@ def test_a_table_that_is_there_is_kept_and_refused_for_another_model_or_files(
 
 
 def test_a_list_that_changes_between_a_stop_and_the_next_start_is_noticed(
-    saved, records, tmp_path, monkeypatch
+    saved, records, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setattr(prediction, "PART", 2)
     out, asked = tmp_path / "out.csv", []
@@ -203,8 +206,10 @@ def test_a_list_that_changes_between_a_stop_and_the_next_start_is_noticed(
         predict(saved, [records], out, jobs=1)
     (records / "new.hea").unlink()
     told = []
-    predict(saved, [records], out, jobs=1, progress=lambda *said: told.append(said[1]))
+    with caplog.at_level("INFO"):
+        predict(saved, [records], out, jobs=1, progress=lambda *said: told.append(said[1]))
     assert (asked, told) == ([0, 2, 4], [4, 6])
+    assert "6 records, 4 of them done before" in caplog.messages
 
 
 def test_the_table_itself_is_no_record(saved, records, monkeypatch):

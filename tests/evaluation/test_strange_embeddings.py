@@ -33,6 +33,18 @@ def place(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(";", "cp1252"), ("\t", "utf-16"), ("|", "utf-8-sig")]
+)
+def test_records_are_read_as_spreadsheets_write_them(tmp_path, separator, encoding):
+    table = LISTED.assign(site="K\u00f6ln", age="61,5").rename(columns=str.capitalize)
+    table.to_csv(tmp_path / "records.csv", sep=separator, encoding=encoding, index=False)
+    found = read_records(tmp_path / "records.csv").table
+    assert found[["id", "patient", "fold"]].equals(LISTED)
+    assert set(found["site"]) == {"K\u00f6ln"}
+    assert set(found["age"]) == {61.5}
+
+
 def imported(place: Path, out: Path) -> Features:
     (features,) = import_embeddings(place, out).features
     return features
@@ -128,9 +140,8 @@ def test_the_records_of_one_file_stand_beside_it(place):
     ("table", "told"),
     [
         (LISTED[:0], "no rows; give one for each record"),
-        (LISTED.assign(fold=0), "a fold that is no whole number from 1 to 10"),
-        (LISTED.assign(fold="1e300"), "a fold that is no whole number from 1 to 10"),
-        (LISTED.rename(columns={"patient": "Patient"}), "column 'Patient'; write it as 'patient'"),
+        (LISTED.assign(fold=0), "fold '0': give a whole number from 1 to 10"),
+        (LISTED.assign(fold="1e300"), "fold '1e300': give a whole number from 1 to 10"),
         (LISTED.assign(source="nan"), r"no source in row 1 \('nan'\)"),
     ],
 )
@@ -153,7 +164,7 @@ def test_codes_that_are_not_there_are_none_and_traits_that_are_not_read_are_told
     found = read_records(tmp_path / "records.parquet").table
     assert found["codes"].tolist() == [["scp:NORM"]] * COUNT
     assert found["age"].isna().sum() == 20
-    assert "20 cells of age not read, as 'old'" in caplog.text
+    assert "age of 20 records not understood and left empty: 'old' (20)" in caplog.text
 
 
 def test_records_are_read_alike_from_arrays_tables_and_parquet(place, tmp_path):

@@ -144,6 +144,14 @@ def test_a_missing_recipe_lists_those_that_are_shipped(tmp_path):
         read_baseline("none")
 
 
+def test_the_folder_of_a_task_is_a_recipe_of_probes_alone(tmp_path):
+    told = rf"a folder; name a recipe \(superclasses, .*--set 'task = \"{tmp_path}\"'"
+    with pytest.raises(InputError, match=told):
+        read_recipe(tmp_path, FinetuneRecipe)
+    with pytest.raises(InputError, match=r"a folder; name a recipe \(minirocket, or a file\), and"):
+        read_baseline(tmp_path)
+
+
 def test_a_binary_file_is_named(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"binary\.toml: not a readable TOML recipe"):

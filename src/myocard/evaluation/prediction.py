@@ -29,8 +29,10 @@ from myocard.models.opening import from_pretrained
 from myocard.record import parse_unit
 
 LOG = logging.getLogger(__name__)
-PART = 256
+PART = 64
 """Windows of a part: what a stop can cost."""
+WORTH_A_PROCESS = 8
+"""Parts that take as long as a process takes to start."""
 
 
 class Question(NamedTuple):
@@ -162,30 +164,41 @@ def _write_parts(
     parts = [work / f"part-{number:06d}.parquet" for number in range(len(chunks))]
     missing = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
     done = len(places) - sum(len(chunk) for chunk, _ in missing)
+    processes = _processes(len(missing), jobs)
+    before = f", {done:,} of them done before" if done else ""
+    start = f"; {processes} processes start" if processes > 1 else ""
+    LOG.info("%s records%s%s", f"{len(places):,}", before, start)
     what = f"predict {model.encoder.info.name}"
     progress(what, done, len(places))
-    for count in _made(model, question, missing, jobs):
+    for count in _made(model, question, missing, processes):
         done += count
         progress(what, done, len(places))
     return parts
+
+
+def _processes(parts: int, jobs: int) -> int:
+    """Return how many processes, at most ``jobs``, are worth their start."""
+    most = parts // WORTH_A_PROCESS
+    if jobs == 1 or most < 2:
+        return 1
+    # A few records should not wait for its import.
+    from myocard.training.processes import processes_for
+
+    return processes_for(most, jobs)
 
 
 def _made(
     model: Model,
     question: Question,
     missing: Sequence[tuple[Sequence[Place], Path]],
-    jobs: int,
+    processes: int,
 ) -> Iterator[int]:
     """Make parts; yield the number of windows of each when it is there."""
-    # To start a process takes as long as a part.
-    most = len(missing) // 2
-    if jobs == 1 or most < 2:
+    if processes == 1:
         return (_write_part(model, question, *each) for each in missing)
-    # A few records should not wait for its import.
-    from joblib import Parallel, delayed, effective_n_jobs
+    from joblib import Parallel, delayed
 
     todo = (delayed(_write_part_of)(question, _key(model), *each) for each in missing)
-    processes = min(effective_n_jobs(jobs), most)
     return iter(Parallel(n_jobs=processes, return_as="generator_unordered")(todo))
 
 

@@ -69,7 +69,7 @@ RECIPE = "recipe.toml"
 def find_recipe(path: str | Path, folder: str) -> Path:
     """The file of a recipe: a path, or the name of one that is shipped in ``folder``.
 
-    The folder of a task of one's own holds a recipe.
+    The folder of a task of one's own holds a recipe of probes.
 
     Raises:
         InputError: When there is none; the message lists those that are shipped.
@@ -82,7 +82,14 @@ def find_recipe(path: str | Path, folder: str) -> Path:
         return shipped[str(path)]
     if not Path(path).exists():
         raise InputError(f"{path}: no such recipe; shipped are {', '.join(sorted(shipped))}")
-    return Path(path) / RECIPE if Path(path).is_dir() else Path(path)
+    if not Path(path).is_dir():
+        return Path(path)
+    if folder != "probe":
+        raise InputError(
+            f"{path}: a folder; name a recipe ({', '.join(sorted(shipped))}, or a file), and the "
+            f"task by --set 'task = \"{path}\"'"
+        )
+    return Path(path) / RECIPE
 
 
 def read_content(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:

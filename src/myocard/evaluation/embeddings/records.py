@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,6 @@ _TRAITS: dict[str, Callable[[str], float | str | None]] = {
 }
 COLUMNS = ("id", "patient", "source", "fold", "split", "codes", *_TRAITS)
 _SOURCE = "own"
-_MOST_FOLDS = 1000
 _NO_FINGERPRINT = "-" * 128
 
 
@@ -123,7 +122,8 @@ def completed(table: pd.DataFrame, where: Path) -> Records:
     told = [dict(zip(facts, each, strict=True)) for each in zip(*facts.values(), strict=True)]
     warn_of_lost(where, told, {name: _TRAITS[name] for name in facts})
     for name in [name for name in _TRAITS if name in cells]:
-        records[name] = _traits(name, cells[name], where)
+        read = [_TRAITS[name](cell) for cell in cells[name]]
+        records[name] = np.array(read, float if name == "age" else object)
     unknown = "no waveform of " + records["source"] + " " + records["id"]
     records = records.assign(sha256=unknown, fingerprint=_NO_FINGERPRINT)
     rows = records.itertuples(index=False, name=None)
@@ -161,15 +161,6 @@ def _cells(column: pd.Series, where: Path) -> NDArray[np.object_]:
     return np.array([_text(cell) for cell in column], object)
 
 
-def _traits(name: str, cells: NDArray[np.object_], where: Path) -> NDArray[Any]:
-    """Read what is known of records besides the signal, and tell of cells that say nothing."""
-    read = [_TRAITS[name](cell) for cell in cells]
-    unread = [cell for cell, value in zip(cells, read, strict=True) if value is None and cell]
-    if unread:
-        LOG.warning("%s: %d cells of %s not read, as %r", where, len(unread), name, unread[0])
-    return np.array(read, float if name == "age" else object)
-
-
 def _folds(
     cells: Mapping[str, NDArray[np.object_]], records: pd.DataFrame, where: Path
 ) -> Sequence[int]:
@@ -178,7 +169,7 @@ def _folds(
         raise InputError(f"{where}: has both fold and split; drop one of the columns")
     if "fold" in cells:
         try:
-            read = [fold(cell, least=0, most=_MOST_FOLDS) for cell in cells["fold"]]
+            read = [fold(cell) for cell in cells["fold"]]
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
         return [number for number in read if number is not None]
@@ -196,7 +187,8 @@ def _codes(table: pd.DataFrame, where: Path) -> list[list[str]]:
     """Read each record's codes, from a list or from a text that ``;`` divides."""
     if "codes" not in table:
         return [[] for _ in range(len(table))]
-    cells = [";".join(cell) if is_list_like(cell) else _text(cell) for cell in table["codes"]]
+    lists = [cell if is_list_like(cell) else [cell] for cell in table["codes"]]
+    cells = [";".join(map(_text, codes)) for codes in lists]
     try:
         return [list(parse_codes(cell)) for cell in cells]
     except InputError as error:
