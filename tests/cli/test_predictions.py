@@ -21,7 +21,7 @@ def place(decided, tmp_path, monkeypatch) -> Path:
 def test_it_exits_with_0_if_every_record_was_read_and_keeps_its_table(myocard, place):
     code, out, err = myocard("predict", "model", "records", "--out", "scores.csv")
     assert (code, out) == (0, "scores.csv\n")
-    assert err.startswith("myocard: 2 files\npredict tiny: 2 in ")
+    assert err.startswith("myocard: 2 records\npredict tiny: 2 in ")
     assert pd.read_csv("scores.csv")["error"].isna().all()
     code, out, err = myocard("predict", "model", "records", "--out", "scores.csv")
     assert (code, out) == (0, "scores.csv\n")
