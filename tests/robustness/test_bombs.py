@@ -34,6 +34,7 @@ def behind(content: bytes, mark: bytes) -> int:
 
 
 ISHNE, SCP, DICOM, EDF = FILE["ISHNE"], FILE["SCP-ECG"], FILE["DICOM"], FILE["EDF"]
+SIERRA = FILE["Philips Sierra XML"]
 WAVES = DICOM.index(b"\x00\x54\x00\x01SQ")
 OPEN = b"SQ\0\0\xff\xff\xff\xff"
 NESTED = (b"\x00\x54\x00\x01" + OPEN + b"\xfe\xff\x00\xe0\xff\xff\xff\xff") * 100_000
@@ -54,6 +55,7 @@ ITEMS = b"\x00\x54\x00\x01" + OPEN + b"\xfe\xff\x00\xe0\0\0\0\0" * 20_000
         (put(DICOM, behind(DICOM, b"\x3a\x00\x10\x00UL\4\0"), "<I"), "200000000 samples of 3"),
         (DICOM[:WAVES] + NESTED, "nested deeper"),
         (DICOM[:WAVES] + ITEMS, "no recorded ECG among its 20000 groups"),
+        (SIERRA.replace(b'durationperchannel="80', b'durationperchannel="9000000'), "promised by"),
         (EDF[:236] + b"99999999" + EDF[244:], "its header promises 12"),
         (EDF[:252] + b"9999" + EDF[256:], "broken"),
         (EDF[:904] + b"99999999" + EDF[912:], "its header promises"),
