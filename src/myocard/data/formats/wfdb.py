@@ -69,7 +69,9 @@ def _joined(header: Header, folder: Path) -> Found:
     rows = {signal: row for row, signal in enumerate(units)}
     held = sum(part.signal.size for _, part in parts)
     if len(rows) * start > _MOST_GAPS * held:
-        raise InputError(f"{len(rows)} signals of {start} samples, of which it has {held} in all")
+        raise InputError(
+            f"{len(rows)} signals of {start} samples, of which it has {held}; read its segments"
+        )
     joined = np.full((len(rows), start), np.nan, np.float32)
     for first, part in parts:
         places = [rows[signal] for signal in part.leads or ()]
