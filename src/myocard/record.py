@@ -125,7 +125,7 @@ class Record:
             with np.errstate(over="raise"):
                 scaled = (array if factor == 1 else array * factor).astype(np.float32)
         except FloatingPointError as error:
-            raise InputError(f"values beyond 1e38 {unit}; is it the signal?") from error
+            raise InputError(f"values beyond 1e38 {unit}; correct its scale") from error
         return cls(scaled, rate, names, "NU" if named == "NU" else "mV")
 
     @property

@@ -19,7 +19,7 @@ from myocard.record import Record
 
 # Bytes of memory that a reader may take for each byte of a record's files, and for none; and
 # seconds of processor time.
-_PER_BYTE, _ANYWAY, _SECONDS = 100, 6_000_000, 10
+_PER_BYTE, _ANYWAY, _SECONDS = 100, 10_000_000, 10
 
 
 class Original:

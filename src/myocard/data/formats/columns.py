@@ -81,7 +81,7 @@ def _check_width(text: str, columns: int) -> None:
     if columns > _MOST_COLUMNS:
         raise ValueError(f"{columns} columns; write one a lead, its samples in rows")
     width = _MOST_CHARACTERS * columns + _ANYWAY
-    # A row of twice the width has a stretch of it without an end.
+    # A row of twice the width has a stretch of the width without its end.
     if any(text.find("\n", at, at + width) < 0 for at in range(0, len(text) - width, width)):
         raise ValueError("rows are longer than the first row; name every column")
 

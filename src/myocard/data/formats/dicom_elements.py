@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from struct import unpack_from
 from typing import TypeAlias
 
+from myocard.data.formats.fields import number
 from myocard.errors import InputError
 
 Item: TypeAlias = "dict[int, bytes | list[Item]]"
@@ -66,10 +67,7 @@ def number_of(item: Item, tag: int, missing: float = 0.0) -> float:
         InputError: For a text that is no number.
     """
     text = text_of(item, tag)
-    try:
-        return float(text) if text else missing
-    except ValueError as error:
-        raise InputError(f"{text[:20]!r} where a number should be; export it again") from error
+    return number(text, f"element {tag:08x}") if text else missing
 
 
 class _Reader:

@@ -98,7 +98,7 @@ def _held(data: "h5py.Dataset", path: Path) -> "h5py.Dataset":
         raise InputError(f"{path}: {data.name} is of {data.dtype}, not of numbers")
     # HDF5 2.0 ends the process at a chunk that is shorter than its checksum.
     if data.fletcher32 and min(_chunks(data), default=0) < _CHECKSUM:
-        raise InputError(f"{path}: its data set is shorter than its checksums")
+        raise InputError(f"{path}: a chunk of its data set is shorter than its checksum")
     # A part of a chunk takes memory for all of it.
     promised = max(data.nbytes, math.prod(data.chunks or ()) * data.dtype.itemsize)
     if promised > most_unpacked(data.id.get_storage_size()):

@@ -47,8 +47,7 @@ _READABLE = {
     "signaloffset": "0",
     "signalsigned": "True",
 }
-# Carts record 11 s of up to sixteen leads. LZW could promise a hundred times more than there is.
-_MOST_LEADS, _MOST_SAMPLES = 16, 1 << 20
+_MOST_LEADS = 16
 _MEASUREMENTS = {
     "heartrate": "rate_bpm",
     "meanprint": "pr_ms",
@@ -115,7 +114,7 @@ def _agreed(stated: Mapping[str, str], *fields: str) -> float:
 def _samples(stated: Mapping[str, str], rate: float) -> int:
     milliseconds = number(stated.get("@durationperchannel", ""), "durationperchannel")
     samples = milliseconds * rate / 1000
-    if not 2 <= samples <= _MOST_SAMPLES or not samples.is_integer():
+    if samples < 2 or not samples.is_integer():
         raise InputError(f"{milliseconds:g} ms at {rate:g} Hz are no length of a cart's record")
     return int(samples)
 

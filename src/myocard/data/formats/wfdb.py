@@ -89,11 +89,12 @@ def _joined(header: Header, folder: Path) -> Found:
         for signal, unit in zip(part.leads or (), part.unit or (), strict=True):
             if units.setdefault(signal, unit) != unit:
                 raise InputError(f"signal {signal} in {units[signal]} and in {unit}")
-    held = sum(
-        len(part.leads or ()) * part.stored(len(part.leads or ())).shape[1] for _, part in parts
-    )
+    shapes = [part.stored(len(part.leads or ())).shape for _, part in parts]
+    held = sum(leads * samples for leads, samples in shapes)
     if len(units) * end > _MOST_GAPS * held:
-        raise InputError(f"{len(units)} signals of {end} samples, of which it has {held} in all")
+        raise InputError(
+            f"{len(units)} signals of {end} samples, of which it has {held}; read its segments"
+        )
     stated = tuple(dict.fromkeys(unit for _, part in parts for unit in part.stated))
     joined = _joined_signal(parts, tuple(units), end)
     return Found(joined, header.rate, tuple(units), tuple(units.values()), stated=stated)

@@ -122,7 +122,7 @@ def _samples(header: Header, folder: Path) -> int:
     """
     counts, files = set(), _by_file(header)
     if len({_path(folder, signals[0]) for signals in files}) < len(files):
-        raise InputError("one signal file under two names")
+        raise InputError("one signal file under two names; correct its header")
     for signals in files:
         held, each, spare = _extent(folder, signals)
         samples = int(held / each) if header.samples is None else header.samples

@@ -8,19 +8,25 @@ from struct import unpack_from
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.formats.refusals import most_unpacked
 from myocard.errors import InputError
 
 _BITS, _END = 10, 1023
 _HEAD = 8
 _BIAS = 64
+# Bytes of a sample that is decoded.
+_UNPACKED = 8
 
 
 def decoded(content: bytes, leads: int, samples: int) -> list[NDArray[np.int64]]:
     """Decode the first ``leads`` of a record, ``(samples,)`` each.
 
     Raises:
-        InputError: When one is missing, cut off, broken, or of another length.
+        InputError: When one is missing, cut off, broken, or of another length, or far more is
+            promised than there is.
     """
+    if _UNPACKED * leads * samples > most_unpacked(len(content)):
+        raise InputError(f"{samples:g} samples of {leads} leads promised by {len(content)} bytes")
     rows: list[NDArray[np.int64]] = []
     place = 0
     while len(rows) < leads:
