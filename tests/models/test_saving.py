@@ -23,11 +23,14 @@ from myocard.evaluation.finetune import finetune
 from myocard.evaluation.prediction import predict
 from myocard.evaluation.probing import probe
 from myocard.files.manifest import altered
+from myocard.models.card import model_card
 from myocard.models.checkpoint import Checkpoint, load_encoder
 from myocard.models.saving import save
 from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split
 from myocard.simulation import write
 
+VALUES = ("thresholds", "yes_from", "no_to")
+"""Values that a decision has for each class."""
 SPLIT = Split(train=(1, 2, 3, 4), validation=(5, 6, 7), test=(8, 9, 10))
 HOW = {"task": "superdiagnostic", "split": SPLIT, "min_positives": 1, "resamples": 10}
 QUICK = Optimisation(epochs=1, batch=12, base_learning_rate=0.05, weight_decay=0.0)
@@ -120,6 +123,14 @@ def test_decisions_of_another_models_run_are_refused(run, encoder, store, decide
         decided.decided(run)
     with pytest.raises(InputError, match="an encoder without a readout"):
         Model(encoder).decided(run)
+
+
+def test_the_card_names_the_kind_of_task(decided):
+    first = {name: getattr(decided.decision, name)[:1] for name in ("classes", *VALUES)}
+    one = decided.decision.model_copy(update=first)
+    assert "the task superdiagnostic: yes or no." in model_card("tiny", decided.shape, one, "")
+    several = model_card("tiny", decided.shape, decided.decision, "")
+    assert "the task superdiagnostic: any number of classes." in several
 
 
 def test_a_fine_tuned_model_is_saved_with_its_run(run, store, tmp_path):

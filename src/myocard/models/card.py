@@ -53,6 +53,7 @@ def model_card(encoder: str, shape: ClassifierShape, decision: Decision, about: 
         about: Sentences on the encoder.
     """
     basis, score = decision.basis, decision.basis.score
+    binary = decision.outcome == "any" and len(decision.classes) == 1
     test = "It was not scored on test records."
     if score is not None and score.value is not None:
         tested = _size(basis.splits["test"])
@@ -68,7 +69,7 @@ def model_card(encoder: str, shape: ClassifierShape, decision: Decision, about: 
         encoder=encoder,
         version=version("myocard"),
         task=shape.task,
-        kind=_KINDS[decision.outcome],
+        kind="yes or no" if binary else _KINDS[decision.outcome],
         source=basis.source,
         train=_size(basis.splits["train"]),
         validation=_size(basis.splits["validation"]),
