@@ -111,7 +111,8 @@ def test_what_cannot_be_used_is_a_row_with_its_reason(saved, hostile, tmp_path):
         "wrong length: the header promises 1000 samples", "lead aVL is constant",
         "the record has no lead V6; it has", "a record of 0.5 s is shorter than the encoder's",
         "its signal file 00006_lr.dat is missing", "empty.csv: not a table of numbers",
-        "lone.dat: a signal file without its WFDB header lone.hea", "notes.csv: not a table of numbers",
+        "lone.dat: a signal file without its WFDB header lone.hea",
+        "notes.csv: not a table of numbers",
     )  # fmt: skip
     assert all(part in error for part, error in zip(wanted, errors, strict=True)), errors
     values = found.drop(columns=["file", "record", "flags", "error"])

@@ -27,6 +27,9 @@ def read(
     unit: Annotated[
         str | None, Option(help="Unit of the signal, where it does not say: mV, uV, V; NU: none")
     ] = None,
+    rename: Annotated[
+        list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
+    ] = None,
     png: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
     svg: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
 ) -> None:
@@ -38,6 +41,7 @@ def read(
     Fields that could tell who the patient is are named, and their content is not shown. A sheet
     bears no name.
     """
+    from myocard.data.formats.joining import parse_rename
     from myocard.data.formats.reading import format_of, opened
 
     for ending, path in ((".png", png), (".svg", svg)):
@@ -45,7 +49,9 @@ def read(
             raise InputError(f"{path}: call it {path.with_suffix(ending).name}")
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path.parent}: no such folder; make it first")
-    recording = opened(file, rate=rate, leads=leads.split(",") if leads else None, unit=unit)
+    names = leads.split(",") if leads else None
+    renamed = parse_rename(rename or ())
+    recording = opened(file, rate=rate, leads=names, unit=unit, rename=renamed)
     rows = [("format", format_of(file)), *_described(recording)]
     for name, told in rows:
         print(f"{name:20}{told}")

@@ -5,6 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+
+from myocard.errors import InputError
 
 
 def assign_folds(
@@ -42,3 +45,17 @@ def split_hash(ids: Sequence[str], folds: Sequence[int]) -> str:
     """Return a hash that two people compare to know that they use the same split."""
     lines = sorted(f"{record}\t{fold}\n" for record, fold in zip(ids, folds, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def check_folds(records: pd.DataFrame) -> None:
+    """Refuse folds that divide the records of a patient.
+
+    Raises:
+        InputError: Naming one.
+    """
+    folds = records.groupby("patient")["fold"].nunique()
+    if (folds > 1).any():
+        raise InputError(
+            f"patient {folds.idxmax()!r} has records in {folds.max()} folds; keep a patient's "
+            "records in one fold"
+        )

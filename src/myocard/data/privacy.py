@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from myocard.data.pseudonyms import is_pseudonym
+from myocard.data.sources import PUBLISHED
 from myocard.data.store import Store
 
 _OLDEST = 89
@@ -42,9 +44,12 @@ def _findings(store: Store) -> Iterator[Finding]:
         yield Finding("identifiers", told, direct=True)
     yield from _names(records)
     yield from _facts(records)
+    folders = [
+        store.folder.with_name(name) for name in store.info.get("shards", {store.folder.name})
+    ]
     for name in ("quarantine.csv", "flags.csv"):
-        path = store.folder / name
-        count = pd.read_csv(path)["path"].notna().sum() if path.is_file() else 0
+        paths = [pd.read_csv(path)["path"] for each in folders if (path := each / name).is_file()]
+        count = pd.concat(paths).nunique() if paths else 0
         if count:
             yield Finding(name, f"paths of files: {count:,}; leave it out of what you share")
     told = f"{len(records):,} ECGs; whoever has another ECG of a person may find them by it"
@@ -52,18 +57,21 @@ def _findings(store: Store) -> Iterator[Finding]:
 
 
 def _names(records: pd.DataFrame) -> Iterator[Finding]:
-    """Judge patients and ids of one's own folders; those of published data sets are public."""
-    own = records[records["source"].str.startswith("folder ")]
-    written = own[(own["patient"] != own["id"]) & _readable(own["patient"])]
+    """Judge patients and ids of all but published and simulated data sets."""
+    public = records["source"].isin(PUBLISHED) | records["source"].str.startswith("simulated ")
+    own = records[~public]
+    # Windows of a record are called NAME@SECONDS.
+    ids = own["id"].str.replace("@[^@]*$", "", regex=True) if "start" in own else own["id"]
+    written = own.loc[(own["patient"] != ids) & _readable(own["patient"]), "patient"]
     if len(written):
         told = (
-            f"{written['patient'].nunique():,} patients as table or files write them, such as "
-            f"{_some(written['patient'])}; write pseudonyms (myocard.pseudonym), or none"
+            f"{written.nunique():,} patients as table or files write them, such as "
+            f"{_some(written)}; write pseudonyms (myocard.pseudonym), or none"
         )
         yield Finding("patient", told, direct=True)
-    files = own[_readable(own["id"])]
+    files = ids[_readable(ids)]
     if len(files):
-        told = f"{len(files):,} files as they are called, such as {_some(files['id'])}"
+        told = f"{files.nunique():,} files as they are called, such as {_some(files)}"
         yield Finding("id", told)
 
 
@@ -71,7 +79,7 @@ def _facts(records: pd.DataFrame) -> Iterator[Finding]:
     if "date" in records:
         yield Finding("date", f"day and time of {records['date'].notna().sum():,} recordings")
     if "statements" in records:
-        count = records["statements"].map(len).gt(0).sum()
+        count = sum(is_list_like(texts) and len(texts) > 0 for texts in records["statements"])
         yield Finding("statements", f"texts of {count:,} records; somebody may have typed in them")
     old = (records["age"] > _OLDEST).sum()
     if old:
@@ -80,7 +88,7 @@ def _facts(records: pd.DataFrame) -> Iterator[Finding]:
     known = people[people[_ALIKE].notna().any(axis=1)]
     alone = ~known[_ALIKE].round().duplicated(keep=False)
     if alone.any():
-        told = f"{alone.sum():,} of {len(people):,} patients are the only one of theirs"
+        told = f"{alone.sum():,} of {len(people):,} patients share all of these with nobody"
         yield Finding(", ".join(_ALIKE), told)
 
 

@@ -12,7 +12,7 @@ from myocard.record import Facts
 
 _LEAST = 16
 """Characters of a salt: shorter ones can be found by trying."""
-_PATIENTS = re.compile("patient|name|birth|mrn|pid|^id$", re.IGNORECASE)
+_PATIENTS = re.compile("patient|name|birth|mrn|pid|secondary|address|phone|^id$", re.IGNORECASE)
 """Fields of the patient, by any format's word for them."""
 _PSEUDONYM = re.compile("[0-9a-f]{16}")
 _WORD = re.compile(r"[^\W\d_]+|[0-9]+")
@@ -66,13 +66,12 @@ def identifiers_of(facts: Facts) -> list[str]:
 
 
 def names_someone(text: str, identifiers: Iterable[str]) -> bool:
-    """Tell whether a text holds an identifier, a word of one, or one without its separators."""
+    """Tell whether a text holds all words of an identifier, a telling one, or all run together."""
     words = _words(text)
     run = "".join(words)
-    for identifier in identifiers:
-        parts = _words(identifier)
+    for parts in filter(None, map(_words, identifiers)):
         whole = "".join(parts)
-        if any(part in words for part in parts if part == whole or _TELLING.fullmatch(part)):
+        if set(parts) <= set(words) or any(p in words for p in parts if _TELLING.fullmatch(p)):
             return True
         if len(whole) >= _RUN and whole in run:
             return True

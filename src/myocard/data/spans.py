@@ -116,7 +116,7 @@ def surrounded(
 ) -> Surrounded:
     """Cut a window out with all that resampling it to ``to`` Hz and filtering it take in.
 
-    What lies beside it ends at a value that is not finite: the last one before goes on from there.
+    The surroundings end at a value that is not finite: the last one before goes on from there.
     """
     rate, (first, stop) = recording.rate, place.samples(recording.rate)
     beside = max(reach(rate, to, band, _PERIODS), ceil(_LEAST * rate))

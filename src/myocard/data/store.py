@@ -42,7 +42,7 @@ class Store:
         folder: Its folder.
         made: Settings with which its signals were made.
         records: One row a record: id, patient, fold, codes, age, sex, site, device, source, sha256,
-            fingerprint, scale, flags.
+            fingerprint, scale, flags; and where known start, date, statements and measurements.
         signals: ``(records, leads, samples)`` int16, in one array or in several; times
             ``records.scale`` gives ``made.unit``.
         info: Other content of ``store.json``.

@@ -14,7 +14,7 @@ from myocard.files.remote import page_hint, receive, storage_of
 SUMS = "SHA256SUMS.txt"
 """The list in a folder of PhysioNet: a line for each file, with its SHA-256 and its name."""
 _RECORD = re.compile(r"/api/|//api\.|\.json$")
-"""What tells the address of a record: JSON that states the MD5 and the address of each file."""
+"""Pattern of the address of a record: JSON that states the MD5 and the address of each file."""
 _LINE = re.compile(r"([0-9a-f]{64})[ \t]+\*?(\S.*)")
 _MD5 = re.compile(r"md5:[0-9a-f]{32}")
 

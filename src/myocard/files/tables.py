@@ -12,7 +12,7 @@ import pandas as pd
 from myocard.errors import InputError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-"""What may divide the columns of a text."""
+"""Separators of the columns of a text."""
 TextRows = list[tuple[int, list[str]]]
 """Rows of cells without blanks around them, each with its line in the file, from 1."""
 

@@ -24,7 +24,7 @@ _SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[ T]?(\d\d)(\d\d)(\d\d)?\S*)?")
 _DIGITS = re.compile(r"\d+")
 _FIRST_YEAR = 85
-_NAMES_SOMEONE = re.compile(
+_SIGNED_BY = re.compile(
     r"\b(?:confirmed|referred|reviewed|overread|read|edited|signed|interpreted)\s+by\b", re.I
 )
 
@@ -86,6 +86,6 @@ def told_apart(statements: Iterable[str]) -> tuple[tuple[str, ...], dict[str, st
         Statements that are not empty, and the others under the name ``signature``.
     """
     found = [text for text in (" ".join(each.split()) for each in statements) if text]
-    signatures = [text for text in found if _NAMES_SOMEONE.search(text)]
+    signatures = [text for text in found if _SIGNED_BY.search(text)]
     kept = tuple(text for text in found if text not in signatures)
     return kept, {"signature": "; ".join(signatures)} if signatures else {}

@@ -47,7 +47,7 @@ _OTHERS = {
     b"\x89PNG": _PICTURE,
     b"\xff\xd8\xff": _PICTURE,
 }
-"""What people have beside ECGs, by its first bytes."""
+"""Advice on files that people have beside ECGs, by their first bytes."""
 SUFFIXES = (".hea", ".dat", *_READERS)
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import pandas as pd
 
 from myocard.data import labels
+from myocard.data.folds import check_folds
 from myocard.data.preparation.examination import Wanted
-from myocard.data.preparation.identity import PSEUDONYMS, Policy, names_patients
+from myocard.data.preparation.identity import DEFAULT_POLICY, Policy, names_patients
 from myocard.data.preparation.joining import UNKNOWN as UNKNOWN
 from myocard.data.preparation.joining import join
 from myocard.data.preparation.parts import prepare_parts
@@ -47,7 +48,7 @@ def prepare(
     split_seed: int = 0,
     shard: tuple[int, int] = (1, 1),
     rename: Mapping[str, str] | None = None,
-    policy: Policy = PSEUDONYMS,
+    policy: Policy = DEFAULT_POLICY,
     jobs: int = -1,
     progress: Progress = silent,
 ) -> Store:
@@ -66,7 +67,7 @@ def prepare(
         shard: Number and count.
         rename: The lead that a signal is, by its name in the files, as the entries' readers take
             it.
-        policy: Rule of what enters the store of that which could tell who a patient is.
+        policy: Rule on what may tell who a patient is.
         jobs: Processes; -1 for one a core.
         progress: Called after every part.
 
@@ -76,20 +77,28 @@ def prepare(
     """
     _check_entries(entries, source)
     entries = [_renamed(entry, rename or {}) for entry in of_shard(entries, *shard)]
-    policy = policy.fitted(entries)
+    policy = policy.with_salt_for(entries)
+
+    unusable = out.with_name(f"{out.name}-quarantine.csv")
 
     def make(folder: Path, work: Path) -> None:
-        listed = entries if wanted.step is None else in_windows(entries, wanted, jobs)
+        windows = entries if wanted.step is None else in_windows(entries, wanted, jobs)
 
         def told(done: int) -> None:
-            progress(f"prepare {out.name}", done, len(listed))
+            progress(f"prepare {out.name}", done, len(windows))
 
-        parts = prepare_parts(listed, work, wanted, policy, jobs, told)
-        join(parts, folder, wanted, listed, inputs, out.with_name(f"{out.name}-quarantine.csv"))
+        parts = prepare_parts(windows, work, wanted, policy, source, jobs, told)
+        try:
+            join(parts, folder, wanted, windows, inputs, unusable)
+        except InputError:
+            # Other inputs are needed, for which these parts are none.
+            for part in parts:
+                part.unlink()
+            raise
 
     settings = settings_of(wanted, source=source, split_seed=split_seed, shard=shard)
-    listed = {"records": len(entries), "listing": _listing(entries)}
-    inputs = {**settings, "rename": dict(rename or {}) or None, **policy.inputs, **listed}
+    listing = {"records": len(entries), "listing": _listing(entries)}
+    inputs = {**settings, "rename": dict(rename or {}) or None, **policy.inputs, **listing}
     step(out, inputs, make)
     return Store.open(out)
 
@@ -217,10 +226,7 @@ def _check_entries(entries: Sequence[Entry], source: str) -> None:
     if 0 < len(without) < len(listed):
         lacking = f"record {without.iloc[0]!r} has no fold, while others have one"
         raise InputError(f"{source}: {lacking}; give every record its fold, or none")
-    folds = listed.groupby("patient")["fold"].nunique()
-    if (folds > 1).any():
-        divided = f"patient {folds.idxmax()!r} has records in {folds.max()} folds"
-        raise InputError(f"{source}: {divided}; keep a patient's records in one fold")
+    check_folds(listed)
 
 
 def of_shard(entries: Sequence[Entry], number: int, count: int) -> list[Entry]:

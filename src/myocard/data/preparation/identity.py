@@ -9,6 +9,7 @@ from myocard.data.cells import is_nothing
 from myocard.data.cells import patient as patient_named
 from myocard.data.pseudonyms import identifiers_of, names_someone, pseudonym, read_salt
 from myocard.data.sources.entry import Entry
+from myocard.errors import InputError
 from myocard.record import Facts
 
 # Numbers that stand for nobody: zeros, and letters that blank out.
@@ -19,22 +20,31 @@ _OLDER = 1.0
 
 @dataclass(frozen=True)
 class Policy:
-    """Rule of what enters a store of that which could tell who a patient is.
+    """Rule on what may tell who a patient is: left out, replaced or kept.
 
     Attributes:
-        salt: Key of the pseudonyms of patients whom only their files name; None before ``fitted``,
-            and where there are none.
+        salt: Key of the pseudonyms of patients whom only their files name; None before
+            ``with_salt_for``, and where there are none.
         keep_identifiers: Keep names, numbers and birth dates as the files write them.
     """
 
     salt: str | None = field(default=None, repr=False)
     keep_identifiers: bool = False
 
-    def fitted(self, entries: Sequence[Entry]) -> "Policy":
-        """Return the same rule with a salt where ``entries`` need one: by default the user's."""
-        if self.keep_identifiers or names_patients(entries):
-            return replace(self, salt=None)
-        return self if self.salt is not None else replace(self, salt=read_salt())
+    def with_salt_for(self, entries: Sequence[Entry]) -> "Policy":
+        """Return the same rule with a salt where ``entries`` need one: by default the user's.
+
+        Raises:
+            InputError: When a salt was given that would serve nothing.
+        """
+        if not self.keep_identifiers and not names_patients(entries):
+            return self if self.salt is not None else replace(self, salt=read_salt())
+        if self.salt is not None:
+            raise InputError(
+                "a salt serves nothing where the source names every patient or identifiers are "
+                "kept; leave --salt out, or the patients of the table empty"
+            )
+        return self
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -43,51 +53,61 @@ class Policy:
         return {"salt": told, "keep_identifiers": self.keep_identifiers}
 
 
-PSEUDONYMS = Policy()
-"""The rule by default."""
+DEFAULT_POLICY = Policy()
 
 
-def stated(entry: Entry) -> dict[str, Any]:
+def state(entry: Entry) -> dict[str, Any]:
     """Return the columns of a record whose file was not read."""
-    columns = ("id", "age", "sex", "device")
-    return {**{name: getattr(entry, name) for name in columns}, "patient": entry.patient}
+    columns = ("id", "patient", "age", "sex", "device")
+    return {name: getattr(entry, name) for name in columns}
 
 
-def described(entry: Entry, facts: Facts, policy: Policy) -> dict[str, Any]:
-    """Return what source and file say of a record, by column; the source's word goes first.
+def describe(entry: Entry, facts: Facts, policy: Policy, source: str) -> dict[str, Any]:
+    """Return columns of what source and file say of a record; the source's word goes first.
 
-    ``facts`` are further columns, ``left_out`` counts statements that name the patient, ``nobody``
-    is True where neither source nor file says who it is.
+    ``facts`` are further columns, ``left_out`` counts texts that name the patient, ``nobody`` is
+    True where neither source nor file says who it is. ``named`` says of ``id`` and ``source`` if
+    they still hold a name or number of the patient.
 
-    Where the source leaves it to the file who the patient is (``entry.patient`` is None), the
-    patient is the pseudonym of the number in the file, and so is the id where the file is called by
-    a name or number of the patient.
+    Where the source leaves some patients to their files (``entry.patient`` is None), patients are
+    pseudonyms of their numbers, and so is the id of a file that is called by one.
     """
-    row = stated(entry)
+    named = [] if policy.keep_identifiers else identifiers_of(facts)
+
+    def unnamed(text: str | None) -> str | None:
+        return None if text is not None and names_someone(text, named) else text
+
+    kept = replace(
+        facts,
+        date=unnamed(facts.date),
+        device=unnamed(facts.device),
+        statements=tuple(text for text in facts.statements if unnamed(text)),
+    )
+    row = state(entry)
     for name in ("age", "sex", "device"):
-        row[name] = getattr(facts, name) if row[name] is None else row[name]
-    statements, named = list(facts.statements), identifiers_of(facts)
-    more: dict[str, Any] = {"date": facts.date, **facts.measurements}
-    if policy.keep_identifiers:
-        more["identifiers"] = json.dumps(dict(facts.identifiers)) if facts.identifiers else None
-    else:
-        statements = [text for text in statements if not names_someone(text, named)]
-    if entry.patient is None:
-        row |= _names(entry, facts, policy)
-    left_out = len(facts.statements) - len(statements)
-    nobody = entry.patient is None and _patient(facts) is None
-    facts_of = {**more, "statements": statements}
-    return {**row, "facts": facts_of, "left_out": left_out, "nobody": nobody}
+        row[name] = getattr(kept, name) if row[name] is None else row[name]
+    more = {"date": kept.date, **kept.measurements, "statements": list(kept.statements)}
+    if policy.keep_identifiers and facts.identifiers:
+        more["identifiers"] = json.dumps(dict(facts.identifiers))
+    texts = [[each.date, each.device, *each.statements] for each in (facts, kept)]
+    lost = sum(text is not None for text in texts[0]) - sum(text is not None for text in texts[1])
+    row |= _names(entry, facts, policy)
+    return {
+        **row,
+        "facts": more,
+        "left_out": lost,
+        "nobody": entry.patient is None and _patient(facts) is None,
+        "named": [names_someone(text, named) for text in (row["id"], source)],
+    }
 
 
 def _names(entry: Entry, facts: Facts, policy: Policy) -> dict[str, str]:
     """Return id and patient of a record whose file says who the patient is, or does not."""
-    number, record = _patient(facts), entry.window_of or entry.id
+    number, record = entry.patient or _patient(facts), entry.window_of or entry.id
     if policy.salt is None:
         return {"id": entry.id, "patient": number or record}
-    name = (
-        pseudonym(record, policy.salt) if names_someone(record, identifiers_of(facts)) else record
-    )
+    names = names_someone(record, identifiers_of(facts))
+    name = pseudonym(record, policy.salt) if names else record
     window = entry.id.removeprefix(record)
     return {"id": name + window, "patient": pseudonym(number, policy.salt) if number else name}
 

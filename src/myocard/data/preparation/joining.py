@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.lib.format import write_array_header_1_0
 
 from myocard.data import labels
-from myocard.data.folds import assign_folds, split_hash
+from myocard.data.folds import assign_folds, check_folds, split_hash
 from myocard.data.preparation.examination import Wanted
 from myocard.data.sources.entry import Entry
 from myocard.data.store import FILES, StoreInput
@@ -25,6 +25,16 @@ _ALIKE = 20
 """Records of one patient that are nothing unusual."""
 _LACKING = 7 * 16
 """Hyphens of a fingerprint that is of one lead alone, too little to tell two people apart."""
+_HIDDEN = (
+    "%s: files called by a name or number of their patient: %d, such as %s; their ids are "
+    "pseudonyms (--keep-identifiers keeps them)"
+)
+_SHOWN = "%s: ids that hold a name or number of their patient: %d, such as %s; rename the files"
+_LEFT_OUT = "%s: records without texts that name their patient, left out: %d, such as %s"
+_NOBODY = (
+    "%s: records that name no patient: %d, such as %s; each counts as a person of its own, unless "
+    "a labels.csv says who it is"
+)
 UNKNOWN = "unknown_codes.csv"
 """The file that counts the records of each code in no table."""
 
@@ -65,8 +75,6 @@ def join(
         counts = barred["reason"].value_counts().items()
         listed = ", ".join(f"{count} {reason}" for reason, count in counts)
         (folder / "quarantine.csv").replace(unusable)
-        for part in parts:
-            part.unlink()
         first = barred.iloc[0]
         raise InputError(
             f"{unusable}: no record can be used ({listed}); the first is {first['path']}: "
@@ -103,24 +111,30 @@ def write_unknown(entries: Sequence[Entry], path: Path) -> None:
 
 
 def _tell_identities(found: pd.DataFrame, entries: Sequence[Entry], source: str) -> None:
-    """Blank paths that name a patient, and log what was found of patients' names."""
+    """Blank paths that name a patient, and log what was found of patients' names, by record.
+
+    Raises:
+        InputError: When the data set is called by a patient.
+    """
     hidden = found["id"] != [entry.id for entry in entries]
-    if hidden.any():
-        _LOG.warning(
-            "%s: files called by a name or number of their patient: %d, such as %s; their ids are "
-            "pseudonyms (--keep-identifiers keeps them)",
-            source, hidden.sum(), found.loc[hidden, "path"].iloc[0],
-        )  # fmt: skip
+    paths = found["path"].copy()
     found.loc[hidden, "path"] = ""
-    kept = found[found["reason"] == ""].reindex(columns=["patient", "left_out", "nobody"])
-    if kept["left_out"].sum():
-        told = "%s: statements that hold a name or number of their patient, left out: %d"
-        _LOG.warning(told, source, kept["left_out"].sum())
-    if kept["nobody"].sum():
-        _LOG.warning(
-            "%s: %d of %d records name no patient; each counts as a person of its own, unless a "
-            "labels.csv says who it is", source, kept["nobody"].sum(), len(kept),
-        )  # fmt: skip
+    records = [entry.window_of or entry.id for entry in entries]
+    each = found.assign(hidden=hidden, path=paths, record=records).drop_duplicates("record")
+    read = each[each["named"].notna()] if "named" in each else each[:0]
+    if any(source_too for _, source_too in read.get("named", ())):
+        raise InputError(f"{source}: called by a name of a patient; give another name by --dataset")
+    kept = read[read["reason"] == ""]
+    if kept.empty:
+        return
+    for told, some in (
+        (_HIDDEN, each[each["hidden"]]),
+        (_SHOWN, read[[name for name, _ in read["named"]]]),
+        (_LEFT_OUT, kept[kept["left_out"] > 0]),
+        (_NOBODY, kept[kept["nobody"].astype(bool)]),
+    ):
+        if len(some):
+            _LOG.warning(told, source, len(some), some["path"].iloc[0])
     sizes = kept["patient"].value_counts()
     if len(sizes) and sizes.iloc[0] > max(_ALIKE, len(kept) / 2):
         _LOG.warning(
@@ -197,6 +211,7 @@ def _split(records: pd.DataFrame, seed: int) -> dict[str, object]:
         patients, codes = records["patient"].tolist(), records["codes"].tolist()
         records["fold"] = assign_folds(patients, codes, seed=seed)
         split = {"kind": "stratified by patient", "folds": 10, "seed": seed}
+    check_folds(records)
     records["fold"] = records["fold"].astype("int64")
     return split | {"sha256": split_hash(records["id"].tolist(), records["fold"].tolist())}
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from myocard.data.fingerprint import fingerprint
 from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine, read_entry
-from myocard.data.preparation.identity import Policy, contradictions, described, stated
+from myocard.data.preparation.identity import Policy, contradictions, describe, state
 from myocard.data.preparation.windows import WindowReader
 from myocard.data.signal import Band, conform, crop, standardise
 from myocard.data.sources.entry import Entry
@@ -30,6 +30,7 @@ def prepare_parts(
     work: Path,
     wanted: Wanted,
     policy: Policy,
+    source: str,
     jobs: int,
     progress: Callable[[int], None],
 ) -> list[Path]:
@@ -39,17 +40,21 @@ def prepare_parts(
     open_parts = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
     finished = len(entries) - sum(len(chunk) for chunk, _ in open_parts)
     progress(finished)
-    jobs_to_do = (delayed(_prepare_part)(chunk, part, wanted, policy) for chunk, part in open_parts)
+    jobs_to_do = (
+        delayed(_prepare_part)(chunk, part, wanted, policy, source) for chunk, part in open_parts
+    )
     for done in Parallel(n_jobs=jobs, return_as="generator_unordered")(jobs_to_do):
         finished += done
         progress(finished)
     return parts
 
 
-def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted, policy: Policy) -> int:
+def _prepare_part(
+    entries: Sequence[Entry], path: Path, wanted: Wanted, policy: Policy, source: str
+) -> int:
     rows, signals = [], [np.zeros((0, len(wanted.leads), wanted.samples), dtype=np.int16)]
     for entry in entries:
-        row, integers = _prepare_record(entry, wanted, policy)
+        row, integers = _prepare_record(entry, wanted, policy, source)
         rows.append(row)
         if integers is not None:
             signals.append(integers[None])
@@ -59,15 +64,15 @@ def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted, policy: 
 
 
 def _prepare_record(
-    entry: Entry, wanted: Wanted, policy: Policy
+    entry: Entry, wanted: Wanted, policy: Policy, source: str
 ) -> tuple[Row, NDArray[np.int16] | None]:
     """Describe a record, and return its signal unless it is barred for a reason."""
     blank = {"reason": "", "detail": "", "unit": "", "sha256": "", "flags": ()}
-    row: dict[str, Any] = {**stated(entry), **blank}
+    row: dict[str, Any] = {**state(entry), **blank}
     read = read_entry(entry)
     if isinstance(read, Fault):
         return {**row, **asdict(read)}, None
-    row |= described(entry, read.facts, policy)
+    row |= describe(entry, read.facts, policy, source)
     record, faults = examine(read, wanted)
     kept = (*wanted.allow, *FLAGS)
     barring = [fault for fault in faults if record is None or fault.reason not in kept]

@@ -40,6 +40,9 @@ SOURCES: Mapping[str, Callable[[Path], list[Entry]]] = {
     "files": own_files.entries,
 }
 
+PUBLISHED = {"ptbxl", *SOURCES} - {"folder", "files"}
+"""Data sets whose ids and patients are public."""
+
 _SIGNS = {
     "ptbxl_database.csv": "ptbxl-100 and ptbxl-500",
     "Diagnostics.xlsx": "chapman",

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from myocard.data.formats.reading import SUFFIXES, tells_itself
+from myocard.data.formats.wfdb import HEADER, SIGNALS
 from myocard.data.sources.index import files_below
 from myocard.errors import InputError
 from myocard.files.names import in_any_case
 
-_HEADER = ".hea"
-_SIGNALS = (".dat", ".mat")
 _CLINICAL = (".xml", ".dcm", ".scp", ".ecg", ".edf", ".bdf")
 """Endings of formats that tell themselves: a file that has one and does not is a broken one."""
 
@@ -57,8 +56,8 @@ def state(files: Sequence[Path]) -> str:
     for file in files:
         beside = [
             in_any_case(file.with_suffix(suffix))
-            for suffix in _SIGNALS
-            if file.suffix.lower() == _HEADER
+            for suffix in SIGNALS
+            if file.suffix.lower() == HEADER
         ]
         for path in (file, *(each for each in beside if each.exists())):
             status = path.stat()
@@ -74,14 +73,14 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def _existing(place: Path) -> Path:
-    for path in (place, in_any_case(place.with_name(f"{place.name}{_HEADER}"))):
+    for path in (place, in_any_case(place.with_name(f"{place.name}{HEADER}"))):
         if path.is_file():
             return _by_header(path)
     raise InputError(f"{place}: no such file or folder")
 
 
 def _by_header(path: Path) -> Path:
-    if path.suffix.lower() not in _SIGNALS:
+    if path.suffix.lower() not in SIGNALS:
         return path
-    header = in_any_case(path.with_suffix(_HEADER))
+    header = in_any_case(path.with_suffix(HEADER))
     return header if header.is_file() else path
