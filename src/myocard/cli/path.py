@@ -14,7 +14,9 @@ from myocard.errors import InputError
 
 @app.command(rich_help_panel=options.MAIN)
 def prepare(
-    source: Annotated[str, Argument(help="Layout of the folder: ptbxl-500, chapman, folder, files …")],
+    source: Annotated[
+        str, Argument(help="Layout of the folder: ptbxl-500, chapman, folder, files …")
+    ],
     folder: Annotated[Path, Argument(help="The vendor's folder, as downloaded")],
     out: options.Out,
     preset: Annotated[

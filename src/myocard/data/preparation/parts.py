@@ -14,10 +14,11 @@ from myocard.data.fingerprint import fingerprint
 from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine, read_entry
 from myocard.data.preparation.identity import Policy, contradictions, describe, state
 from myocard.data.preparation.windows import WindowReader
-from myocard.data.signal import Band, conform, crop, standardise
+from myocard.data.signal import Band, Signal, conform, crop, standardise
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
 from myocard.files.atomic import replace_file
+from myocard.record import Record
 
 Row = Mapping[str, Any]
 
@@ -79,12 +80,7 @@ def _prepare_record(
     if record is None or barring:
         return {**row, **asdict(barring[0])}, None
     with np.errstate(over="ignore", invalid="ignore"):
-        band = Band() if wanted.filtered else wanted.band
-        if isinstance(entry.read, WindowReader):
-            signal = entry.read.conformed(wanted.leads, wanted.rate, band)
-            row["start"] = entry.read.place.start
-        else:
-            signal = conform(record.signal, record.rate, wanted.rate, band)
+        signal = _conformed(entry, record, wanted)
     if not np.isfinite(signal).all():
         fault = Fault("not_finite", "values too large to be filtered; look at their unit")
         return {**row, **asdict(fault)}, None
@@ -106,4 +102,14 @@ def _prepare_record(
         told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
         return {**row, **asdict(Fault("flat_lead", told))}, None
     found: Row = {"unit": unit, "sha256": record.sha256, "flags": flags}
+    if wanted.step is not None:
+        found = {**found, "start": record.start}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers
+
+
+def _conformed(entry: Entry, record: Record, wanted: Wanted) -> Signal:
+    """Resample and filter a record; a window with what lies beside it."""
+    band = Band() if wanted.filtered else wanted.band
+    if isinstance(entry.read, WindowReader):
+        return entry.read.conformed(wanted.leads, wanted.rate, band)
+    return conform(record.signal, record.rate, wanted.rate, band)
