@@ -1,4 +1,4 @@
-"""Spoiled files: does any crash a reader, hang it, lead it astray, or fill the memory?
+"""Spoiled files beside those of ECGs: does any crash a reader, hang it, or fill the memory?
 
     .venv/bin/python tests/robustness/fuzzing.py --examples 2000
 
