@@ -102,5 +102,6 @@ def predict(
         )
     print(out)
     if failed:
-        options.console.print(f"records without scores: {failed:,}; see the column error")
+        what = "records" if step is None else "windows"
+        options.console.print(f"{what} without scores: {failed:,}; see the column error")
         raise Exit(1)

@@ -200,9 +200,9 @@ def ratio_of(rate: float, to: float) -> Fraction:
 
 
 def reach(rate: float, to: float, band: Band, periods: float) -> int:
-    """Return the samples at ``rate`` Hz in so many periods of the lowest cut-off.
+    """Return the samples at ``rate`` Hz in some periods of the lowest cut-off.
 
-    Without a cut-off, of what resampling reaches.
+    Resampling counts as one, whose period is what it reaches: ten samples of the lower rate.
     """
     return ceil(periods * rate / min([*band.cutoffs.values(), min(rate, to) / _REACH]))
 
