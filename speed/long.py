@@ -64,14 +64,6 @@ def write_edf(path: Path, hours: int) -> None:
             file.write(piece.reshape(-1, 200, len(HOLTER)).transpose(0, 2, 1).tobytes())
 
 
-def write_dicom(path: Path, hours: int) -> None:
-    from writing.dicom import dicom, group
-
-    values = np.concatenate([*pieces(HOLTER, 200, hours)]).T
-    leads = dict(zip(HOLTER, values, strict=True))
-    path.write_bytes(dicom([group(leads, rate="200", step="5")]))
-
-
 def write_wfdb(path: Path, hours: int) -> None:
     """Write twelve leads at 500 Hz, with their checksums."""
     sums, samples = np.zeros(len(LEADS), np.int64), 0
@@ -147,21 +139,21 @@ def save_model(folder: Path) -> None:
     Model(encoder, classifier, shape, decision).save_pretrained(folder)
 
 
-WRITERS = {".ecg": write_ishne, ".edf": write_edf, ".dcm": write_dicom, ".hea": write_wfdb}
 # A day of twelve leads at 500 Hz takes 2 GB in memory, so it is not read whole.
-STAGES: dict[str, tuple[Callable[[Path], int], Sequence[str]]] = {
-    "read": (read_whole, (".ecg", ".edf", ".dcm")),
-    "look": (look, (*WRITERS,)),
-    "windows": (iterate, (*WRITERS,)),
-    "prepare": (make_store, (".hea",)),
-    "predict": (predict_windows, (".hea",)),
+WITHOUT = {".hea": {"read"}, ".ecg": {"prepare", "predict"}, ".edf": {"prepare", "predict"}}
+WRITERS = {"day.ecg": write_ishne, "day.edf": write_edf, "day.hea": write_wfdb}
+STAGES: dict[str, Callable[[Path], int]] = {
+    "read": read_whole,
+    "look": look,
+    "windows": iterate,
+    "prepare": make_store,
+    "predict": predict_windows,
 }
-"""What is timed, and the files of which."""
 
 
 def run(stage: str, path: Path) -> None:
     began = time.process_time()
-    done = STAGES[stage][0](path)
+    done = STAGES[stage](path)
     seconds = time.process_time() - began
     lines = Path("/proc/self/status").read_text().splitlines()
     most = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
@@ -182,13 +174,15 @@ def main() -> None:
         place = Path(folder)
         save_model(place / "model")
         for hours in given.hours:
-            for suffix, write in WRITERS.items():
-                write(place / f"{hours}h{suffix}", hours)
-        for stage, (_, suffixes) in STAGES.items():
-            for suffix in suffixes:
-                for hours in given.hours:
-                    only = ["--only", stage, str(place / f"{hours}h{suffix}")]
-                    subprocess.run([sys.executable, __file__, *only], check=True)
+            for name, write in WRITERS.items():
+                write(place / name.replace("day", f"{hours}h"), hours)
+        for stage in STAGES:
+            for hours in given.hours:
+                for name in WRITERS:
+                    path = place / name.replace("day", f"{hours}h")
+                    if stage not in WITHOUT[path.suffix]:
+                        only = ["--only", stage, str(path)]
+                        subprocess.run([sys.executable, __file__, *only], check=True)
 
 
 if __name__ == "__main__":

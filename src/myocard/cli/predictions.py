@@ -102,6 +102,5 @@ def predict(
         )
     print(out)
     if failed:
-        what = "records" if step is None else "windows"
-        options.console.print(f"{what} without scores: {failed:,}; see the column error")
+        options.console.print(f"records without scores: {failed:,}; see the column error")
         raise Exit(1)

@@ -75,13 +75,13 @@ def prepare(
     entries = [_renamed(entry, rename or {}) for entry in of_shard(entries, *shard)]
 
     def make(folder: Path, work: Path) -> None:
-        each = in_windows(entries, wanted, jobs)
+        listed = entries if wanted.step is None else in_windows(entries, wanted, jobs)
 
         def told(done: int) -> None:
-            progress(f"prepare {out.name}", done, len(each))
+            progress(f"prepare {out.name}", done, len(listed))
 
-        parts = prepare_parts(each, work, wanted, jobs, told)
-        join(parts, folder, wanted, each, inputs, out.with_name(f"{out.name}-quarantine.csv"))
+        parts = prepare_parts(listed, work, wanted, jobs, told)
+        join(parts, folder, wanted, listed, inputs, out.with_name(f"{out.name}-quarantine.csv"))
 
     settings = settings_of(wanted, source=source, split_seed=split_seed, shard=shard)
     listed = {"records": len(entries), "listing": _listing(entries)}

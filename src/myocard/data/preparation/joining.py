@@ -119,9 +119,9 @@ def _describe(entries: Sequence[Entry], found: pd.DataFrame, source: str) -> pd.
     table["codes"] = table["codes"].map(list)
     table["age"] = table["age"].astype("float64")
     table["source"] = source
-    for column in ("start", "sha256", "fingerprint", "scale"):
-        if column in found:  # Windows alone have a start.
-            table[column] = found[column].to_numpy()
+    # Windows of a record have a start.
+    for column in ("start", "sha256", "fingerprint", "scale")["start" not in found :]:
+        table[column] = found[column].to_numpy()
     table["flags"] = [";".join(dict.fromkeys(flag for flag, _ in own)) for own in found["flags"]]
     return table
 

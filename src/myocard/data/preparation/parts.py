@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from myocard.data.fingerprint import fingerprint
 from myocard.data.preparation.examination import FLAGS, Fault, Wanted, examine
 from myocard.data.preparation.windows import WindowReader
-from myocard.data.signal import Band, Signal, conform, crop, standardise
+from myocard.data.signal import Band, conform, crop, standardise
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
 from myocard.files.atomic import replace_file
-from myocard.record import Record
 
 Row = Mapping[str, str | float | Sequence[tuple[str, str]]]
 
@@ -55,14 +54,26 @@ def _prepare_part(entries: Sequence[Entry], path: Path, wanted: Wanted) -> int:
 
 def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16] | None]:
     """Describe a record, and return its signal unless it is barred for a reason."""
-    row: Row = {"id": entry.id, "reason": "", "detail": "", "unit": "", "sha256": "", "flags": ()}
+    row: dict[str, Any] = {
+        "id": entry.id,
+        "reason": "",
+        "detail": "",
+        "unit": "",
+        "sha256": "",
+        "flags": (),
+    }
     record, faults = examine(entry, wanted)
     kept = (*wanted.allow, *FLAGS)
     barring = [fault for fault in faults if record is None or fault.reason not in kept]
     if record is None or barring:
         return {**row, **asdict(barring[0])}, None
     with np.errstate(over="ignore", invalid="ignore"):
-        signal = _conformed(entry, record, wanted)
+        band = Band() if wanted.filtered else wanted.band
+        if isinstance(entry.read, WindowReader):
+            signal = entry.read.conformed(wanted.leads, wanted.rate, band)
+            row["start"] = entry.read.place.start
+        else:
+            signal = conform(record.signal, record.rate, wanted.rate, band)
     if not np.isfinite(signal).all():
         fault = Fault("not_finite", "values too large to be filtered; look at their unit")
         return {**row, **asdict(fault)}, None
@@ -83,14 +94,4 @@ def _prepare_record(entry: Entry, wanted: Wanted) -> tuple[Row, NDArray[np.int16
         told = f"{', '.join(lost)} once filtered and rounded; look at unit and offset"
         return {**row, **asdict(Fault("flat_lead", told))}, None
     found: Row = {"unit": unit, "sha256": record.sha256, "flags": flags}
-    if wanted.step is not None:
-        found = {**found, "start": record.start}
     return {**row, **found, "scale": scale, "fingerprint": fingerprint(record)}, integers
-
-
-def _conformed(entry: Entry, record: Record, wanted: Wanted) -> Signal:
-    """Resample and filter a record; a window with what lies beside it."""
-    band = Band() if wanted.filtered else wanted.band
-    if isinstance(entry.read, WindowReader):
-        return entry.read.conformed(wanted.leads, wanted.rate, band)
-    return conform(record.signal, record.rate, wanted.rate, band)

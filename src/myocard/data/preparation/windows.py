@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from joblib import Parallel, delayed
 
@@ -36,29 +35,32 @@ class WindowReader:
         return signal[:, around.first : around.first + around.samples]
 
 
-def in_windows(entries: Sequence[Entry], wanted: Wanted, jobs: int) -> Sequence[Entry]:
-    """List the windows of all records, ``NAME@SECONDS`` each; without a step, the records.
+def in_windows(entries: Sequence[Entry], wanted: Wanted, jobs: int) -> list[Entry]:
+    """List the windows of all records, ``NAME@SECONDS`` each.
 
     A record that cannot be read, lacks a lead, or is shorter than a window stays one entry, so that
     it is in quarantine once.
     """
-    if wanted.step is None:
-        return entries
-    todo = (delayed(_windows_of)(entry, wanted, wanted.step) for entry in entries)
-    return list(chain.from_iterable(Parallel(n_jobs=jobs)(todo)))
+    each = Parallel(n_jobs=jobs)(delayed(_windows_of)(entry, wanted) for entry in entries)
+    return [window for windows in each for window in windows]
 
 
-def _windows_of(entry: Entry, wanted: Wanted, step: float) -> list[Entry]:
+def _windows_of(entry: Entry, wanted: Wanted) -> list[Entry]:
+    assert wanted.step is not None
     try:
         recording = recording_of(entry.read)
         recording.check()
     # Whatever it is, reading the entry raises it again.
     except Exception:
         return [entry]
-    places = places_in(recording, wanted.seconds, step, wanted.rate)
+    places = places_in(recording, wanted.seconds, wanted.step, wanted.rate)
     if not places or not set(wanted.leads) <= set(recording.leads):
         return [replace(entry, read=WindowReader(entry.read, Window(0.0, wanted.seconds)))]
-    named = [
-        (f"{entry.id}@{place.start:.12g}", WindowReader(entry.read, place)) for place in places
+    return [
+        replace(
+            entry,
+            id=f"{entry.id}@{place.start:.12g}",
+            read=WindowReader(entry.read, place),
+        )
+        for place in places
     ]
-    return [replace(entry, id=name, read=reader) for name, reader in named]
