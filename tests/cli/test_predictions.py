@@ -37,6 +37,16 @@ def test_it_exits_with_1_if_a_record_was_not_and_again_when_its_table_is_kept(my
     assert len(pd.read_parquet("scores.parquet")) == 3
 
 
+def test_with_a_step_every_window_is_a_row(myocard, place):
+    (place / "records" / "empty.npy").touch()
+    code, _, err = myocard("predict", "model", "records", "--step", "2.5", "--out", "scores.csv")
+    assert code == 1
+    assert err.endswith("windows without scores: 1; see the column error\n")
+    starts = pd.read_csv("scores.csv").groupby("record")["start"].agg(list).to_dict()
+    assert starts.pop("00001_lr") == starts.pop("00002_lr") == [0.0, 2.5, 5.0, 7.5]
+    assert list(starts) == ["empty"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

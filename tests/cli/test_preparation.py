@@ -67,6 +67,15 @@ def test_fewer_leads_than_an_encoders_are_prepared_and_read(myocard, place, enco
     assert code == 0, err
 
 
+def test_with_a_step_every_window_is_a_record(myocard, place):
+    words = ["prepare", "folder", "own", "--out", "store", "--seconds", "4", "--step", "3"]
+    code, out, err = myocard(*words, *RENAMED)
+    assert code == 0, err
+    assert out.startswith("store: 36 records, ")
+    records = Store.open(place / "store").records
+    assert records["id"][:3].tolist() == ["0.hea@0", "0.hea@3", "0.hea@6"]
+
+
 def test_codes_of_ones_own_become_a_task_in_one_step(myocard, place):
     code, _, err = myocard("prepare", "folder", "own", "--out", "store", *RENAMED)
     assert code == 0, err

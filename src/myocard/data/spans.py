@@ -19,9 +19,9 @@ from myocard.data.signal import Band, Signal, ratio_of, reach, resampled_length
 from myocard.errors import InputError
 from myocard.record import Record
 
-# After five periods a high-pass of order 5 remembers 6e-5 of a step.
+# What is taken in on each side of a window: periods of the lowest cut-off, after five of which a
+# high-pass of order 5 remembers 6e-5 of a step, and seconds at least.
 _PERIODS, _LEAST = 5, 2.0
-"""Periods of the lowest cut-off, and seconds, that are taken in on each side of a window."""
 
 
 class Window(NamedTuple):

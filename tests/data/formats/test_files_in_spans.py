@@ -13,6 +13,7 @@ from writing.edf import Signal, ecg, edf
 from writing.ishne import ishne
 from writing.signals import counts
 
+from myocard import windows
 from myocard.data.formats import recording, wfdb_signals
 from myocard.data.formats.reading import opened, read
 from myocard.data.formats.recording import Recording
@@ -153,6 +154,7 @@ def test_a_wrong_checksum_is_found_in_a_record_of_many_blocks(
         read(path)
     monkeypatch.setattr(recording, "BLOCK", 7)
     monkeypatch.setattr(wfdb_signals, "BLOCK", 7)
-    with pytest.raises(WrongChecksum, match=r"a\.hea: a\.dat does not hold the values"):
-        read(path)
+    for reads in (read, windows):
+        with pytest.raises(WrongChecksum, match=r"a\.hea: a\.dat does not hold the values"):
+            reads(path)
     assert opened(path).cut(0, 5).signal.shape == (3, 5)  # a span alone does not tell
