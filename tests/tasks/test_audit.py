@@ -29,6 +29,11 @@ def test_a_complete_data_set_agrees() -> None:
     assert found.findings == []
 
 
+def test_windows_are_not_counted_for_records() -> None:
+    with pytest.raises(InputError, match="a store of windows"):
+        audit_labels(records(CHAPMAN).assign(start=0.0))
+
+
 def test_one_wrong_label_is_told_with_both_classes() -> None:
     found = audit_labels(records([("chapman:SR",), *CHAPMAN[1:]]))
     assert found.extent == "10,646 records, chapman in full: 4 counts differ"

@@ -42,8 +42,10 @@ def audit_labels(
             their labels nothing is known.
 
     Raises:
-        InputError: For a data set without published counts.
+        InputError: For a data set without published counts, and for windows of records.
     """
+    if "start" in records:
+        raise InputError("a store of windows, several of a record; prepare it without --step")
     sources = sorted(set(records["source"]))
     present = f"{len(records):,} records"
     if quarantined:
