@@ -303,10 +303,12 @@ def test_a_probe_of_another_encoder_is_refused(home):
 
 
 def test_a_folder_that_is_no_probes_run_is_refused(home, tmp_path):
-    for folder in (tmp_path, tmp_path / "nowhere", home / "encoder"):
-        with pytest.raises(
-            InputError, match=rf"{folder.name}: no run\.json there; give the folder"
-        ):
+    for folder, told in (
+        (tmp_path, r"no run\.json there; give the folder"),
+        (tmp_path / "nowhere", "no such folder; give the folder of a run"),
+        (home / "encoder", r"no run\.json there; give the folder"),
+    ):
+        with pytest.raises(InputError, match=f"{folder.name}: {told}"):
             from_pretrained(home / "encoder", probe=folder)
     with pytest.raises(InputError, match=r"tuned/run\.json: a finetune, not a probe; give the run"):
         from_pretrained(home / "encoder", probe=home / "tuned")

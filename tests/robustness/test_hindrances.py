@@ -45,7 +45,8 @@ def myocard(monkeypatch, capsys) -> Run:
         monkeypatch.setattr(sys, "argv", ["myocard", *words.split()])
         with pytest.raises(SystemExit) as done:
             cli.main()
-        return int(done.value.code or 0), capsys.readouterr().err
+        said = verbs.without_scores(capsys.readouterr().err)
+        return int(done.value.code or 0), said
 
     return run
 
