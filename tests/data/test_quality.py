@@ -133,10 +133,8 @@ def test_many_exchanges_of_electrodes_are_named(told: str) -> None:
 
 def test_most_records_that_are_upside_down_are_told() -> None:
     made = [faults(with_signal(record, -record.signal)) for record in simulated()]
-    assert (
-        np.mean(["as if all leads were inverted" in found.get("electrodes", "") for found in made])
-        > 0.5
-    )
+    told = [found.get("electrodes", "") for found in made]
+    assert np.mean(["as if all leads were inverted" in each for each in told]) > 0.5
 
 
 @pytest.mark.parametrize(("factor", "usual"), [(1e3, "0.001 (uV called mV"), (1e2, "0.01")])

@@ -14,9 +14,7 @@ from myocard.errors import InputError
 
 @app.command(rich_help_panel=options.MAIN)
 def prepare(
-    source: Annotated[
-        str, Argument(help="Layout of the folder: ptbxl-500, folder, files …")
-    ],
+    source: Annotated[str, Argument(help="Layout of the folder: ptbxl-500, folder, files …")],
     folder: Annotated[Path, Argument(help="The vendor's folder, as downloaded")],
     out: options.Out,
     preset: Annotated[
