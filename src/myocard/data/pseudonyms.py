@@ -62,7 +62,16 @@ def read_salt(path: Path | None = None) -> str:
 
 def identifiers_of(facts: Facts) -> list[str]:
     """Return the identifiers that are the patient's, not a clinic's or a physician's."""
-    return [text for name, text in facts.identifiers.items() if _PATIENTS.search(name)]
+    return [
+        text
+        for name, text in facts.identifiers.items()
+        if _PATIENTS.search(name) and not is_blanked(text)
+    ]
+
+
+def is_blanked(text: str) -> bool:
+    """Tell whether a text is zeros, or letters that stand for nobody."""
+    return not text.strip("0xX-*#. ")
 
 
 def names_someone(text: str, identifiers: Iterable[str]) -> bool:

@@ -7,13 +7,11 @@ from typing import Any
 
 from myocard.data.cells import is_nothing
 from myocard.data.cells import patient as patient_named
-from myocard.data.pseudonyms import identifiers_of, names_someone, pseudonym, read_salt
+from myocard.data.pseudonyms import identifiers_of, is_blanked, names_someone, pseudonym, read_salt
 from myocard.data.sources.entry import Entry
 from myocard.errors import InputError
 from myocard.record import Facts
 
-# Numbers that stand for nobody: zeros, and letters that blank out.
-_BLANKED = "0xX-*#. "
 _OLDER = 1.0
 """Years by which two ages of one recording may differ."""
 
@@ -128,4 +126,4 @@ def names_patients(entries: Sequence[Entry]) -> bool:
 def _patient(facts: Facts) -> str | None:
     """Return the patient's number in the file; None where it was blanked out."""
     named = patient_named(facts.patient or "")
-    return None if is_nothing(named) or not named.strip(_BLANKED) else named
+    return None if is_nothing(named) or is_blanked(named) else named
