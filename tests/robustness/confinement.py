@@ -6,9 +6,9 @@ import sysconfig
 from pathlib import Path
 
 
-def forbid_files_outside(place: Path) -> None:
-    """End the process when it opens a file that is neither Python's nor beside or in ``place``."""
-    allowed = (place.parent, *map(Path, sysconfig.get_paths().values()), Path(sys.base_prefix))
+def forbid_files_outside(folder: Path) -> None:
+    """End the process when it opens a file that is neither Python's nor in ``folder``."""
+    allowed = (folder, *map(Path, sysconfig.get_paths().values()), Path(sys.base_prefix))
     allowed += (Path(__file__).parents[2], Path("/proc"), Path("/sys"), Path("/usr"))
 
     def heard(event: str, words: tuple[object, ...]) -> None:

@@ -255,7 +255,7 @@ def fuzz(target: Target, place: Path, examples: int, seed: str, fault: Path) -> 
     valid = {name: (place / name).read_bytes() for name in target.files}
     folder = place / Path(target.files[0]).parent
     target.read(folder)
-    forbid_files_outside(place)
+    forbid_files_outside(place.parent)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, resource.RLIM_INFINITY))
     signal.signal(signal.SIGALRM, _too_long)
