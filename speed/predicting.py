@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from latency import timed
@@ -44,21 +46,21 @@ def save(folder: Path) -> None:
     Model(encoder, classifier, shape, decision).save_pretrained(folder)
 
 
-def predicted(model: Path, records: Path, jobs: int) -> tuple[float, float]:
-    """Return the least seconds of three runs, by the clock and of the CPU."""
-    table = model.parent / "scores.csv"
-    words = ["predict", model, records, "--out", table, "--jobs", jobs]
-    command = [sys.executable, "-m", "myocard", *map(str, words)]
+def quickest(words: Callable[[int], Sequence[object]]) -> tuple[float, float]:
+    """Return the least seconds of three runs of Python, by the clock and of the CPU."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    runs = []
-    for _ in range(3):
-        for made in model.parent.glob("scores.csv*"):
-            made.unlink()
-        runs.append(
-            timed(lambda: subprocess.run(command, check=True, env=environment, capture_output=True))
-        )
-    clock, used = zip(*runs, strict=True)
+
+    def run(number: int) -> None:
+        command = [sys.executable, *map(str, words(number))]
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+
+    clock, used = zip(*(timed(partial(run, number)) for number in range(3)), strict=True)
     return min(clock), min(used)
+
+
+def predicted(model: Path, records: Path, jobs: int) -> tuple[float, float]:
+    command = ["-m", "myocard", "predict", model, records, "--jobs", jobs, "--out"]
+    return quickest(lambda run: [*command, model.parent / f"{records.name}-{jobs}-{run}.csv"])
 
 
 def main() -> None:
@@ -68,6 +70,8 @@ def main() -> None:
         save(model)
         write(place, "ptbxl", count=count)
         records = place / "records500"
+        clock, used = quickest(lambda _: ["-c", "import torch"])
+        print(f"import of torch: {clock:.2f} s ({used:.2f} of CPU)", flush=True)
         clock, used = predicted(model, min(records.rglob("*.hea")), 1)
         print(f"one record, from nothing: {clock:.2f} s ({used:.2f} of CPU)", flush=True)
         for jobs in (1, 2):

@@ -31,8 +31,8 @@ from myocard.record import parse_unit
 LOG = logging.getLogger(__name__)
 PART = 64
 """Windows of a part: what a stop can cost."""
-WORTH_A_PROCESS = 8
-"""Parts that take as long as a process takes to start."""
+WORTH_A_PROCESS = 4
+"""Parts that take a little longer than a process takes to start."""
 
 
 class Question(NamedTuple):
