@@ -6,6 +6,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 
 
 @app.command(rich_help_panel=options.MORE)
@@ -64,4 +65,5 @@ def compare(
     }
     plan = check(Plan, asked, "compare")
     page = write_comparison(predictions, plan, out)
-    print(*sentences(Comparison.read(out)), page, sep="\n")
+    told = list(sentences(Comparison.read(out)))
+    tell(*told, page, verdicts=told, page=page)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
-from typer import Argument, Exit, Option, Typer
+from typer import Argument, Exit, Option
 
+from myocard.cli.output import App
 from myocard.errors import InputError
 
 MAIN = "The main path, in this order"
@@ -15,14 +16,13 @@ MORE = "More to train and to measure"
 DATA = "Records and checks"
 WHOLE = "All of it at once"
 
-app = Typer(
+app = App(
     help="Which layer of an ECG foundation model should you read, and what is a mixture worth?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-audit = Typer(
+audit = App(
     help="Check files, labels or leaks: [dim]myocard audit labels store[/dim]", no_args_is_help=True
 )
 

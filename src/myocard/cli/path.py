@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.errors import InputError
 
@@ -124,10 +125,17 @@ def prepare(
     records, quarantined = store.records, store.info["quarantined"]
     flagged = int((records["flags"] != "").sum())
     told = f"{len(records):,} records, {flagged:,} of them in {out / 'flags.csv'}"
-    print(f"{out}: {told}, {quarantined:,} others in {out / 'quarantine.csv'}")
+    tell(
+        f"{out}: {told}, {quarantined:,} others in {out / 'quarantine.csv'}",
+        out=out,
+        records=len(records),
+        flagged=flagged,
+        quarantined=quarantined,
+    )
     unknown = labels.unknown(records["codes"].map(list))
     if unknown:
-        print(f"codes in no table, kept: {told_unknown(unknown)} ({out / UNKNOWN})")
+        line = f"codes in no table, kept: {told_unknown(unknown)} ({out / UNKNOWN})"
+        tell(line, unknown_codes=unknown)
 
 
 def _share(shard: str) -> tuple[int, int]:
@@ -167,7 +175,7 @@ def pretrain(
     if rank is not None and rank.collapsed:
         warning = f"warning: {out} collapsed: effective rank {rank.value}, see its card"
         print(warning, file=sys.stderr)
-    print(out)
+    tell(out, out=out)
 
 
 def _named(stores: list[str]) -> dict[str, Path]:
@@ -214,4 +222,4 @@ def extract(
         print(f"warning: {encoder.info.name}: {finding}", file=sys.stderr)
     with shown() as progress:
         make(encoder, opened, out, batch=batch, progress=progress)
-    print(out)
+    tell(out, out=out)

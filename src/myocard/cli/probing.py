@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.errors import InputError
 from myocard.files.atomic import occupied
@@ -85,7 +86,7 @@ def probe(
             folders += make(source, settings, out, test=test, progress=progress, jobs=jobs)
     _tell(folders[0])
     warn_below_chance(folders)
-    print(out)
+    tell(out, out=out, runs=folders)
 
 
 def _tell(folder: Path) -> None:
@@ -110,4 +111,5 @@ def report(
     """
     from myocard.report import write_report
 
-    print(write_report(results, out))
+    page = write_report(results, out)
+    tell(page, page=page)

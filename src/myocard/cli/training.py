@@ -7,6 +7,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.files.atomic import occupied
 
@@ -39,7 +40,7 @@ def finetune(
     with shown() as progress:
         make(settings, encoder, opened, out, probe=probe, test=test, progress=progress)
     warn_below_chance([out])
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=options.MORE)
@@ -64,7 +65,7 @@ def baseline(
     with shown() as progress:
         train_baseline(Store.open(store), settings, out, test=test, progress=progress)
     warn_below_chance([out])
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=options.MORE)
@@ -89,7 +90,7 @@ def transfer(
     chosen = None if folds is None else options.numbers(folds)
     with occupied(out), shown() as progress:
         make(runs, *opened, out, folds=chosen, progress=progress)
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=options.MORE)
@@ -119,6 +120,7 @@ def layers(
     asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, asked, "layers")
     trained, opened = encoder_named(checkpoint), Store.open(store)
+    made = []
     with occupied(out), shown() as progress:
         for encoder in (trained, trained.randomised(random)):
             name = encoder.info.name
@@ -128,4 +130,5 @@ def layers(
             measure_layers(
                 encoder, opened, runs, measures, records=records, test=test, progress=progress
             )
-            print(measures)
+            made.append(measures)
+    tell(*made, out=made)
