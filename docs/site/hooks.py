@@ -1,4 +1,4 @@
-"""Pages of the site that are made of other files: the README, what is beside it, commands, names."""
+"""Pages of the site that are made of other files: README, changes, commands, public names."""
 
 import re
 from pathlib import Path
@@ -50,7 +50,7 @@ def on_post_page(output: str, page: Any, **_: Any) -> str:
 
 def _names() -> str:
     """Return the page of public names, each with its docstring."""
-    lines = ["# Classes and functions", "", "Every public name. [Python](api.md) shows their use.", ""]
+    lines = ["# Classes and functions", "", "All public names; [Python](api.md) shows their use.", ""]
     for name in myocard.__all__:
         found = getattr(myocard, name)
         lines += [f"::: {found.__module__}.{found.__name__}", ""]
