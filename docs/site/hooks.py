@@ -50,7 +50,7 @@ def on_post_page(output: str, page: Any, **_: Any) -> str:
 
 def _names() -> str:
     """Return the page of public names, each with its docstring."""
-    lines = ["# Classes and functions", "", "All public names; [Python](api.md) shows their use.", ""]
+    lines = ["# Classes and functions", "", "[Python](api.md) shows the use of these names.", ""]
     for name in myocard.__all__:
         found = getattr(myocard, name)
         lines += [f"::: {found.__module__}.{found.__name__}", ""]

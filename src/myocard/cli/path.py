@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -11,6 +11,9 @@ from myocard.cli.options import app
 from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.errors import InputError
+
+if TYPE_CHECKING:
+    from myocard.data.signal import Preprocessing
 
 
 @app.command(rich_help_panel=options.MAIN)
@@ -78,29 +81,9 @@ def prepare(
     from myocard.data.preparation import UNKNOWN, prepare_folder, told_unknown
     from myocard.data.preparation.identity import Policy
     from myocard.data.pseudonyms import read_salt
-    from myocard.recipe import InputSettings, check, read_input
 
-    if raw and (preset, like, highpass, lowpass) != (None, None, None, None):
-        raise InputError("--raw takes records as they are; leave preset, --like and filter out")
-    if like is not None and (highpass, lowpass) != (None, None):
-        raise InputError("--like takes the filter from the checkpoint; leave the others out")
     names = leads.split(",") if leads else None
-    if raw:
-        expected = None
-    elif like is None:
-        chosen = {
-            "preset": preset or "ecgsoup",
-            "highpass": highpass,
-            "lowpass": lowpass,
-            "leads": names,
-        }
-        expected = check(InputSettings, chosen, "prepare").preprocessing()
-    elif like.suffix.lower() == ".toml":
-        expected = read_input(like)
-    else:
-        from myocard.cli.named import encoder_named
-
-        expected = encoder_named(like).input
+    expected = _expected(raw, preset, like, (highpass, lowpass), names)
     with shown() as progress:
         store = prepare_folder(
             source,
@@ -136,6 +119,38 @@ def prepare(
     if unknown:
         line = f"codes in no table, kept: {told_unknown(unknown)} ({out / UNKNOWN})"
         tell(line, unknown_codes=unknown)
+
+
+def _expected(
+    raw: bool,
+    preset: str | None,
+    like: Path | None,
+    filters: tuple[float | None, float | None],
+    leads: list[str] | None,
+) -> "Preprocessing | None":
+    """Return the form that a store is to have: as recorded, as a preset's or as an encoder's."""
+    from myocard.recipe import InputSettings, check, read_input
+
+    if raw and (preset, like, *filters) != (None, None, None, None):
+        raise InputError("--raw takes records as they are; leave preset, --like and filter out")
+    if like is not None and filters != (None, None):
+        raise InputError("--like takes the filter from the checkpoint; leave the others out")
+    if raw:
+        return None
+    if like is None:
+        highpass, lowpass = filters
+        chosen = {
+            "preset": preset or "ecgsoup",
+            "highpass": highpass,
+            "lowpass": lowpass,
+            "leads": leads,
+        }
+        return check(InputSettings, chosen, "prepare").preprocessing()
+    if like.suffix.lower() == ".toml":
+        return read_input(like)
+    from myocard.cli.named import encoder_named
+
+    return encoder_named(like).input
 
 
 def _share(shard: str) -> tuple[int, int]:
