@@ -13,7 +13,7 @@ from torch import Tensor
 
 from myocard.encoders.files import read_weights
 from myocard.encoders.ours import MyocardEncoder
-from myocard.encoders.protocol import ECGEncoder, differ_in_width, joined_states
+from myocard.encoders.protocol import ECGEncoder, differ_in_width, joined_states, with_only
 from myocard.encoders.published import PublishedEncoder
 from myocard.errors import InputError
 from myocard.files.atomic import replace_folder
@@ -22,7 +22,7 @@ from myocard.models import foreign
 from myocard.models.checkpoint import Checkpoint, card_of_encoder
 from myocard.models.classifier import WEIGHTS
 from myocard.models.places import upload
-from myocard.models.records import ArrayForm, Form, Records, listed, window, with_only
+from myocard.models.records import ArrayForm, Form, Records, listed, window
 from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.classifier import Classifier
 from myocard.outcomes import CLASSES

@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from myocard.data.faults import Unfit
 from myocard.data.signal import Preprocessing
 from myocard.data.window import window_of
-from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
-from myocard.leads import parse_leads
 from myocard.record import Record
 
 Records = Record | Sequence[Record] | ArrayLike
@@ -90,23 +88,6 @@ def _refuse_form(stated: Mapping[str, object]) -> None:
     given = ", ".join(f"{name}=" for name, value in stated.items() if value is not None)
     if given:
         raise InputError(f"a Record states its own rate, leads and unit; leave {given} out")
-
-
-def with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
-    """The encoder fed with some of its leads alone.
-
-    Raises:
-        InputError: When they are not among its own, or it needs all.
-    """
-    if isinstance(only, str):
-        raise InputError(f"only={only!r}: give a list of leads")
-    stated, chosen = encoder.input.leads, parse_leads(only)
-    if not chosen or not set(chosen) <= set(stated):
-        raise InputError(
-            f"leads {', '.join(chosen) or 'of no name'}: {encoder.info.name} reads "
-            f"{', '.join(stated)}; name some of these"
-        )
-    return encoder.with_leads(chosen)
 
 
 def window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
