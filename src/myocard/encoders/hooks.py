@@ -61,7 +61,7 @@ class Hooks:
         def keep(name: str, part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             state = _tensor(output, self.output, name)
             # A copy, as later modules may change an output in place.
-            found[name].append(as_tokens(state, self.orders[name], len(signals), name).clone())
+            found[name].append(as_tokens(state, self.orders[name], signals.shape[0], name).clone())
 
         with ExitStack() as hooks:
             for name in self.orders:
@@ -103,7 +103,7 @@ class Returned:
             )
         named = {f"hidden state {number}": state for number, state in enumerate(states)}
         return {
-            name: as_tokens(state, self.order, len(signals), name) for name, state in named.items()
+            name: as_tokens(state, self.order, signals.shape[0], name) for name, state in named.items()
         }
 
 

@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 
 from myocard.data.window import Place, Seen
 from myocard.errors import InputError
-from myocard.models.model import Model, Reading
+from myocard.models.statement import Predictor, Reading, Statement
 
 FORMATS = (".csv", ".parquet")
 
@@ -27,7 +27,7 @@ def require_format(out: Path) -> None:
 
 
 def part(
-    model: Model,
+    model: Predictor,
     places: Sequence[Place],
     windows: NDArray[np.float32],
     seen: Sequence[Seen],
@@ -37,16 +37,16 @@ def part(
     """Make the rows of some windows.
 
     Args:
-        model: A model with a decision.
+        model: The model.
         places: Where they are.
         windows: Those that can be used.
         seen: What was found of every one.
         timed: True for a column with the second at which each starts.
     """
-    assert model.decision is not None
+    stated = model.statement
     usable = np.array([each.error is None for each in seen])
-    scores, weights = model.read(windows) if len(windows) else _nothing(model)
-    values = model.decision.columns(scores)
+    scores, weights = model.read(windows) if len(windows) else _nothing(stated)
+    values = stated.decision.columns(scores)
     values |= {f"layer:{layer}": weights[:, layer] for layer in range(weights.shape[1])}
     times = {"start": pa.array([place.start for place in places], pa.float64())}
     columns = {
@@ -91,8 +91,8 @@ def without_score(out: Path) -> int:
     return sum(len(batch) - batch["error"].null_count for batch in groups)
 
 
-def _nothing(model: Model) -> Reading:
-    outputs, layers = len(model.classes_), len(model.encoder.layers)
+def _nothing(stated: Statement) -> Reading:
+    outputs, layers = len(stated.shape.classes), len(stated.layers)
     return Reading(np.zeros((0, outputs), np.float32), np.zeros((0, layers), np.float32))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,6 +88,19 @@ def _refuse_form(stated: Mapping[str, object]) -> None:
     given = ", ".join(f"{name}=" for name, value in stated.items() if value is not None)
     if given:
         raise InputError(f"a Record states its own rate, leads and unit; leave {given} out")
+
+
+def stacked(
+    records: Records, expected: Preprocessing, **form: Unpack[ArrayForm]
+) -> tuple[NDArray[np.float32], int | slice]:
+    """The windows of all records, ``(records, leads, samples)``, and the index of what was given.
+
+    Raises:
+        InputError: As ``listed`` and ``window``.
+    """
+    each_one, single = listed(records, **form)
+    windows = np.stack([window(record, expected) for record in each_one])
+    return windows, 0 if single else slice(None)
 
 
 def window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
