@@ -102,9 +102,8 @@ class Returned:
                 f"{type(module).__name__} returns no hidden_states; name its submodules in layers="
             )
         named = {f"hidden state {number}": state for number, state in enumerate(states)}
-        return {
-            name: as_tokens(state, self.order, signals.shape[0], name) for name, state in named.items()
-        }
+        batch = signals.shape[0]
+        return {name: as_tokens(state, self.order, batch, name) for name, state in named.items()}
 
 
 def first_pass(

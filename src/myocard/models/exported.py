@@ -17,7 +17,9 @@ from myocard.results.run import first_problem
 ONNX = ".onnx"
 STATEMENT = "myocard"
 """Key of the statement among the metadata of a file."""
-RAW, LAYER_WEIGHTS, STATES = "raw_scores", "layer_weights", "states"
+SIGNALS = "signals"
+SCORES, LAYER_WEIGHTS, STATES, RAW = "scores", "layer_weights", "states", "raw_scores"
+"""Names of the input and the outputs."""
 _BATCH = 16
 _FIX = "give a file that `myocard export` wrote"
 
@@ -85,7 +87,7 @@ class ONNXModel:
     def _run(self, windows: NDArray[np.float32], outputs: list[str]) -> list[NDArray[np.float32]]:
         starts = range(0, len(windows), _BATCH)
         batches = [
-            self.session.run(outputs, {"signals": windows[start : start + _BATCH]})
+            self.session.run(outputs, {SIGNALS: windows[start : start + _BATCH]})
             for start in starts
         ]
         return [np.concatenate(each) for each in zip(*batches, strict=True)]
@@ -131,18 +133,22 @@ def _opened(file: Path) -> tuple[Any, Statement]:
     return session, stated
 
 
-def _session(content: bytes, file: Path) -> Any:
-    """Start a session on one thread, so that scores are the same on any number of cores."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError(f"{file}: to run it, pip install 'myocard[onnx]'") from error
+def session_of(content: bytes) -> Any:
+    """Start onnxruntime on one thread, so that scores are the same on any number of cores."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is said by an error
+    # From memory, a graph cannot ask for other files.
+    return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+
+
+def _session(content: bytes, file: Path) -> Any:
     try:
-        # From memory, a graph cannot ask for other files.
-        return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        return session_of(content)
+    except ImportError as error:
+        raise InputError(f"{file}: to run it, pip install 'myocard[onnx]'") from error
     # onnxruntime raises errors of every kind for a broken file.
     except Exception as error:
         first = " ".join(str(error).split())[:200]
