@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from myocard.encoders.any_module import wrap as wrap
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
+    from myocard.models.exported import ONNXModel as ONNXModel
     from myocard.models.model import Model as Model
     from myocard.models.opening import from_pretrained as from_pretrained
     from myocard.nn.readouts.pooled import PMA as PMA
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Imported when they are first used: models need torch, which takes a second; records do not.
 _LAZY = {
     "Model": "myocard.models.model:Model",
+    "ONNXModel": "myocard.models.exported:ONNXModel",
     "PMA": "myocard.nn.readouts.pooled:PMA",
     "PPA": "myocard.nn.readouts.pooled:PPA",
     "Preprocessing": "myocard.data.signal:Preprocessing",
@@ -48,6 +50,7 @@ _LAZY = {
 __all__ = [
     "InputError",
     "Model",
+    "ONNXModel",
     "PMA",
     "PPA",
     "Preprocessing",

@@ -6,7 +6,7 @@ import sys
 
 # In the order in which `myocard --help` lists their commands.
 # isort: off
-from myocard.cli import path, probing, predictions, training, comparison, delineation  # noqa: F401
+from myocard.cli import path, probing, predictions, exporting, training, comparison, delineation  # noqa: F401
 from myocard.cli import encoders, reading, data, tasks, benchmark  # noqa: F401
 
 # isort: on

@@ -224,8 +224,8 @@ def extract(
     """
     from myocard.cli.named import encoder_named
     from myocard.data.store import Store
+    from myocard.encoders.protocol import with_only
     from myocard.evaluation.features import extract as make
-    from myocard.models.records import with_only
     from myocard.tasks.audit import leaks_by_name
 
     encoder, opened = encoder_named(checkpoint), Store.open(store)

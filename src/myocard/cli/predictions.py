@@ -43,7 +43,11 @@ def save(
 @app.command(rich_help_panel=options.USE)
 def predict(
     model: Annotated[
-        Path, Argument(help="Folder that `myocard save` made; or an encoder, with --probe")
+        Path,
+        Argument(
+            help="Folder that `myocard save` made, or .onnx that `myocard export` made; or an "
+            "encoder, with --probe"
+        ),
     ],
     records: Annotated[
         list[Path], Argument(help="Files of records, and folders that are searched for them")

@@ -2,14 +2,13 @@
 
 A step holds all its numbers, so that a list of steps says the order of operations too. Signals are
 ``(leads, samples)`` in float64, and filters are SciPy's, as in the encoders' own preprocessing.
-SciPy's signal package is imported in the steps that use it: it takes a second.
+SciPy's signal package and pandas are imported in the steps that use them: each takes a second.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -120,6 +119,8 @@ class LessMedian:
     step: Literal["less-median"] = "less-median"
 
     def __call__(self, signal: Values, rate: float) -> tuple[Values, float]:
+        import pandas as pd
+
         beyond = self.samples // 2
         around = pd.DataFrame(np.pad(signal, ((0, 0), (beyond, beyond))).T)
         medians = around.rolling(self.samples).median().to_numpy()[2 * beyond :]

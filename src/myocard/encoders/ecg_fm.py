@@ -132,7 +132,7 @@ class WithClassToken(Wav2Vec):
         self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, shape.width))
 
     def positioned(self, frames: Tokens) -> Float[Tensor, "batch positioned width"]:
-        class_token = self.class_token.expand(len(frames), 1, -1)
+        class_token = self.class_token.expand(frames.shape[0], 1, -1)
         return torch.cat([class_token, super().positioned(frames)], dim=1)
 
     def signal_tokens(self, tokens: Tokens) -> Float[Tensor, "batch kept width"]:

@@ -152,7 +152,7 @@ class RegisterViT(LayeredNetwork):
     def states(self, signals: Signals) -> Iterator[Tokens]:
         patches = self.patch_embed["proj"](signals).transpose(1, 2)
         patches = patches + position(*patches.shape[1:]).to(patches)
-        registers = self.registers.expand(len(patches), -1, -1)
+        registers = self.registers.expand(patches.shape[0], -1, -1)
         tokens = torch.cat([registers, patches], dim=1)
         yield tokens
         for block in self.blocks:

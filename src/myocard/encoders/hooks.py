@@ -61,7 +61,7 @@ class Hooks:
         def keep(name: str, part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             state = _tensor(output, self.output, name)
             # A copy, as later modules may change an output in place.
-            found[name].append(as_tokens(state, self.orders[name], len(signals), name).clone())
+            found[name].append(as_tokens(state, self.orders[name], signals.shape[0], name).clone())
 
         with ExitStack() as hooks:
             for name in self.orders:
@@ -102,9 +102,8 @@ class Returned:
                 f"{type(module).__name__} returns no hidden_states; name its submodules in layers="
             )
         named = {f"hidden state {number}": state for number, state in enumerate(states)}
-        return {
-            name: as_tokens(state, self.order, len(signals), name) for name, state in named.items()
-        }
+        batch = signals.shape[0]
+        return {name: as_tokens(state, self.order, batch, name) for name, state in named.items()}
 
 
 def first_pass(

@@ -11,6 +11,7 @@ from torch import nn
 from myocard.data.leaks import PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
+from myocard.leads import parse_leads
 from myocard.nn.analysis.attention import TokenGrid
 from myocard.nn.shapes import JoinedStates, LeadTokens, Representation, Signals, States, Tokens
 from myocard.results.run import EncoderInfo
@@ -158,6 +159,23 @@ def require_leadwise(encoder: ECGEncoder, what: str) -> LeadwiseEncoder:
             f"{what}: needs tokens of single leads, and {encoder.info.name} mixes leads"
         )
     return encoder
+
+
+def with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
+    """The encoder fed with some of its leads alone.
+
+    Raises:
+        InputError: When they are not among its own, or it needs all.
+    """
+    if isinstance(only, str):
+        raise InputError(f"only={only!r}: give a list of leads")
+    stated, chosen = encoder.input.leads, parse_leads(only)
+    if not chosen or not set(chosen) <= set(stated):
+        raise InputError(
+            f"leads {', '.join(chosen) or 'of no name'}: {encoder.info.name} reads "
+            f"{', '.join(stated)}; name some of these"
+        )
+    return encoder.with_leads(chosen)
 
 
 def weights_hash(network: nn.Module, expected: Preprocessing, architecture: str) -> str:

@@ -84,7 +84,7 @@ class Wav2Vec(LayeredNetwork):
 
     def frames(self, signals: Signals) -> Tokens:
         """Project the convolutions' features to tokens; leads are joined where channels are one."""
-        joined = signals.reshape(len(signals), self.shape.channels, -1)
+        joined = signals.reshape(signals.shape[0], self.shape.channels, -1)
         features = self.feature_extractor(joined).transpose(1, 2)
         return self.post_extract_proj(self.layer_norm(features))
 

@@ -8,12 +8,9 @@ memory grows neither with the number of files nor with their length.
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
-
-import torch
 
 from myocard.data.sources.listing import record_files, state
 from myocard.data.spans import require_sample
@@ -23,9 +20,8 @@ from myocard.evaluation import prediction_table
 from myocard.files.atomic import replace_file
 from myocard.files.progress import Progress, silent
 from myocard.files.step import file_step, inputs_beside
-from myocard.models.classifier import state_hash
-from myocard.models.model import Model
-from myocard.models.opening import from_pretrained
+from myocard.models.exported import open_predictor
+from myocard.models.statement import Predictor
 from myocard.record import parse_unit
 
 LOG = logging.getLogger(__name__)
@@ -39,7 +35,7 @@ class Question(NamedTuple):
     """The model that every process opens, and the form of its files.
 
     Attributes:
-        given: A saved model or an encoder, as ``from_pretrained`` takes it.
+        given: A saved or exported model, or an encoder, as ``open_predictor`` takes it.
         probe: The run folder of a probe of that encoder; None for a saved model.
         stated: What the files do not say of their records.
         step: Seconds from a window of a record to the next; None for one window of each.
@@ -49,22 +45,6 @@ class Question(NamedTuple):
     probe: str | None
     stated: Stated
     step: float | None
-
-    def open_model(self) -> Model:
-        """Open the model.
-
-        Raises:
-            InputError: When it is not whole, or has no decision.
-        """
-        model = from_pretrained(self.given, self.probe)
-        if self.probe is not None:
-            return model.decided(self.probe)
-        if model.decision is None:
-            raise InputError(
-                f"{self.given}: has no thresholds; save it with its run (`myocard save`), or give "
-                "the encoder and the run of a probe (--probe)"
-            )
-        return model
 
 
 def predict(
@@ -81,7 +61,7 @@ def predict(
     """Predict the record in each file of some places, or take up where a stopped job left off.
 
     Args:
-        model: A saved model; or an encoder, with ``probe``.
+        model: A saved or exported model; or an encoder, with ``probe``.
         places: Files and folders, as ``record_files`` takes them.
         out: The table to write, ``.csv`` or ``.parquet``, by the rule of ``files/step.py``.
         probe: The run folder of a probe of that encoder; thresholds are those of the best F1.
@@ -104,11 +84,12 @@ def predict(
     question = Question(str(model), None if probe is None else str(probe), stated, step)
     prediction_table.require_format(out)
     files = _files(list(map(Path, places)), out)
-    opened = question.open_model()
+    opened = open_predictor(question.given, question.probe)
+    expected = opened.statement.input
     if step is not None:
-        require_sample(step, opened.encoder.input.rate)
+        require_sample(step, expected.rate)
     inputs = {
-        "model": json.loads(_key(opened)),
+        "model": opened.statement.key,
         **stated._asdict(),
         "step": step,
         "files": len(files),
@@ -119,7 +100,7 @@ def predict(
         if step is None:
             listed = [Place(file) for file in files]
         else:
-            listed = places_of(files, step, opened.encoder.input, stated)
+            listed = places_of(files, step, expected, stated)
         parts = _write_parts(opened, question, listed, work, jobs, progress)
         prediction_table.join(parts, fresh, out.suffix)
 
@@ -137,22 +118,8 @@ def _files(places: Sequence[Path], out: Path) -> list[Path]:
     return files
 
 
-def _key(model: Model) -> str:
-    """State all that a model's scores depend on."""
-    assert model.classifier is not None
-    assert model.decision is not None
-    assert model.shape is not None
-    stated = {
-        "encoder": model.encoder.info.hash,
-        "classifier": state_hash(model.classifier),
-        "shape": model.shape.model_dump(mode="json"),
-        "decision": model.decision.model_dump(mode="json"),
-    }
-    return json.dumps(stated)
-
-
 def _write_parts(
-    model: Model,
+    model: Predictor,
     question: Question,
     places: Sequence[Place],
     work: Path,
@@ -168,7 +135,7 @@ def _write_parts(
     before = f", {done:,} of them done before" if done else ""
     start = f"; {processes} processes start" if processes > 1 else ""
     LOG.info("%s records%s%s", f"{len(places):,}", before, start)
-    what = f"predict {model.encoder.info.name}"
+    what = f"predict {model.statement.encoder}"
     progress(what, done, len(places))
     for count in _made(model, question, missing, processes):
         done += count
@@ -188,7 +155,7 @@ def _processes(parts: int, jobs: int) -> int:
 
 
 def _made(
-    model: Model,
+    model: Predictor,
     question: Question,
     missing: Sequence[tuple[Sequence[Place], Path]],
     processes: int,
@@ -198,7 +165,8 @@ def _made(
         return (_write_part(model, question, *each) for each in missing)
     from joblib import Parallel, delayed
 
-    todo = (delayed(_write_part_of)(question, _key(model), *each) for each in missing)
+    key = json.dumps(model.statement.key)
+    todo = (delayed(_write_part_of)(question, key, *each) for each in missing)
     return iter(Parallel(n_jobs=processes, return_as="generator_unordered")(todo))
 
 
@@ -207,30 +175,18 @@ def _write_part_of(question: Question, key: str, places: Sequence[Place], part: 
 
 
 @lru_cache(maxsize=1)
-def _opened(question: Question, key: str) -> Model:
+def _opened(question: Question, key: str) -> Predictor:
     """Open a model once in a process that another one started."""
     # The other one has told the licence.
     logging.getLogger("myocard").addHandler(logging.NullHandler())
-    model = question.open_model()
-    if _key(model) != key:
+    model = open_predictor(question.given, question.probe)
+    if json.dumps(model.statement.key) != key:
         raise InputError(f"{question.given}: was changed meanwhile; give the command again")
     return model
 
 
-def _write_part(model: Model, question: Question, places: Sequence[Place], part: Path) -> int:
-    windows, seen = windows_of(places, model.encoder.input, question.stated)
-    with _one_thread():
-        table = prediction_table.part(model, places, windows, seen, timed=question.step is not None)
+def _write_part(model: Predictor, question: Question, places: Sequence[Place], part: Path) -> int:
+    windows, seen = windows_of(places, model.statement.input, question.stated)
+    table = prediction_table.part(model, places, windows, seen, timed=question.step is not None)
     replace_file(part, lambda fresh: prediction_table.write_part(table, fresh))
     return len(places)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let the number of processes change no digit, whatever threads each has left."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -5,11 +5,13 @@ import warnings
 from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from myocard.errors import InputError
+
+# Readers of signals import this module, and should not wait for pandas.
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """Separators of the columns of a text."""
@@ -56,12 +58,14 @@ def text_rows(text: str, separator: str) -> TextRows:
     return rows
 
 
-def read_csv_table(path: Path | StringIO, **how: Any) -> pd.DataFrame:
+def read_csv_table(path: Path | StringIO, **how: Any) -> "pd.DataFrame":
     """Read a table of comma-separated columns, as ``pandas.read_csv`` does with ``how``.
 
     Raises:
         ValueError: Also when rows are longer than the first one, whose columns pandas would shift.
     """
+    import pandas as pd
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
@@ -70,7 +74,7 @@ def read_csv_table(path: Path | StringIO, **how: Any) -> pd.DataFrame:
             raise ValueError("rows are longer than the first row; name every column") from warning
 
 
-def read_parquet(path: Path, columns: Iterable[str], fix: str) -> pd.DataFrame:
+def read_parquet(path: Path, columns: Iterable[str], fix: str) -> "pd.DataFrame":
     """Read the table at ``path``, which has ``columns`` at least.
 
     Args:
@@ -81,6 +85,8 @@ def read_parquet(path: Path, columns: Iterable[str], fix: str) -> pd.DataFrame:
     Raises:
         InputError: When it is no such table.
     """
+    import pandas as pd
+
     try:
         table = pd.read_parquet(path)
     # PyArrow and pandas raise errors of every kind for a broken file.

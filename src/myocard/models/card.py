@@ -83,11 +83,15 @@ def model_card(encoder: str, shape: ClassifierShape, decision: Decision, about: 
 def licence_of(card: Card) -> str:
     """Sentences on an encoder that others made, and on who may pass it on."""
     return (
-        f"{card.title} ({card.paper}), as its makers published it, in `encoder/`. Licence of the "
-        f"code: {card.code_licence}; of the weights: {card.weights_licence}. Whoever passes this "
-        f"folder on passes their weights on, which that licence allows or does not. Weights are at "
-        f"{card.where}."
+        f"{card.title} ({card.paper}), as its makers published it, in `encoder/`. {licences(card)} "
+        "Whoever passes this folder on passes their weights on, which that licence allows or does "
+        f"not. Weights are at {card.where}."
     )
+
+
+def licences(card: Card) -> str:
+    """A sentence on the licences of an encoder that others made."""
+    return f"Licence of the code: {card.code_licence}; of the weights: {card.weights_licence}."
 
 
 def _template(name: str) -> str:

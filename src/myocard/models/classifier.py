@@ -2,19 +2,26 @@
 
 import hashlib
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from myocard.encoders.files import read_weights
 from myocard.encoders.protocol import ECGEncoder, Layer
+from myocard.encoders.published import PublishedEncoder
 from myocard.errors import InputError
+from myocard.models.card import licences
 from myocard.models.checkpoint import load_weights
+from myocard.models.statement import Statement
+from myocard.nn.outcomes import LIKELIHOODS
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.registry import POOLED, TOKENS, build_pooled
 from myocard.nn.readouts.widths import LayerMaps, Mapped
+from myocard.results.decision import Decision
 from myocard.results.run import RUN, ClassifierShape, Run
 
 WEIGHTS = "classifier.safetensors"
@@ -41,12 +48,40 @@ def classifiers_hash(run: Path) -> str:
     return digest.hexdigest()
 
 
+def scores_of(shape: ClassifierShape, logits: Tensor) -> Tensor:
+    """Scores ``(records, outputs)`` from logits: probabilities, or numbers in their unit."""
+    scores = LIKELIHOODS[shape.outcome].scores(logits)
+    if not shape.scale:
+        return scores
+    scale = [(each.mean, each.deviation) for each in shape.scale]
+    mean, deviation = torch.tensor(scale, dtype=scores.dtype).T
+    return scores * deviation + mean
+
+
 def state_hash(classifier: nn.Module) -> str:
     """A hash of the weights of one classifier."""
     digest = hashlib.sha256()
     for name, value in sorted(classifier.state_dict().items()):
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def statement_of(
+    encoder: ECGEncoder, classifier: Classifier, shape: ClassifierShape, decision: Decision
+) -> Statement:
+    """State all of a model but its weights."""
+    card = encoder.opened.card if isinstance(encoder, PublishedEncoder) else None
+    return Statement(
+        encoder=encoder.info.name,
+        hashes=(encoder.info.hash, state_hash(classifier)),
+        input=encoder.input,
+        layers=tuple(layer.name for layer in encoder.layers),
+        widths=tuple(layer.width for layer in encoder.layers),
+        shape=shape,
+        decision=decision,
+        licence=None if card is None else licences(card),
+        myocard=version("myocard"),
+    )
 
 
 def build_classifier(

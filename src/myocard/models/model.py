@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Unpack
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -13,36 +14,25 @@ from torch import Tensor
 
 from myocard.encoders.files import read_weights
 from myocard.encoders.ours import MyocardEncoder
-from myocard.encoders.protocol import ECGEncoder, differ_in_width, joined_states
+from myocard.encoders.protocol import ECGEncoder, differ_in_width, joined_states, with_only
 from myocard.encoders.published import PublishedEncoder
 from myocard.errors import InputError
 from myocard.files.atomic import replace_folder
 from myocard.files.manifest import CHECKPOINT, MODEL
 from myocard.models import foreign
 from myocard.models.checkpoint import Checkpoint, card_of_encoder
-from myocard.models.classifier import WEIGHTS
+from myocard.models.classifier import WEIGHTS, scores_of, statement_of
 from myocard.models.places import upload
-from myocard.models.records import ArrayForm, Form, Records, listed, window, with_only
-from myocard.nn.outcomes import LIKELIHOODS
+from myocard.models.records import ArrayForm, Form, Records, stacked
+from myocard.models.statement import Reading, Statement
 from myocard.nn.readouts.classifier import Classifier
 from myocard.outcomes import CLASSES
 from myocard.results.decision import Decision
 from myocard.results.run import ClassifierShape
+from myocard.training.threads import one_thread
 
 _BATCH = 16
 _MODELS = (CHECKPOINT, MODEL)
-
-
-class Reading(NamedTuple):
-    """Scores and layer weights of some windows.
-
-    Attributes:
-        scores: ``(records, classes)``.
-        layer_weights: ``(records, layers)``.
-    """
-
-    scores: NDArray[np.float32]
-    layer_weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +65,19 @@ class Model:
         widths = sorted({layer.width for layer in self.encoder.layers})
         width = " to ".join(map(str, dict.fromkeys((widths[0], widths[-1]))))
         return f"Model({info.name}: {info.layers} layers of width {width}{read})"
+
+    @cached_property
+    def statement(self) -> Statement:
+        """What is said of it beside its weights.
+
+        Raises:
+            InputError: When it has no classifier or no decision.
+        """
+        classifier, shape = self._with_classifier()
+        if self.decision is None:
+            name = self.encoder.info.name
+            raise InputError(f"{name}: a model without thresholds; choose them by `decided`")
+        return statement_of(self.encoder, classifier, shape, self.decision)
 
     @property
     def classes_(self) -> tuple[str, ...]:
@@ -128,10 +131,14 @@ class Model:
 
     @torch.inference_mode()
     def read(self, windows: NDArray[np.float32]) -> Reading:
-        """Read windows ``(records, leads, samples)`` that are as the encoder expects them."""
+        """Read windows ``(records, leads, samples)`` that are as the encoder expects them.
+
+        On one thread, so that scores are the same to the last digit on any number of cores.
+        """
         classifier, _ = self._with_classifier()
-        states = _pooled(self.encoder, torch.from_numpy(windows))
-        return Reading(self._scores(states), classifier.readout.layer_weights(states).numpy())
+        with one_thread():
+            states = _pooled(self.encoder, torch.from_numpy(windows))
+            return Reading(self._scores(states), classifier.readout.layer_weights(states).numpy())
 
     def decided(
         self,
@@ -224,20 +231,16 @@ class Model:
     @torch.inference_mode()
     def _scores(self, states: Tensor) -> NDArray[np.float32]:
         classifier, shape = self._with_classifier()
-        scores: NDArray[np.float32] = LIKELIHOODS[shape.outcome].scores(classifier(states)).numpy()
-        if not shape.scale:
-            return scores
-        scale = np.array([(each.mean, each.deviation) for each in shape.scale], np.float32).T
-        return scores * scale[1] + scale[0]
+        scores: NDArray[np.float32] = scores_of(shape, classifier(states)).numpy()
+        return scores
 
     def _states(
         self, records: Records, only: Sequence[str] | None = None, **form: Unpack[ArrayForm]
     ) -> tuple[Tensor, int | slice]:
         """The states of all records, and the index of what was asked for."""
-        each_one, single = listed(records, **form)
         encoder = self.encoder if only is None else with_only(self.encoder, only)
-        windows = np.stack([window(record, encoder.input) for record in each_one])
-        return _pooled(encoder, torch.from_numpy(windows)), 0 if single else slice(None)
+        windows, asked = stacked(records, encoder.input, **form)
+        return _pooled(encoder, torch.from_numpy(windows)), asked
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from myocard.encoders.protocol import ECGEncoder
 from myocard.encoders.registry import added_encoder
+from myocard.errors import InputError
 from myocard.files.manifest import MODEL
 from myocard.models import foreign
 from myocard.models.checkpoint import Checkpoint, open_place
@@ -42,6 +43,27 @@ def from_pretrained(given: Path | str = NANO, probe: Path | str | None = None) -
     file, weights = place / "model.safetensors", dict(opened.rest)
     classifier = load_classifier(shape, weights, file, encoder.norm, encoder.layers)
     return Model(encoder, classifier, shape, opened.decision, place)
+
+
+def decided_model(given: Path | str, probe: Path | str | None = None) -> Model:
+    """Load a model with its decisions.
+
+    Args:
+        given: A saved model; or an encoder, with ``probe``.
+        probe: The run folder of a probe of that encoder; thresholds are those of the best F1.
+
+    Raises:
+        InputError: As ``from_pretrained``, or when the model has no decision.
+    """
+    model = from_pretrained(given, probe)
+    if probe is not None:
+        return model.decided(probe)
+    if model.decision is None:
+        raise InputError(
+            f"{given}: has no thresholds; save it with its run (`myocard save`), or give the "
+            "encoder and the run of a probe (--probe)"
+        )
+    return model
 
 
 def _probed(encoder: ECGEncoder, probe: Path | str | None, place: Path | None = None) -> Model:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from myocard.data.faults import Unfit
 from myocard.data.signal import Preprocessing
 from myocard.data.window import window_of
-from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
-from myocard.leads import parse_leads
 from myocard.record import Record
 
 Records = Record | Sequence[Record] | ArrayLike
@@ -92,21 +90,17 @@ def _refuse_form(stated: Mapping[str, object]) -> None:
         raise InputError(f"a Record states its own rate, leads and unit; leave {given} out")
 
 
-def with_only(encoder: ECGEncoder, only: Sequence[str]) -> ECGEncoder:
-    """The encoder fed with some of its leads alone.
+def stacked(
+    records: Records, expected: Preprocessing, **form: Unpack[ArrayForm]
+) -> tuple[NDArray[np.float32], int | slice]:
+    """The windows of all records, ``(records, leads, samples)``, and the index of what was given.
 
     Raises:
-        InputError: When they are not among its own, or it needs all.
+        InputError: As ``listed`` and ``window``.
     """
-    if isinstance(only, str):
-        raise InputError(f"only={only!r}: give a list of leads")
-    stated, chosen = encoder.input.leads, parse_leads(only)
-    if not chosen or not set(chosen) <= set(stated):
-        raise InputError(
-            f"leads {', '.join(chosen) or 'of no name'}: {encoder.info.name} reads "
-            f"{', '.join(stated)}; name some of these"
-        )
-    return encoder.with_leads(chosen)
+    each_one, single = listed(records, **form)
+    windows = np.stack([window(record, expected) for record in each_one])
+    return windows, 0 if single else slice(None)
 
 
 def window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from myocard.metrics.calibration import scale
 from myocard.metrics.scores import Flags, Reals
@@ -59,6 +59,9 @@ class Decision(Document):
         reach: Half the width of the interval around each output (``number``).
         basis: The run that all this is from.
     """
+
+    # The threshold of a class without positives is infinite.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     FILE = DECISION
     FIX = "save the model again"

@@ -9,7 +9,6 @@ from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from myocard.data.leaks import shared
 from myocard.errors import InputError
 from myocard.metrics.summary import Frozen, Metrics
 from myocard.outcomes import CLASSES, Outcome
@@ -287,6 +286,9 @@ class Run(Document, ClassifierShape):
     @property
     def seen(self) -> tuple[str, ...]:
         """Data sets of its encoder's pretraining that hold tested records, as far as names tell."""
+        # Its pandas takes as long as a prediction.
+        from myocard.data.leaks import shared
+
         return shared(self.encoder.datasets or (), self.source.split(" and "))
 
     def metrics(self, split: SplitName) -> Metrics | None:

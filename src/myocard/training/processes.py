@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from joblib import Parallel, effective_n_jobs
 
 from myocard.errors import InputError
@@ -33,6 +32,9 @@ def side_by_side(
         jobs: Processes; with one, calls are made in this process.
         before: Number of those that were made before.
     """
+    # Exported models are asked side by side without it.
+    import torch
+
     jobs = processes_for(len(calls), jobs)
     # Workers of their own: those that prepared stores would take torch's memory for a leak.
     workers = Parallel(

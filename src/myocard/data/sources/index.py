@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from myocard.errors import InputError
 from myocard.files.names import in_any_case
 from myocard.files.tables import SEPARATORS, TextRows, decoded, text_rows
@@ -72,6 +70,8 @@ def read_lines(
 
 
 def _workbook(path: Path) -> TextRows:
+    import pandas as pd
+
     try:
         frame = pd.read_excel(path, dtype=str, keep_default_na=False, header=None)
     # openpyxl, zipfile and pandas raise errors of every kind for a broken file.

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from myocard.nn.readouts.sums import weighted_sum
 from myocard.nn.shapes import LayerWeights, Representation, States
@@ -260,8 +259,8 @@ class AttentiveFusion(Readout):
     def forward(self, states: States) -> Representation:
         normed = self.norm(states[:, 1:])
         values = normed.unflatten(-1, self.queries.shape)
-        heads = vmap(weighted_sum, in_dims=2, out_dims=1)
-        return heads(self.attention(normed), values).flatten(1)
+        heads = weighted_sum(self.attention(normed).movedim(2, 0), values.movedim(2, 0))
+        return heads.movedim(0, 1).flatten(1)
 
     def attention(self, normed: States) -> Tensor:
         # qᵀ(Wx) = (Wᵀq)ᵀx: one product a head in place of one a layer and record.

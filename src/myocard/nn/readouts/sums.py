@@ -3,15 +3,16 @@
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from myocard.nn.shapes import LayerWeights, Representation, States
 
-
-def weighted_sum(weights: LayerWeights, states: States) -> Representation:
+def weighted_sum(
+    weights: Float[Tensor, "*batch layers"], states: Float[Tensor, "*batch layers width"]
+) -> Float[Tensor, "*batch width"]:
     """Compute Σ_l w_l h_l of each record; cheap to ``vmap`` over ``weights``."""
-    found: Representation = _Sums.apply(weights[:, None], states)
-    return found[:, 0]
+    found: Tensor = _Sums.apply(weights[..., None, :], states)
+    return found[..., 0, :]
 
 
 class _Sums(torch.autograd.Function):

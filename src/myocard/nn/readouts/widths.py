@@ -35,7 +35,7 @@ class SideBySide(Readout):
     def layer_weights(self, states: JoinedStates) -> LayerWeights:
         shares = states.new_zeros(len(self.widths))
         shares[list(self.layers)] = 1 / len(self.layers)
-        return shares.expand(len(states), -1)
+        return shares.expand(states.shape[0], -1)
 
 
 class LayerMaps(nn.Module):
