@@ -2,11 +2,12 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 
 def rank_correlation(one: ArrayLike, other: ArrayLike) -> float:
     """Compute Spearman's rank correlation of two arrays of a shape; NaN where one is constant."""
+    from scipy.stats import rankdata
+
     ranks = np.stack([rankdata(one), rankdata(other)])
     centred = ranks - ranks.mean(axis=1, keepdims=True)
     spread = np.sqrt((centred**2).sum(axis=1).prod())

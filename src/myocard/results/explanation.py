@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myocard.metrics.ranks import rank_correlation
+from myocard.metrics.summary import Frozen
 from myocard.outcomes import CLASSES
 from myocard.record import Record
 from myocard.results.decision import Decision
@@ -173,3 +174,31 @@ class Explanation:
     def has_probabilities(self) -> bool:
         """True where outputs are classes."""
         return self.shape.outcome in CLASSES
+
+    def entry(self, page: str) -> "Entry":
+        """Sum it up for an index, with the name of its page."""
+        scores = dict(zip(self.shape.classes, self.calibrated.tolist(), strict=True))
+        thresholds = zip(self.shape.classes, self.decision.thresholds, strict=False)
+        yes = tuple(name for name, least in thresholds if scores[name] >= least)
+        spread = self.disagreement
+        return Entry(name=self.name, page=page, scores=scores, yes=yes, disagreement=spread)
+
+
+class Entry(Frozen):
+    """A record in an index of pages.
+
+    Attributes:
+        name: Name of the record.
+        page: Name of its page; None where there is none.
+        scores: Calibrated score of each output.
+        yes: Outputs that are decided to be there.
+        disagreement: As ``Explanation`` has it.
+        error: The reason why there is no page, in words.
+    """
+
+    name: str
+    page: str | None = None
+    scores: dict[str, float] = {}
+    yes: tuple[str, ...] = ()
+    disagreement: float | None = None
+    error: str | None = None

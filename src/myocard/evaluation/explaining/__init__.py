@@ -1,6 +1,7 @@
 """Explanations of what a model says of one record."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -8,12 +9,15 @@ import torch
 from myocard.data.window import span_read
 from myocard.encoders.protocol import joined_states
 from myocard.evaluation.explaining.attribution import attribute
-from myocard.evaluation.explaining.neighbours import TrainingRecords
 from myocard.leads import LEADS
 from myocard.models.model import Model
 from myocard.models.records import window
 from myocard.record import Record
 from myocard.results.explanation import Explanation
+
+# Cached states bring the training loop, for which a page should not wait that needs none.
+if TYPE_CHECKING:
+    from myocard.evaluation.explaining.neighbours import TrainingRecords
 
 
 def explain(
@@ -21,7 +25,7 @@ def explain(
     record: Record,
     *,
     name: str = "",
-    training: TrainingRecords | None = None,
+    training: "TrainingRecords | None" = None,
     layer: int | None = None,
 ) -> Explanation:
     """Explain what a model says of a record.

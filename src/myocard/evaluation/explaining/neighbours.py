@@ -52,6 +52,7 @@ class TrainingRecords:
                 "give the features that the model was trained on"
             )
         self.features, self.rows, self.names = features, np.flatnonzero(kept), names
+        self.key = {"store": features.store, "labels": asked.hash, "names": names}
         self.labels = [labels_of(row, asked) for row in labelled.targets[kept]]
         self.ids = features.records["id"].to_numpy()[kept]
 

@@ -35,6 +35,24 @@ class Prediction(NamedTuple):
     answer: str
 
 
+class LeadNumbers(NamedTuple):
+    """A lead's sum by each method, and the time of the square that counts most."""
+
+    lead: str
+    told: list[tuple[str, str]]
+
+
+class MapNumbers(NamedTuple):
+    """The maps of one output, in words: see ``Attribution``."""
+
+    output: str
+    answer: str
+    flattened: str
+    agreement: str
+    left: str
+    leads: list[LeadNumbers]
+
+
 def page(explanation: Explanation) -> str:
     """Render the page of an explanation as one HTML text."""
     templates, found = environment(), explanation.attribution
@@ -52,7 +70,7 @@ def page(explanation: Explanation) -> str:
         sheet=drawn,
         left=sheet.LEFT,
         squares={} if found is None else sheet.squares_of(found),
-        maps=found and explained(explanation, found),
+        maps=[] if found is None else maps_of(explanation, found),
         data=_json(_data(explanation, drawn)),
         warnings=list(words.warnings_of(explanation)),
         weights=layers.weights_of(explanation),
@@ -66,7 +84,9 @@ def page(explanation: Explanation) -> str:
 def policy_of(style: str, script: str) -> str:
     """The content security policy that lets a page's own style and script run, and no more."""
     own = {"style-src": style, "script-src": script}
-    hashes = {kind: b64encode(sha256(text.encode()).digest()).decode() for kind, text in own.items()}
+    hashes = {
+        kind: b64encode(sha256(text.encode()).digest()).decode() for kind, text in own.items()
+    }
     rules = ["default-src 'none'", "img-src data:", "base-uri 'none'", "form-action 'none'"]
     return "; ".join([*rules, *(f"{kind} 'sha256-{value}'" for kind, value in hashes.items())])
 
@@ -94,31 +114,27 @@ def predictions_of(explanation: Explanation) -> list[Prediction]:
     return rows
 
 
-def explained(explanation: Explanation, found: Attribution) -> list[dict[str, object]]:
-    """Each output with maps: its numbers, and a row for each lead."""
-    rows = []
-    for k, output in enumerate(found.outputs):
-        maps = {name: each[k] for name, each in found.maps.items()}
-        leads = []
-        for row, lead in enumerate(found.leads):
-            at = {name: found.edges[np.abs(each[row]).argmax()] for name, each in maps.items()}
-            start = explanation.record.start
-            told = [
-                (number(each[row].sum()), f"{start + at[name]:.1f} s")
-                for name, each in maps.items()
-            ]
-            leads.append((lead, told))
-        rows.append(
-            {
-                "output": explanation.shape.classes[output],
-                "answer": number(found.answers[k]),
-                "flattened": number(found.flattened[k]),
-                "agreement": number(found.agreement[k]),
-                "left": f"{found.incompleteness[k]:.0%}",
-                "leads": leads,
-            }
+def maps_of(explanation: Explanation, found: Attribution) -> list[MapNumbers]:
+    """Each output that has maps, in numbers."""
+    return [
+        MapNumbers(
+            explanation.shape.classes[output],
+            number(found.answers[k]),
+            number(found.flattened[k]),
+            number(found.agreement[k]),
+            f"{100 * found.incompleteness[k]:.0f} %",
+            [_of_lead(explanation, found, k, row) for row in range(len(found.leads))],
         )
-    return rows
+        for k, output in enumerate(found.outputs)
+    ]
+
+
+def _of_lead(explanation: Explanation, found: Attribution, k: int, row: int) -> LeadNumbers:
+    told = []
+    for each in found.maps.values():
+        at = explanation.record.start + found.edges[np.abs(each[k, row]).argmax()]
+        told.append((number(each[k, row].sum()), f"{at:.1f} s"))
+    return LeadNumbers(found.leads[row], told)
 
 
 def _data(explanation: Explanation, drawn: sheet.Sheet) -> dict[str, object]:

@@ -223,6 +223,5 @@ overlay.addEventListener("keydown", (event) => {
 
 // Paper
 
-addEventListener("beforeprint", () => all("details").forEach((each) => { each.open = true; }));
 document.documentElement.classList.add("scripted");
 lay();

@@ -16,7 +16,7 @@ LEFT, RIGHT, TOP, AXIS = 12.0, 3.0, 2.0, 7.0
 """Room for the calibration pulse, at the right edge, above the rows, and for the axis, in mm."""
 STEPS = 1000
 """Steps of a curve in what 10 mm stand for: a µV each, in mV."""
-DARKEST = 0.8
+DARKEST = 0.7
 """Opacity of the square that counts most."""
 _LOWEST, _HIGHEST, _CLEAR = 15, 50, 6
 """Least and most height of a row, and what of it stays clear, in mm."""
@@ -124,7 +124,7 @@ def squares_of(attribution: Attribution) -> dict[str, list[Square]]:
 def _row(lead: str, values: NDArray[np.float32], top: float) -> Row:
     finite = values[np.isfinite(values)]
     least, most = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    up = ceil(max(MM_A_MILLIVOLT * min(float(most), 5), 2))
+    up = ceil(MM_A_MILLIVOLT * min(max(float(most), 1), 5))
     down = ceil(max(-MM_A_MILLIVOLT * max(float(least), -5), 2))
     height = min(max(5 * ceil((up + down + _CLEAR) / 5), _LOWEST), _HIGHEST)
     zero = round((height + up - down) / 2)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-
 from myocard.metrics.outcomes import NAMES
 from myocard.results.explanation import ALIKE, Explanation
 
@@ -26,8 +25,8 @@ def warnings_of(explanation: Explanation) -> Iterator[str]:
     apart = [name for name, r in zip(names, found.agreement, strict=True) if not r >= ALIKE]
     if apart:
         yield (
-            f"The two methods disagree on {', '.join(apart)} (rank correlation below {ALIKE:g}): do "
-            "not rely on these maps."
+            f"The two methods disagree on {', '.join(apart)} (rank correlation below {ALIKE:g}): "
+            "do not rely on these maps."
         )
     if not found.likeness < ALIKE:
         yield (
@@ -35,7 +34,7 @@ def warnings_of(explanation: Explanation) -> Iterator[str]:
             f"correlation {number(found.likeness)}): it shows the record more than the model."
         )
     left = [
-        f"{name} ({share:.0%})"
+        f"{name} ({100 * share:.0f} %)"
         for name, share in zip(names, found.incompleteness, strict=True)
         if share >= UNACCOUNTED
     ]
@@ -47,7 +46,10 @@ def basis_of(explanation: Explanation) -> Iterator[tuple[str, str]]:
     """Yield names and values of where the numbers come from."""
     encoder, shape, decision = explanation.encoder, explanation.shape, explanation.decision
     basis = decision.basis
-    yield "Encoder", f"{encoder.name}, {len(explanation.layers)} layers; hash {encoder.hash or '–':.12}"
+    yield (
+        "Encoder",
+        f"{encoder.name}, {len(explanation.layers)} layers; hash {encoder.hash or '–':.12}",
+    )
     read = shape.readout if shape.layer is None else f"layer {shape.layer}"
     yield "Read by", f"{read}, {shape.head} head"
     yield "Task", shape.task
@@ -71,7 +73,7 @@ def operating_point(explanation: Explanation) -> str:
         rule = (
             "give the best F1"
             if decision.sensitivity is None
-            else f"find {decision.sensitivity:.0%} of the positives"
+            else f"find {100 * decision.sensitivity:g} % of the positives"
         )
         told.append(
             f"Probabilities are calibrated on validation records (temperature "
@@ -80,11 +82,9 @@ def operating_point(explanation: Explanation) -> str:
         )
     if decision.coverage is not None:
         told.append(
-            f"The set holds the truth for {decision.coverage:.0%} of records like those of "
+            f"The set holds the truth for {100 * decision.coverage:g} % of records like those of "
             "validation."
         )
     if explanation.shape.outcome == "time":
         told.append("A log hazard ranks records by risk; it is no probability.")
     return " ".join(told)
-
-
