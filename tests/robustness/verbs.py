@@ -82,6 +82,9 @@ ONE_FOLDER = {
         f"compare one=results/{RUN} other=results/{RUN} --split validation --resamples 100 "
         "--out {out}"
     ),
+    "explain, of a folder": (
+        f"explain encoder records/records100 --probe results/{RUN} --out {{out}}"
+    ),
 }
 """Commands that make the folder by which ``out`` is replaced, as one."""
 
@@ -97,6 +100,10 @@ MANY_FOLDERS = {
 
 ONE_FILE = {
     "predict": f"predict encoder records/records100 --probe results/{RUN} --out {{out}}.csv",
+    "explain": (
+        f"explain encoder records/records100/00000/00001_lr.hea --probe results/{RUN} "
+        "--out {out}.html"
+    ),
 }
 """Commands that make a file, whose name begins with ``out``."""
 
