@@ -10,6 +10,7 @@ from myocard.errors import InputError as InputError
 from myocard.record import Record as Record
 
 if TYPE_CHECKING:
+    from myocard import plot as plot
     from myocard.data.formats.reading import read as read
     from myocard.data.preparation import prepare_folder as prepare
     from myocard.data.pseudonyms import pseudonym as pseudonym
@@ -39,6 +40,7 @@ _LAZY = {
     "extract": "myocard.evaluation.features:extract",
     "from_pretrained": "myocard.models.opening:from_pretrained",
     "load_runs": "myocard.results.saved:load_runs",
+    "plot": "myocard.plot",
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",
     "pseudonym": "myocard.data.pseudonyms:pseudonym",
@@ -60,6 +62,7 @@ __all__ = [
     "extract",
     "from_pretrained",
     "load_runs",
+    "plot",
     "prepare",
     "probe",
     "pseudonym",
@@ -72,5 +75,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module, _, member = _LAZY[name].partition(":")
-        return getattr(import_module(module), member)
+        return getattr(import_module(module), member) if member else import_module(module)
     raise AttributeError(f"module 'myocard' has no attribute {name!r}")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from myocard.metrics.summary import Estimate
-from myocard.report.compare.pairs import Difference, Pair
 from myocard.report.drawing import write_numbers, write_text
+from myocard.results.compare.pairs import Difference, Pair
 
 MISSING = "–"
 

@@ -11,10 +11,10 @@ from myocard.metrics.scores import macro
 from myocard.metrics.summary import Estimate, macro_estimate
 from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables, headed
-from myocard.report.compare.comparisons import Group, Row, Section
-from myocard.report.compare.pairs import predictions
 from myocard.report.table import Table, estimate, gathered
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Row, Section
+from myocard.results.compare.pairs import predictions
 
 MIN_POSITIVES = 10
 """A subgroup is scored on the classes with as many positives, and negatives, in it."""

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
-from myocard.report.drawing import INK, VERMILION, Figure, canvas_of, to_svg
+from myocard.plot.canvas import INK, VERMILION, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.words import NOTES
 
 _PAPER, _PAPER_FINE, _HIDDEN = "#f0c9c0", "#f9e6e1", "#e3e7ec"
