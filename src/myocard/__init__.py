@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from myocard.data.signal import Preprocessing as Preprocessing
     from myocard.data.spans import windows as windows
     from myocard.encoders.any_module import wrap as wrap
+    from myocard.estimators.layers import ECGLayers as ECGLayers
+    from myocard.estimators.probes import LayerMixture as LayerMixture
+    from myocard.estimators.probes import LayerProbe as LayerProbe
+    from myocard.estimators.probes import LayerProbeRegressor as LayerProbeRegressor
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
     from myocard.models.exported import ONNXModel as ONNXModel
@@ -30,6 +34,10 @@ if TYPE_CHECKING:
 
 # Imported when they are first used: models need torch, which takes a second; records do not.
 _LAZY = {
+    "ECGLayers": "myocard.estimators.layers:ECGLayers",
+    "LayerMixture": "myocard.estimators.probes:LayerMixture",
+    "LayerProbe": "myocard.estimators.probes:LayerProbe",
+    "LayerProbeRegressor": "myocard.estimators.probes:LayerProbeRegressor",
     "Model": "myocard.models.model:Model",
     "ONNXModel": "myocard.models.exported:ONNXModel",
     "PMA": "myocard.nn.readouts.pooled:PMA",
@@ -50,7 +58,11 @@ _LAZY = {
 }
 
 __all__ = [
+    "ECGLayers",
     "InputError",
+    "LayerMixture",
+    "LayerProbe",
+    "LayerProbeRegressor",
     "Model",
     "ONNXModel",
     "PMA",
