@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import ParamSpec, TypeVar
 
+import matplotlib
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -64,6 +65,11 @@ def styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(draw)
     def drawn(*args: _P.args, **named: _P.kwargs) -> _R:
         with style.context(_STYLE):
-            return draw(*args, **named)
+            axes = draw(*args, **named)
+            interactive = matplotlib.is_interactive()
+        # A notebook's backend, which starts with the first figure, sets this; the style's end would
+        # take it back, and later figures would not be shown.
+        matplotlib.interactive(interactive)
+        return axes
 
     return drawn
