@@ -601,5 +601,6 @@ def test_a_model_of_transformers_gives_its_hidden_states(shown):
 
 
 def test_a_convolution_whose_lengths_are_taken_for_widths_is_refused():
-    with pytest.raises(InputError, match="0: the axis that is stated as its width is \d+ for \d+ samples"):
+    told = r"0: the axis that is stated as its width is \d+ for \d+ samples"
+    with pytest.raises(InputError, match=told):
         myocard.wrap(maps(), layers="?", input=INPUT)

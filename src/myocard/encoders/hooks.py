@@ -142,16 +142,16 @@ def require_width_last(
     Raises:
         InputError: Naming the state and the order that fits.
     """
-    shorter = replace(expected, samples=expected.samples // 2)
+    longer = replace(expected, samples=2 * expected.samples)
     try:
-        other = first_pass(module, shorter, read)
+        other = first_pass(module, longer, read)
     except InputError:
         return
     for name, tokens in found.items():
         if name in other and tokens.shape[2] != other[name].shape[2]:
             raise InputError(
                 f"{name}: the axis that is stated as its width is {tokens.shape[2]} for "
-                f"{expected.samples} samples and {other[name].shape[2]} for {shorter.samples}; "
+                f"{expected.samples} samples and {other[name].shape[2]} for {longer.samples}; "
                 'state order="batch width tokens" if it comes from a convolution'
             )
 
