@@ -3,15 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
-from importlib import resources
 from os.path import relpath
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from myocard.report.blocks import Chapter, Gallery, Tabulated, all_blocks
+from myocard.report.templates import environment, text_of
 from myocard.results.run import RUN
 from myocard.results.saved import SavedRun
 
@@ -35,21 +34,15 @@ def render(
         figures: The place of figures from the page, with a slash at its end; empty for beside it.
         tables: That of tables.
     """
-    environment = Environment(
-        loader=PackageLoader("myocard.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"figures": figures, "tables": tables}
-    environment.filters["inline"] = lambda figure: Markup(figure.svg)
-    environment.filters["slug"] = slug
-    environment.filters["settings"] = _settings
-    environment.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
-    style = resources.files("myocard.report").joinpath("report.css").read_text()
-    template = environment.get_template("report.html.jinja")
-    return template.render(chapters=chapters, style=Markup(style), title=title, lead=lead)
+    templates = environment()
+    templates.globals |= {"figures": figures, "tables": tables}
+    templates.filters["inline"] = lambda figure: Markup(figure.svg)
+    templates.filters["slug"] = slug
+    templates.filters["settings"] = _settings
+    templates.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
+    template = templates.get_template("report.html.jinja")
+    style = Markup(text_of("report.css"))
+    return template.render(chapters=chapters, style=style, title=title, lead=lead)
 
 
 def write_blocks(chapters: Sequence[Chapter], *, figures: Path, tables: Path) -> None:
