@@ -24,6 +24,8 @@ def render(
     lead: str,
     figures: str = "",
     tables: str = "",
+    numbers: str = "",
+    script: str = "",
 ) -> str:
     """Render chapters as a page.
 
@@ -34,6 +36,8 @@ def render(
         lead: The sentences below it.
         figures: The place of figures from the page, with a slash at its end; empty for beside it.
         tables: That of tables.
+        numbers: The one file of all tables' numbers; empty where each has its own.
+        script: What the page runs.
     """
     environment = Environment(
         loader=PackageLoader("myocard.report", ""),
@@ -42,14 +46,15 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"figures": figures, "tables": tables}
+    environment.globals |= {"figures": figures, "tables": tables, "numbers": numbers}
     environment.filters["inline"] = lambda figure: Markup(figure.svg)
     environment.filters["slug"] = slug
     environment.filters["settings"] = _settings
     environment.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
     style = resources.files("myocard.report").joinpath("report.css").read_text()
     template = environment.get_template("report.html.jinja")
-    return template.render(chapters=chapters, style=Markup(style), title=title, lead=lead)
+    shown = {"style": Markup(style), "script": Markup(script), "title": title, "lead": lead}
+    return template.render(chapters=chapters, **shown)
 
 
 def write_blocks(chapters: Sequence[Chapter], *, figures: Path, tables: Path) -> None:
