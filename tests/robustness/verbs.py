@@ -82,6 +82,7 @@ ONE_FOLDER = {
         f"compare one=results/{RUN} other=results/{RUN} --split validation --resamples 100 "
         "--out {out}"
     ),
+    "leaderboard": "leaderboard results --out {out}",
 }
 """Commands that make the folder by which ``out`` is replaced, as one."""
 
@@ -97,6 +98,7 @@ MANY_FOLDERS = {
 
 ONE_FILE = {
     "predict": f"predict encoder records/records100 --probe results/{RUN} --out {{out}}.csv",
+    "rescore": "rescore results --out {out}.csv",
 }
 """Commands that make a file, whose name begins with ``out``."""
 

@@ -11,11 +11,13 @@ from typing import ParamSpec, TypeVar
 import matplotlib
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 
 # Okabe and Ito's palette, which people of every colour vision can tell apart.
 BLUE, VERMILION, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#B5579A", "#56B4E9"
 INK, GREY, HAIRLINE = "#22262b", "#8b9097", "#d9dce0"
+LESS_TO_MORE = LinearSegmentedColormap.from_list("less to more", (BLUE, "white", VERMILION))
 
 _STYLE = "myocard.plot.figures"
 _P = ParamSpec("_P")
