@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import SymInt, Tensor, nn
 
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
@@ -184,7 +184,7 @@ def no_module(module: nn.Module, wanted: str) -> InputError:
     )
 
 
-def as_tokens(state: Tensor, order: str, batch: int, name: str) -> Tokens:
+def as_tokens(state: Tensor, order: str, batch: int | SymInt, name: str) -> Tokens:
     """Bring a state in ``order`` to batch, tokens and width; several axes of tokens become one.
 
     Raises:

@@ -67,7 +67,8 @@ def export(
         if kind == "torch":
             write_torch(model, fresh)
         else:
-            write_onnx(model, fresh, int8, _windows(model, files, stated))
+            windows = list(_windows(model, files, stated)) if files else []
+            write_onnx(model, fresh, int8, windows)
 
     file_step(out, inputs, make)
 

@@ -121,7 +121,8 @@ def write_onnx(
     Raises:
         InputError: When it cannot be exported, or scores of the graph are not the model's.
     """
-    proto = _proto(model)
+    proto = translated(program_of(model), [SIGNALS], [SCORES, LAYER_WEIGHTS, STATES, RAW])
+    _strip(proto)
     if int8 is not None:
         from myocard.models.quantising import quantised
 
@@ -146,27 +147,32 @@ def write_onnx(
     file.write_bytes(body + _metadata(model.statement.model_copy(update={"graph": graph})))
 
 
-def _proto(model: Model) -> Any:
-    """Translate a model to ONNX."""
+def translated(program: ExportedProgram, inputs: list[str], outputs: list[str]) -> Any:
+    """Translate a program to ONNX, an ``onnx.ModelProto``, with these names.
+
+    Raises:
+        InputError: When packages are missing, or ONNX has not all that the program computes.
+    """
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise InputError("to export to ONNX, pip install 'myocard[onnx]'") from error
-    program = program_of(model)
-    with _quiet():
-        translated = torch.onnx.export(
-            program,
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=[SIGNALS],
-            output_names=[SCORES, LAYER_WEIGHTS, STATES, RAW],
-            external_data=False,
-        )
-    assert translated is not None
-    proto = translated.model_proto
-    _strip(proto)
-    return proto
+    try:
+        with _quiet():
+            found = torch.onnx.export(
+                program,
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=inputs,
+                output_names=outputs,
+                external_data=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise InputError(f"not to be had in ONNX: {last}; export with --format torch") from error
+    assert found is not None
+    return found.model_proto
 
 
 def _strip(proto: Any) -> None:

@@ -1,6 +1,6 @@
 """What is said of a model beside its weights: enough to prepare signals and to read its scores."""
 
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,7 @@ class Reading(NamedTuple):
     layer_weights: NDArray[np.float32]
 
 
+@runtime_checkable
 class Predictor(Protocol):
     """A model with decisions, whatever runs it."""
 
