@@ -24,6 +24,10 @@ OTHERS = {
     "report": ("report features --out {out}", 'results is ["results"], not ["features"]'),
     "save": ("{same} --sensitivity 0.9", "sensitivity is null, not 0.9"),
     "predict": ("{same} --unit mV", 'unit is null, not "mV"'),
+    "export": (
+        "export model-b --format torch --out {out}.pt2",
+        "model.decision.sensitivity is null, not 0.9",
+    ),
     "compare": ("{same} --seed 7", "seed is 0, not 7"),
     "leaderboard": (
         "leaderboard features --out {out}",

@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,11 @@ def program_of(model: Model) -> ExportedProgram:
 def write_torch(model: Model, file: Path) -> None:
     """Write a model as an archive that ``torch.export.load`` reads, with the statement in it."""
     extra = {f"{STATEMENT}.json": model.statement.model_dump_json(by_alias=True)}
+    content = BytesIO()
     with _quiet():
-        torch.export.save(program_of(model), file, extra_files=extra)
+        torch.export.save(program_of(model), content, extra_files=extra)
+    # Written here, as torch's own error for a full disk does not say so.
+    file.write_bytes(content.getbuffer())
 
 
 def write_onnx(
@@ -217,12 +221,14 @@ def _metadata(stated: Statement) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep torch from telling of its own old names, and of packages that no model here needs."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnx_ir")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
-        finally:
-            logger.setLevel(before)
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
