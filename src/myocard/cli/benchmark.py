@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from myocard.cli.options import WHOLE, Changes, Test, app
+from myocard.cli.options import WHOLE, Changes, Log, Test, app, track, tracking
 from myocard.cli.progress import shown
 from myocard.files.atomic import occupied
 
@@ -44,6 +44,7 @@ def benchmark(
     dry_run: Annotated[
         bool, Option("--dry-run", help="List what is there, missing and refused, with costs")
     ] = False,
+    log: Log = None,
 ) -> None:
     """A benchmark of encoders, readouts and tasks.
     [dim]myocard benchmark paper --out paper --dry-run[/dim]
@@ -53,7 +54,7 @@ def benchmark(
     from myocard.benchmark.reading import read_benchmark
     from myocard.benchmark.run import run_benchmark
 
-    wanted = read_benchmark(recipe, change or ())
+    wanted, tracker = read_benchmark(recipe, change or ()), tracking(log)
     if dry_run:
         from myocard.benchmark.estimate import estimate
 
@@ -68,4 +69,5 @@ def benchmark(
         return
     with occupied(out), shown() as progress:
         page = run_benchmark(wanted, out, progress, test=test, jobs=jobs)
+    track(tracker, [out])
     print(page)
