@@ -178,7 +178,9 @@ def model_window(model: Model, record: myocard.Record) -> np.ndarray:
 def main() -> None:
     files = sorted((DATA / "ptbxl/records500").rglob("*.hea"))[:RECORDS]
     records = [myocard.read(file) for file in files]
-    print("| encoder | layers | probabilities | layer weights | states | .pt2 | samples | file | CPU |")
+    print(
+        "| encoder | layers | probabilities | layer weights | states | .pt2 | samples | file | CPU |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for name, make in encoders():
         if sys.argv[1:] and name not in sys.argv[1:]:

@@ -28,6 +28,8 @@ OTHERS = {
         "export model-b --format torch --out {out}.pt2",
         "model.decision.sensitivity is null, not 0.9",
     ),
+    "explain": ("{same} --unit mV", 'unit is null, not "mV"'),
+    "explain, of a folder": ("{same} --layer 1", "layer is null, not 1"),
     "compare": ("{same} --seed 7", "seed is 0, not 7"),
     "leaderboard": (
         "leaderboard features --out {out}",

@@ -47,7 +47,9 @@ def test_groups_are_routed_to_the_part_that_chooses(planted):
 
 def test_cross_validated_probabilities_of_several_classes_and_labels(planted):
     labels = np.digitize(planted.states[:, 1, 0], [-1, 1])
-    found = cross_val_predict(LayerProbe(1, **QUICK), planted.states, labels, method="predict_proba")
+    found = cross_val_predict(
+        LayerProbe(1, **QUICK), planted.states, labels, method="predict_proba"
+    )
     assert found.sum(axis=1) == pytest.approx(np.ones(200))
     assert roc_auc_score(labels, found, multi_class="ovr") > 0.9
     both = np.stack([labels == 0, labels == 2], axis=1).astype(int)

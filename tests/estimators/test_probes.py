@@ -142,7 +142,9 @@ def test_a_gate_that_was_still_improving_is_told(planted):
         model.fit(planted.states, planted.labels)
     assert not model.certificate_.stop.settled
     assert np.argmax(model.layer_weights_) == 1
-    assert Certificate(gap=0.002).fault == "the penalised loss could be lower by 0.002 nats a record"
+    assert (
+        Certificate(gap=0.002).fault == "the penalised loss could be lower by 0.002 nats a record"
+    )
 
 
 def test_no_patient_trains_and_chooses_and_classes_are_alike_in_both_parts(planted):

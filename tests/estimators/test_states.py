@@ -58,7 +58,12 @@ def test_wrong_settings_are_refused_with_the_choices(planted, changes, message):
         (np.eye(6, 8).reshape(6, 2, 4), "aaaaaa", None, "y has one class, a; a classifier needs"),
         (np.eye(6, 8).reshape(6, 2, 4), "ababab", np.zeros(6), "6 records are too few to hold"),
         (1e-4 * np.eye(6, 8).reshape(6, 2, 4), "ababab", None, "layer 0 of X has a deviation of"),
-        (np.eye(6, 12).reshape(6, 2, 6), "ababab", None, "'alf' has four heads, and the width is 6"),
+        (
+            np.eye(6, 12).reshape(6, 2, 6),
+            "ababab",
+            None,
+            "'alf' has four heads, and the width is 6",
+        ),
     ],
 )
 def test_wrong_states_and_targets_are_refused_with_the_fix(states, labels, groups, message):

@@ -74,7 +74,7 @@ def weights_of(explanation: Explanation) -> list[Weight]:
 
 def curves_of(explanation: Explanation) -> list[Curve]:
     """The layer curve of every output; none where no single layer is known."""
-    single, said = explanation.single, explanation.calibrated
+    single, said = explanation.single, explanation.calibrated.astype(float)
     known = np.flatnonzero(~np.isnan(single).any(axis=1))
     if len(known) < 2:
         return []
