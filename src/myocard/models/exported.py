@@ -135,7 +135,7 @@ def _opened(file: Path) -> tuple[Any, Statement]:
 
 
 def runtime() -> Any:
-    """Import onnxruntime with its telemetry off, which its builds send to their maker by default."""
+    """Import onnxruntime; its builds tell their maker of every use, unless told not to before."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
