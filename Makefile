@@ -1,8 +1,8 @@
-# Two commands for a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+# Two commands for a fresh machine with Python 3.11 or newer: `make demo` and `make test`; `make site` builds the pages.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check site clean
 
 demo: .venv/installed
 	$(BIN)/myocard demo --out demo
@@ -17,6 +17,9 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+site: .venv/installed-dev
+	$(BIN)/mkdocs build --quiet
+
 # Uncompiled: Python compiles what is imported, a small part of what is installed.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -29,4 +32,4 @@ check: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

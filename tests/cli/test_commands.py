@@ -1,6 +1,8 @@
 """The command line refuses in one line, leaves nothing half-written, and goes on when stopped."""
 
+import inspect
 import json
+import os
 import re
 import signal
 import subprocess
@@ -9,9 +11,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from myocard import cli
+from myocard.cli import options
 from myocard.data.leaks import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.files.manifest import CHECKPOINT
@@ -21,9 +25,9 @@ from myocard.training.loop import Diverged
 
 VERBS = (
     "simulate", "prepare", "fetch", "pretrain", "extract", "probe", "finetune", "baseline",
-    "transfer", "layers", "report", "save", "predict", "compare", "audit", "audit files",
-    "audit labels", "audit leak", "audit privacy", "demo", "benchmark", "encoders", "fingerprint",
-    "task",
+    "transfer", "layers", "report", "save", "predict", "compare", "rescore", "leaderboard",
+    "audit", "audit files", "audit labels", "audit leak", "audit privacy", "demo", "benchmark",
+    "encoders", "fingerprint", "task",
 )  # fmt: skip
 
 
@@ -59,6 +63,53 @@ def test_every_verb_explains_itself(myocard, verb):
     code, out, err = myocard(*verb.split(), "--help")
     assert (code, err) == (0, "")
     assert f"{verb} [OPTIONS]" in out
+
+
+def test_every_command_takes_json():
+    for group in (cli.app, options.audit):
+        for command in group.registered_commands:
+            assert "json" in inspect.signature(command.callback).parameters
+
+
+def test_what_is_read_comes_as_one_json_object(myocard, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 1000), np.float32))
+    words = ("read", tmp_path / "a.npy", "--rate", 100, "--leads", "I,II", "--unit", "mV")
+    code, out, err = myocard(*words, "--json")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (told["leads"], told["rate"], told["samples"]) == (["I", "II"], 100, 1000)
+    code, lines, _ = myocard(*words)
+    assert [line[:20].strip() for line in lines.splitlines()] == [name for name, _ in told["told"]]
+
+
+def test_a_finding_is_json_too_and_exits_with_1(myocard, place):
+    (place / "encoder" / "model.safetensors").write_bytes(b"other")
+    code, out, _ = myocard("audit", "files", "encoder", "--json")
+    assert code == 1
+    (finding,) = json.loads(out)["findings"]
+    assert "model.safetensors" in finding
+
+
+def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch):
+    words = [sys.executable, "-m", "myocard", "read", "nothing.xml"]
+    for added, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        asked = os.environ | {"FORCE_COLOR": "1"} | added
+        done = subprocess.run(words, capture_output=True, text=True, env=asked)
+        assert done.returncode == 2
+        assert ("\x1b[31" in done.stderr or "\x1b[1;31" in done.stderr) == coloured
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(shell):
+    asked = os.environ | {"_MYOCARD_COMPLETE": f"source_{shell}"}
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("myocard"))],
+        capture_output=True,
+        text=True,
+        env=asked,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "_MYOCARD_COMPLETE" in done.stdout
 
 
 def test_a_data_set_is_described_though_its_files_cannot_be_listed(myocard, place):

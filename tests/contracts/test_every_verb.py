@@ -1,5 +1,6 @@
 """The promise of every command that writes a folder: made, kept, or refused by name."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,14 @@ OTHERS = {
         "export model-b --format torch --out {out}.pt2",
         "model.decision.sensitivity is null, not 0.9",
     ),
+    "explain": ("{same} --unit mV", 'unit is null, not "mV"'),
+    "explain, of a folder": ("{same} --layer 1", "layer is null, not 1"),
     "compare": ("{same} --seed 7", "seed is 0, not 7"),
+    "leaderboard": (
+        "leaderboard features --out {out}",
+        'results is ["results"], not ["features"]',
+    ),
+    "rescore": ("{same} --metric auroc", 'metrics is null, not ["auroc"]'),
     "task": ("{same} --seed 7", "settings.seed is 0, not 7"),
     "probe": ("{same} --set resamples=20", "recipe.resamples is 10, not 20"),
     "probe, streamed": ("{same} --set resamples=20", "recipe.resamples is 10, not 20"),
@@ -36,7 +44,7 @@ OTHERS = {
     "delineate": ("{same} --annotations marks-b", "waves is another (hash "),
     "benchmark": ("{same} --set probing.resamples=20", "recipe.resamples is 10, not 20"),
 }
-Run = Callable[[str], tuple[int, str]]
+Run = Callable[[str], tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +61,14 @@ def place(encoder, store, other, tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def myocard(monkeypatch, capsys) -> Run:
-    """Run a command in this process: exit code, and what it said beside its output."""
+    """Run a command in this process: exit code, what it said beside its output, output."""
 
-    def run(words: str) -> tuple[int, str]:
+    def run(words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["myocard", *words.split()])
         with pytest.raises(SystemExit) as done:
             cli.main()
-        said = verbs.without_scores(capsys.readouterr().err)
-        return int(done.value.code or 0), said
+        output = capsys.readouterr()
+        return int(done.value.code or 0), verbs.without_scores(output.err), output.out
 
     return run
 
@@ -88,22 +96,28 @@ def test_no_command_is_left_out():
 def test_what_is_absent_is_made_then_kept_and_refused_for_other_inputs(place, myocard, verb):
     out = place / "out"  # in full, for processes that were started in another folder
     same = verbs.COMMANDS[verb].format(out=out)
-    code, err = myocard(same)
+    code, err, _ = myocard(same)
     assert code == 0, err
     assert not list(place.rglob(".*"))
     made = files(place)
 
-    code, err = myocard(same)
+    code, err, _ = myocard(same)
     assert code == 0, err
     if verb in verbs.ONE_FOLDER:
         assert err == f"myocard: {out}: is there, made from the same inputs; kept\n"
     assert files(place) == made
 
+    code, err, printed = myocard(f"{same} --json")
+    assert code == 0, err
+    assert json.loads(printed)
+    assert files(place) == made
+
     words, told = OTHERS[verb]
-    code, err = myocard(words.format(same=same, out=out))
+    code, err, printed = myocard(f"{words.format(same=same, out=out)} --json")
     assert code == 2, err
     *_, refusal = err.splitlines()
     assert refusal.startswith(f"myocard: {out}")
+    assert json.loads(printed)["error"] == refusal.removeprefix("myocard: ")
     assert ": made from other inputs: " in refusal
     assert told in refusal
     kind = "file" if verb in verbs.ONE_FILE else "folder"
@@ -113,11 +127,11 @@ def test_what_is_absent_is_made_then_kept_and_refused_for_other_inputs(place, my
 
 def test_a_store_of_30_records_is_not_taken_for_one_of_50_with_another_seed(place, myocard):
     command = verbs.COMMANDS["benchmark"].format(out=place / "out")
-    code, err = myocard(command)
+    code, err, _ = myocard(command)
     assert code == 0, err
     made = files(place)
     store = "--set stores.sim.simulate."
-    code, err = myocard(f"{command} {store}records=50 {store}seed=7")
+    code, err, _ = myocard(f"{command} {store}records=50 {store}seed=7")
     assert code == 2
     assert err == (
         f"myocard: {place}/out/records/sim: made from other inputs: records is 30, not 50; "

@@ -83,6 +83,10 @@ ONE_FOLDER = {
         f"compare one=results/{RUN} other=results/{RUN} --split validation --resamples 100 "
         "--out {out}"
     ),
+    "leaderboard": "leaderboard results --out {out}",
+    "explain, of a folder": (
+        f"explain encoder records/records100 --probe results/{RUN} --out {{out}}"
+    ),
 }
 """Commands that make the folder by which ``out`` is replaced, as one."""
 
@@ -98,7 +102,12 @@ MANY_FOLDERS = {
 
 ONE_FILE = {
     "predict": f"predict encoder records/records100 --probe results/{RUN} --out {{out}}.csv",
+    "rescore": "rescore results --out {out}.csv",
     "export": "export model --format torch --out {out}.pt2",
+    "explain": (
+        f"explain encoder records/records100/00000/00001_lr.hea --probe results/{RUN} "
+        "--out {out}.html"
+    ),
 }
 """Commands that make a file, whose name begins with ``out``."""
 

@@ -1,14 +1,20 @@
 """The whole benchmark, from raw folders to the report, by one command."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from myocard.cli.options import WHOLE, Changes, Test, app
+from myocard.cli.options import WHOLE, Changes, Log, Test, app, track, tracking
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.files.atomic import occupied
+
+if TYPE_CHECKING:
+    from myocard.benchmark.estimate import Piece
 
 Whole = Annotated[Path, Option("--out", "-o", help="Folder to write; what is there is kept")]
 
@@ -31,7 +37,7 @@ def demo(
     with occupied(out), shown() as progress:
         wanted = read_benchmark("demo-pretraining" if pretrain else "demo")
         page = run_benchmark(wanted, out, progress, test=True, jobs=-1)
-    print(page)
+    tell(page, page=page)
 
 
 @app.command(rich_help_panel=WHOLE)
@@ -44,6 +50,7 @@ def benchmark(
     dry_run: Annotated[
         bool, Option("--dry-run", help="List what is there, missing and refused, with costs")
     ] = False,
+    log: Log = None,
 ) -> None:
     """A benchmark of encoders, readouts and tasks.
     [dim]myocard benchmark paper --out paper --dry-run[/dim]
@@ -53,19 +60,25 @@ def benchmark(
     from myocard.benchmark.reading import read_benchmark
     from myocard.benchmark.run import run_benchmark
 
-    wanted = read_benchmark(recipe, change or ())
+    wanted, tracker = read_benchmark(recipe, change or ()), tracking(log)
     if dry_run:
         from myocard.benchmark.estimate import estimate
 
-        left = 0.0
-        for piece in estimate(wanted, out, test=test, jobs=jobs):
-            left += piece.seconds
-            told = f"{timedelta(seconds=round(piece.seconds))!s:>16}"
-            print(f"{told if piece.state == 'missing' else f'{piece.state:>16}'}  {piece.name}")
-            if piece.reason:
-                print(f"{'':16}  {piece.reason}")
-        print(f"{timedelta(seconds=round(left))!s:>16}  left to do, about")
+        pieces = list(estimate(wanted, out, test=test, jobs=jobs))
+        left = sum(piece.seconds for piece in pieces)
+        lines = [line for piece in pieces for line in _lines(piece)]
+        lines.append(f"{timedelta(seconds=round(left))!s:>16}  left to do, about")
+        tell(*lines, seconds=left, pieces=[asdict(piece) for piece in pieces])
         return
     with occupied(out), shown() as progress:
         page = run_benchmark(wanted, out, progress, test=test, jobs=jobs)
-    print(page)
+    track(tracker, [out])
+    tell(page, page=page)
+
+
+def _lines(piece: "Piece") -> Iterator[str]:
+    """Yield the lines on a piece of a benchmark."""
+    needed = f"{timedelta(seconds=round(piece.seconds))!s:>16}"
+    yield f"{needed if piece.state == 'missing' else f'{piece.state:>16}'}  {piece.name}"
+    if piece.reason:
+        yield f"{'':16}  {piece.reason}"

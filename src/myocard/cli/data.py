@@ -1,12 +1,14 @@
 """Records: simulated, fetched and audited."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Exit, Option
 
 from myocard.cli.options import DATA, Out, StoreFolder, app, audit, numbers
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.errors import InputError
 
@@ -30,7 +32,7 @@ def simulate(
 
     with shown() as progress:
         simulation.write(out, layout, count=records, seed=seed, site=site, progress=progress)
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=DATA)
@@ -64,9 +66,10 @@ def fetch(
     if place is None or (folder and out):
         raise InputError("name the folder to write, once: myocard fetch ptbxl FOLDER")
     if what in public_sets():
-        print(public_sets()[what].told(place))
+        wanted = public_sets()[what]
+        tell(wanted.told(place), licence=wanted.licence, folder=place)
         planned = plan(what, address)
-        print(planned.told())
+        tell(planned.told(), files=[file.name for file in planned.files])
         if not dry_run:
             with shown() as progress:
                 download(planned, place, progress)
@@ -78,7 +81,7 @@ def fetch(
         raise InputError(f"{what}: no such folder, and no data set; those are {names}")
     with shown() as progress:
         found = copy(what, place, progress)
-    print(*found, sep="\n")
+    tell(*found, files=found)
 
 
 @app.command(rich_help_panel=DATA)
@@ -95,7 +98,7 @@ def fingerprint(
     from myocard.data.store import Store
 
     write_fingerprints(Store.open(store).records, out)
-    print(out)
+    tell(out, out=out)
 
 
 @audit.command()
@@ -124,7 +127,7 @@ def labels(
     shards = opened.info.get("shards", {"": opened.info}).values()
     quarantined = sum(int(each.get("quarantined", 0)) for each in shards)
     found = audit_labels(opened.records, dataset, quarantined)
-    print(f"{store}: {found.extent}")
+    tell(f"{store}: {found.extent}", extent=found.extent)
     _report(found.findings)
 
 
@@ -135,9 +138,9 @@ def privacy(store: StoreFolder) -> None:
     from myocard.data.store import Store
 
     found = identifying(Store.open(store))
-    for finding in found:
-        kind = "identifies" if finding.direct else "may help to"
-        print(f"{kind}: {finding.where}: {finding.told}")
+    kinds = {True: "identifies", False: "may help to"}
+    lines = [f"{kinds[each.direct]}: {each.where}: {each.told}" for each in found]
+    tell(*lines, findings=[asdict(each) for each in found])
     if any(finding.direct for finding in found):
         raise Exit(1)
 
@@ -180,7 +183,6 @@ def leak(
 
 
 def _report(findings: list[str], *otherwise: str) -> None:
-    for line in findings or otherwise:
-        print(line)
+    tell(*(findings or otherwise), findings=findings)
     if findings:
         raise Exit(1)

@@ -7,6 +7,7 @@ from typer import Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.files.atomic import occupied
 
@@ -34,7 +35,9 @@ def delineate(
 
     trained, opened = encoder_named(checkpoint), Store.open(store)
     waves = read_waves(annotations, opened)
+    made = []
     with occupied(out), shown() as progress:
         for encoder in (trained, trained.randomised(random)):
             folder = out / encoder.info.name
-            print(make(encoder, opened, waves, folder, test=test, progress=progress))
+            made.append(make(encoder, opened, waves, folder, test=test, progress=progress))
+    tell(*made, out=made)

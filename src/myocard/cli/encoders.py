@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from typer import Argument
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,9 +54,14 @@ def encoders(
         table.add_row(*(*cells, "\n".join(at_hand[cells[0]]))[: len(table.columns)])
     console = Console(emoji=False)
     console.width = console.width if console.is_terminal else _WIDTH
-    console.print(table, markup=False, highlight=False)
-    for line in strange:
-        print(line)
+    with console.capture() as drawn:
+        console.print(table, markup=False, highlight=False)
+    listed = [
+        asdict(card) | {"at_hand": at_hand[name]}
+        for name, card in cards().items()
+        if not paths or name in at_hand
+    ]
+    tell(drawn.get().rstrip("\n"), *strange, encoders=listed, unreadable=strange)
     if paths and not at_hand and not strange:
         raise InputError(f"{', '.join(map(str, paths))}: no checkpoint in or below it")
 

@@ -2,14 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.errors import InputError
+
+if TYPE_CHECKING:
+    from myocard.data.signal import Preprocessing
 
 
 @app.command(rich_help_panel=options.MAIN)
@@ -77,29 +81,9 @@ def prepare(
     from myocard.data.preparation import UNKNOWN, prepare_folder, told_unknown
     from myocard.data.preparation.identity import Policy
     from myocard.data.pseudonyms import read_salt
-    from myocard.recipe import InputSettings, check, read_input
 
-    if raw and (preset, like, highpass, lowpass) != (None, None, None, None):
-        raise InputError("--raw takes records as they are; leave preset, --like and filter out")
-    if like is not None and (highpass, lowpass) != (None, None):
-        raise InputError("--like takes the filter from the checkpoint; leave the others out")
     names = leads.split(",") if leads else None
-    if raw:
-        expected = None
-    elif like is None:
-        chosen = {
-            "preset": preset or "ecgsoup",
-            "highpass": highpass,
-            "lowpass": lowpass,
-            "leads": names,
-        }
-        expected = check(InputSettings, chosen, "prepare").preprocessing()
-    elif like.suffix.lower() == ".toml":
-        expected = read_input(like)
-    else:
-        from myocard.cli.named import encoder_named
-
-        expected = encoder_named(like).input
+    expected = _expected(raw, preset, like, (highpass, lowpass), names)
     with shown() as progress:
         store = prepare_folder(
             source,
@@ -124,10 +108,49 @@ def prepare(
     records, quarantined = store.records, store.info["quarantined"]
     flagged = int((records["flags"] != "").sum())
     told = f"{len(records):,} records, {flagged:,} of them in {out / 'flags.csv'}"
-    print(f"{out}: {told}, {quarantined:,} others in {out / 'quarantine.csv'}")
+    tell(
+        f"{out}: {told}, {quarantined:,} others in {out / 'quarantine.csv'}",
+        out=out,
+        records=len(records),
+        flagged=flagged,
+        quarantined=quarantined,
+    )
     unknown = labels.unknown(records["codes"].map(list))
     if unknown:
-        print(f"codes in no table, kept: {told_unknown(unknown)} ({out / UNKNOWN})")
+        line = f"codes in no table, kept: {told_unknown(unknown)} ({out / UNKNOWN})"
+        tell(line, unknown_codes=unknown)
+
+
+def _expected(
+    raw: bool,
+    preset: str | None,
+    like: Path | None,
+    filters: tuple[float | None, float | None],
+    leads: list[str] | None,
+) -> "Preprocessing | None":
+    """Return the form that a store is to have: as recorded, as a preset's or as an encoder's."""
+    from myocard.recipe import InputSettings, check, read_input
+
+    if raw and (preset, like, *filters) != (None, None, None, None):
+        raise InputError("--raw takes records as they are; leave preset, --like and filter out")
+    if like is not None and filters != (None, None):
+        raise InputError("--like takes the filter from the checkpoint; leave the others out")
+    if raw:
+        return None
+    if like is None:
+        highpass, lowpass = filters
+        chosen = {
+            "preset": preset or "ecgsoup",
+            "highpass": highpass,
+            "lowpass": lowpass,
+            "leads": leads,
+        }
+        return check(InputSettings, chosen, "prepare").preprocessing()
+    if like.suffix.lower() == ".toml":
+        return read_input(like)
+    from myocard.cli.named import encoder_named
+
+    return encoder_named(like).input
 
 
 def _share(shard: str) -> tuple[int, int]:
@@ -149,6 +172,7 @@ def pretrain(
     fsdp: Annotated[
         bool, Option("--fsdp", help="A part of the weights in each process, not all")
     ] = False,
+    log: options.Log = None,
 ) -> None:
     """Pretrain an encoder without labels.
     [dim]myocard pretrain ipastmem --store store --out encoder[/dim]
@@ -159,15 +183,15 @@ def pretrain(
     from myocard.pretraining.pretrain import pretrain as make
     from myocard.recipe import PretrainRecipe, read_recipe
 
-    settings = read_recipe(recipe, PretrainRecipe, change or ())
+    settings, tracking = read_recipe(recipe, PretrainRecipe, change or ()), options.tracking(log)
     stores = {name: Store.open(folder) for name, folder in _named(store).items()}
     with shown() as progress:
-        made = make(settings, stores, out, progress=progress, fsdp=fsdp)
+        made = make(settings, stores, out, progress=progress, fsdp=fsdp, tracking=tracking)
     rank = made.encoder.origin.effective_rank
     if rank is not None and rank.collapsed:
         warning = f"warning: {out} collapsed: effective rank {rank.value}, see its card"
         print(warning, file=sys.stderr)
-    print(out)
+    tell(out, out=out)
 
 
 def _named(stores: list[str]) -> dict[str, Path]:
@@ -214,4 +238,4 @@ def extract(
         print(f"warning: {encoder.info.name}: {finding}", file=sys.stderr)
     with shown() as progress:
         make(encoder, opened, out, batch=batch, progress=progress)
-    print(out)
+    tell(out, out=out)

@@ -7,6 +7,7 @@ from typer import Argument, Exit, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 
 
@@ -36,7 +37,7 @@ def save(
     from myocard.models.saving import save as make
 
     make(encoder, run, out, sensitivity=sensitivity, coverage=coverage)
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=options.USE)
@@ -106,7 +107,7 @@ def predict(
             jobs=jobs,
             progress=progress,
         )
-    print(out)
+    tell(out, out=out, without_scores=failed)
     if failed:
         what = "records" if step is None else "windows"
         options.console.print(f"{what} without scores: {failed:,}; see the column error")

@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.errors import InputError
 from myocard.files.atomic import occupied
@@ -40,6 +41,7 @@ def probe(
     change: options.Changes = None,
     jobs: Annotated[int, Option(help="Readouts of features at a time; -1 for one a core")] = -1,
     test: options.Test = False,
+    log: options.Log = None,
 ) -> None:
     """Score every layer and mixture.
     [dim]myocard probe superclasses features/mine --out results[/dim]
@@ -58,7 +60,7 @@ def probe(
     from myocard.recipe import ProbeRecipe, read_recipe
     from myocard.results.validation import warn_below_chance
 
-    settings = read_recipe(recipe, ProbeRecipe, change or ())
+    settings, tracking = read_recipe(recipe, ProbeRecipe, change or ()), options.tracking(log)
     given = [bool(features), encoder is not None, embeddings is not None]
     if (encoder is None) != (store is None) or sum(given) != 1:
         raise InputError(
@@ -83,9 +85,10 @@ def probe(
     with occupied(out), shown() as progress:
         for source in sources:
             folders += make(source, settings, out, test=test, progress=progress, jobs=jobs)
+    options.track(tracking, folders)
     _tell(folders[0])
     warn_below_chance(folders)
-    print(out)
+    tell(out, out=out, runs=folders)
 
 
 def _tell(folder: Path) -> None:
@@ -110,4 +113,5 @@ def report(
     """
     from myocard.report import write_report
 
-    print(write_report(results, out))
+    page = write_report(results, out)
+    tell(page, page=page)

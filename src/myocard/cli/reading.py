@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from myocard.cli.options import DATA, app
+from myocard.cli.output import tell
 from myocard.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,15 +54,22 @@ def read(
     renamed = parse_rename(rename or ())
     recording = opened(file, rate=rate, leads=names, unit=unit, rename=renamed)
     rows = [("format", format_of(file)), *_described(recording)]
-    for name, told in rows:
-        print(f"{name:20}{told}")
+    tell(
+        *(f"{name:20}{told}" for name, told in rows),
+        format=rows[0][1],
+        leads=recording.leads,
+        rate=recording.rate,
+        samples=recording.samples,
+        unit=recording.unit,
+        told=rows,
+    )
     sheets = [path for path in (png, svg) if path is not None]
     if sheets:
         from myocard.report.paper import draw_on_paper
 
         for sheet in sheets:
             draw_on_paper(recording, sheet)
-            print(f"{'drawn':20}{sheet}")
+        tell(*(f"{'drawn':20}{sheet}" for sheet in sheets), drawn=sheets)
 
 
 def _described(recording: "Recording") -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,8 @@ def task(
     given = {key: value for key, value in asked.items() if value is not None}
     table, settings = read_settings(labels, given)
     make_task(table, _records(records), settings, out)
-    print(*account(TaskInfo.read(out)), out, sep="\n")
+    info = TaskInfo.read(out)
+    tell(*account(info), out, out=out, task=info.model_dump(mode="json"))
 
 
 def _records(place: Path) -> "pd.DataFrame":

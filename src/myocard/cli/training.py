@@ -7,6 +7,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.files.atomic import occupied
 
@@ -22,6 +23,7 @@ def finetune(
     ] = None,
     change: options.Changes = None,
     test: options.Test = False,
+    log: options.Log = None,
 ) -> None:
     """Train encoder and readout together.
     [dim]myocard finetune superclasses encoder store --out results/tuned[/dim]
@@ -34,12 +36,16 @@ def finetune(
     from myocard.recipe import FinetuneRecipe, read_recipe
     from myocard.results.validation import warn_below_chance
 
-    settings = read_recipe(recipe, FinetuneRecipe, change or ())
+    settings, tracking = read_recipe(recipe, FinetuneRecipe, change or ()), options.tracking(log)
     encoder, opened = encoder_named(checkpoint), Store.open(store)
     with shown() as progress:
-        make(settings, encoder, opened, out, probe=probe, test=test, progress=progress)
+        make(
+            settings, encoder, opened, out,
+            probe=probe, test=test, progress=progress, tracking=tracking,
+        )  # fmt: skip
+    options.track(tracking, [out])
     warn_below_chance([out])
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=options.MORE)
@@ -49,6 +55,7 @@ def baseline(
     out: options.Out,
     change: options.Changes = None,
     test: options.Test = False,
+    log: options.Log = None,
 ) -> None:
     """Train what an encoder should beat.
     [dim]myocard baseline minirocket store --out results/minirocket[/dim]
@@ -60,11 +67,12 @@ def baseline(
     from myocard.recipe import read_baseline
     from myocard.results.validation import warn_below_chance
 
-    settings = read_baseline(recipe, change or ())
+    settings, tracking = read_baseline(recipe, change or ()), options.tracking(log)
     with shown() as progress:
         train_baseline(Store.open(store), settings, out, test=test, progress=progress)
+    options.track(tracking, [out])
     warn_below_chance([out])
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=options.MORE)
@@ -89,7 +97,7 @@ def transfer(
     chosen = None if folds is None else options.numbers(folds)
     with occupied(out), shown() as progress:
         make(runs, *opened, out, folds=chosen, progress=progress)
-    print(out)
+    tell(out, out=out)
 
 
 @app.command(rich_help_panel=options.MORE)
@@ -119,6 +127,7 @@ def layers(
     asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, asked, "layers")
     trained, opened = encoder_named(checkpoint), Store.open(store)
+    made = []
     with occupied(out), shown() as progress:
         for encoder in (trained, trained.randomised(random)):
             name = encoder.info.name
@@ -128,4 +137,5 @@ def layers(
             measure_layers(
                 encoder, opened, runs, measures, records=records, test=test, progress=progress
             )
-            print(measures)
+            made.append(measures)
+    tell(*made, out=made)

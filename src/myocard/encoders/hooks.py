@@ -7,7 +7,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -127,6 +127,33 @@ def first_pass(
             f"({type(error).__name__}: {error}); correct input= or of_leads=, or reshape it with "
             "prepare="
         ) from error
+
+
+def require_width_last(
+    module: nn.Module,
+    expected: Preprocessing,
+    read: Hooks | Returned,
+    found: Mapping[str, Tokens],
+) -> None:
+    """Refuse widths that change with the length of the signals: they are numbers of tokens.
+
+    A module that takes one length only is not asked.
+
+    Raises:
+        InputError: Naming the state and the order that fits.
+    """
+    longer = replace(expected, samples=2 * expected.samples)
+    try:
+        other = first_pass(module, longer, read)
+    except InputError:
+        return
+    for name, tokens in found.items():
+        if name in other and tokens.shape[2] != other[name].shape[2]:
+            raise InputError(
+                f"{name}: the axis that is stated as its width is {tokens.shape[2]} for "
+                f"{expected.samples} samples and {other[name].shape[2]} for {longer.samples}; "
+                'state order="batch width tokens" if it comes from a convolution'
+            )
 
 
 def chosen_modules(module: nn.Module, patterns: Sequence[str]) -> dict[str, str]:

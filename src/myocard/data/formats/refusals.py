@@ -1,4 +1,4 @@
-"""How readers refuse: with the name of the file."""
+"""Refusals of readers, with the name of the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
