@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from myocard.data.faults import Unfit
+from myocard.data.formats.reading import read
 from myocard.data.window import Place, Stated, windows_of
 from myocard.models.statement import Predictor
 from myocard.server.uploads import Sent, record_file
@@ -37,6 +38,28 @@ class Refusal(BaseModel):
 
     detail: str
     flag: str | None = Field(None, description="why a record cannot be used, in one word")
+
+
+def explained(predictor: Predictor, sent: Sequence[Sent], stated: Stated) -> str:
+    """Make the page that explains what a model says of the record whose files were sent.
+
+    Args:
+        predictor: A model in torch, which alone can be explained.
+        sent: The files.
+        stated: What they do not say.
+
+    Raises:
+        InputError: When it cannot be read, or not be used.
+    """
+    # Exported models are served without torch.
+    from myocard.evaluation.explaining import explain
+    from myocard.models.model import Model
+    from myocard.report.record.page import page
+
+    assert isinstance(predictor, Model)
+    with record_file(sent) as file:
+        record = read(file, **stated._asdict())
+        return page(explain(predictor, record, name=file.name))
 
 
 def answered(predictor: Predictor, sent: Sequence[Sent], stated: Stated) -> Answer:

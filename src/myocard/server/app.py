@@ -1,14 +1,17 @@
 """The application: what is asked at which address."""
 
-from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
+
+from markupsafe import Markup
 
 from myocard.data.formats.reading import FORMATS, SUFFIXES
 from myocard.data.window import Stated
 from myocard.errors import InputError
+from myocard.models.exported import ONNXModel
 from myocard.models.statement import Predictor
-from myocard.server.answers import Answer, Health, Refusal, answered
+from myocard.report.templates import environment, text_of
+from myocard.server.answers import Answer, Health, Refusal, answered, explained
 from myocard.server.gate import App, Gate, Limits, Worker
 from myocard.server.uploads import Sent
 
@@ -64,22 +67,38 @@ def _add_pages(app: "FastAPI", predictor: Predictor, worker: Worker) -> None:
 
 
 def _add_questions(app: "FastAPI", predictor: Predictor, worker: Worker) -> None:
-    from fastapi import File, Form, UploadFile
+    from fastapi import Depends, File, Form, UploadFile
+    from fastapi.responses import HTMLResponse
 
     files_help = "The file of a record; or its files, such as a WFDB header and its signals"
-    told = {413: "too large", 422: "not to be read or used", 503: "too many requests"}
-    refusals = {code: {"model": Refusal, "description": text} for code, text in told.items()}
 
-    @app.post("/predict", response_model_exclude_none=True, responses={**refusals})
-    async def predict_a_record(
+    def asked(
         files: Annotated[list[UploadFile], File(description=files_help)],
         rate: Annotated[float | None, Form(description="Hz, if the file does not say")] = None,
         leads: Annotated[str | None, Form(description="such as I,II,V2: its rows")] = None,
         unit: Annotated[str | None, Form(description="mV, uV, V or NU")] = None,
-    ) -> Answer:
-        sent = [Sent(each.filename, each.file) for each in files if each.filename]
+    ) -> tuple[list[Sent], Stated]:
         names = tuple(leads.split(",")) if leads else None
-        return await worker.run(answered, predictor, sent, Stated(rate, names, unit))
+        sent = [Sent(each.filename, each.file) for each in files if each.filename]
+        return sent, Stated(rate, names, unit)
+
+    Asked = Annotated[tuple[list[Sent], Stated], Depends(asked)]
+    told = {413: "too large", 422: "not to be read or used", 503: "too many requests"}
+    refusals = {code: {"model": Refusal, "description": text} for code, text in told.items()}
+
+    @app.post("/predict", response_model_exclude_none=True, responses={**refusals})
+    async def predict_a_record(record: Asked) -> Answer:
+        return await worker.run(answered, predictor, *record)
+
+    if _can_be_explained(predictor):
+
+        @app.post("/explain", response_class=HTMLResponse, responses={**refusals})
+        async def explain_a_record(record: Asked) -> HTMLResponse:
+            return HTMLResponse(await worker.run(explained, predictor, *record))
+
+
+def _can_be_explained(predictor: Predictor) -> bool:
+    return not isinstance(predictor, ONNXModel)
 
 
 def _refuse_in_words(app: "FastAPI") -> None:
@@ -104,15 +123,15 @@ def _refuse_in_words(app: "FastAPI") -> None:
 
 def _page(predictor: Predictor, limits: Limits) -> str:
     """Render the page on which a file is chosen."""
-    from jinja2 import Environment, PackageLoader
-    from markupsafe import Markup
-
-    environment = Environment(loader=PackageLoader("myocard.server", ""), autoescape=True)
-    style = resources.files("myocard.report").joinpath("report.css").read_text(encoding="utf-8")
-    return environment.get_template("upload.html.jinja").render(
-        style=Markup(style),
-        stated=predictor.statement,
-        formats=", ".join([*SUFFIXES, *(each.name for each in FORMATS)]),
-        megabytes=f"{limits.megabytes:g}",
-        version=version("myocard"),
+    return (
+        environment()
+        .get_template("upload.html.jinja")
+        .render(
+            style=Markup(text_of("report.css")),
+            stated=predictor.statement,
+            formats=", ".join([*SUFFIXES, *(each.name for each in FORMATS)]),
+            megabytes=f"{limits.megabytes:g}",
+            can_be_explained=_can_be_explained(predictor),
+            version=version("myocard"),
+        )
     )
