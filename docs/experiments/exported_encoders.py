@@ -64,9 +64,8 @@ def weimann() -> Content:
 
 def codec() -> Content:
     """Return openecg's codec, whose sizes are its card's and, where it tells none, usual ones."""
-    shape = CodecShape(
-        width=128, patch=20, kernel=5, convs=4, blocks=4, heads=4, hidden=512
-    )  # fmt: skip
+    about = {"width": 128, "patch": 20, "kernel": 5, "convs": 4, "blocks": 4, "heads": 4}
+    shape = CodecShape(**about, hidden=512)
     return {"model_state": Codec(shape, torch.randn(1, 500, 128)).state_dict()}
 
 
@@ -178,9 +177,8 @@ def model_window(model: Model, record: myocard.Record) -> np.ndarray:
 def main() -> None:
     files = sorted((DATA / "ptbxl/records500").rglob("*.hea"))[:RECORDS]
     records = [myocard.read(file) for file in files]
-    print(
-        "| encoder | layers | probabilities | layer weights | states | .pt2 | samples | file | CPU |"
-    )
+    columns = ("encoder", "layers", "probabilities", "layer weights", "states", ".pt2", "samples")
+    print(f"| {' | '.join((*columns, 'file', 'CPU'))} |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name, make in encoders():
         if sys.argv[1:] and name not in sys.argv[1:]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myocard.models.exported import SIGNALS
+from myocard.models.exported import SIGNALS, runtime
 from myocard.models.statement import Int8
 
 
@@ -26,6 +26,8 @@ def quantised(proto: Any, int8: Int8, calibration: Iterable[NDArray[np.float32]]
         calibration: Windows ``(records, leads, samples)``, for ``static``.
     """
     import onnx
+
+    runtime()
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

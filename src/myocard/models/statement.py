@@ -1,5 +1,7 @@
 """What is said of a model beside its weights: enough to prepare signals and to read its scores."""
 
+import hashlib
+import json
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -74,6 +76,11 @@ class Statement(Frozen):
             "decision": self.decision.model_dump(mode="json"),
         }
         return stated if self.graph is None else stated | {"graph": self.graph.sha256}
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that scores depend on."""
+        return hashlib.sha256(json.dumps(self.key, sort_keys=True).encode()).hexdigest()
 
 
 class Reading(NamedTuple):
