@@ -30,11 +30,13 @@ def test_a_prediction_does_not_wait_for_what_only_the_rest_needs():
     assert done.stdout.strip() == "[]"
 
 
-def test_every_public_name_is_there_and_records_do_not_wait_for_torch():
+def test_every_public_name_is_there_and_records_and_figures_do_not_wait_for_torch():
     code = (
         "import sys, myocard\n"
         "assert 'torch' not in sys.modules\n"
         "assert myocard.read and 'torch' not in sys.modules\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "assert myocard.plot.gains and 'torch' not in sys.modules\n"
         "print(*[name for name in myocard.__all__ if not getattr(myocard, name)])\n"
         "myocard.nothing"
     )

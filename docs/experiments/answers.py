@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from myocard.metrics.summary import difference, macro_resamples
-from myocard.report.drawing import BLUE, GREY, INK, VERMILION, canvas_of, to_svg
+from myocard.plot.canvas import BLUE, GREY, INK, VERMILION, canvas_of, to_svg
 from myocard.results.saved import SavedRun, load_runs
 
 POWER = 2.8

@@ -28,9 +28,10 @@ from myocard.evaluation.features import Features, extract
 from myocard.leads import LEADS
 from myocard.metrics.summary import Estimate, difference, macro_resamples
 from myocard.models.checkpoint import load_encoder
+from myocard.plot.canvas import BLUE, GREY, PURPLE, VERMILION, canvas_of, to_svg
 from myocard.recipe import ProbeRecipe, check
 from myocard.report import write_report
-from myocard.report.drawing import BLUE, GREY, PURPLE, VERMILION, canvas_of, to_svg, write_numbers
+from myocard.report.drawing import write_numbers
 from myocard.results.saved import SavedRun, load_runs
 
 FOLDS = (7, 8, 9, 10)

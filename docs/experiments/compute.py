@@ -26,9 +26,9 @@ from myocard.evaluation.baselines import train_baseline
 from myocard.evaluation.features import extract
 from myocard.evaluation.probing import probe
 from myocard.metrics.summary import macro_resamples
+from myocard.plot.canvas import BLUE, GREY, VERMILION, canvas_of, to_svg
 from myocard.pretraining.pretrain import build, pretrain
 from myocard.recipe import PretrainRecipe, ProbeRecipe, check, check_baseline
-from myocard.report.drawing import BLUE, GREY, VERMILION, canvas_of, to_svg
 from myocard.results.run import Run
 from myocard.results.saved import load_runs
 

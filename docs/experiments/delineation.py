@@ -22,7 +22,8 @@ from myocard.encoders.protocol import ECGEncoder
 from myocard.evaluation.delineation import delineate
 from myocard.metrics.boundaries import TOLERANCES
 from myocard.models.checkpoint import load_encoder
-from myocard.report.drawing import BLUE, PURPLE, VERMILION, canvas_of, to_svg, write_numbers
+from myocard.plot.canvas import BLUE, PURPLE, VERMILION, canvas_of, to_svg
+from myocard.report.drawing import write_numbers
 from myocard.results.delineation import MEAN, DelineationMeasures
 from myocard.simulation import entries, simulate
 

@@ -27,9 +27,9 @@ from myocard.evaluation.features import Features, extract
 from myocard.evaluation.layers.knowledge import eraser, explained, fitted, identity
 from myocard.metrics.scores import auroc, bootstrap_counts, macro
 from myocard.models.checkpoint import load_encoder
+from myocard.plot.canvas import BLUE, GREY, VERMILION, canvas_of, to_svg
 from myocard.recipe import ProbeRecipe, check
 from myocard.record import Record
-from myocard.report.drawing import BLUE, GREY, VERMILION, canvas_of, to_svg
 from myocard.simulation import entries, simulate
 from myocard.tasks.cohort import assemble_for
 from myocard.training.loop import seeded

@@ -10,12 +10,17 @@ from myocard.errors import InputError as InputError
 from myocard.record import Record as Record
 
 if TYPE_CHECKING:
+    from myocard import plot as plot
     from myocard.data.formats.reading import read as read
     from myocard.data.preparation import prepare_folder as prepare
     from myocard.data.pseudonyms import pseudonym as pseudonym
     from myocard.data.signal import Preprocessing as Preprocessing
     from myocard.data.spans import windows as windows
     from myocard.encoders.any_module import wrap as wrap
+    from myocard.estimators.layers import ECGLayers as ECGLayers
+    from myocard.estimators.probes import LayerMixture as LayerMixture
+    from myocard.estimators.probes import LayerProbe as LayerProbe
+    from myocard.estimators.probes import LayerProbeRegressor as LayerProbeRegressor
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
     from myocard.models.exported import ONNXModel as ONNXModel
@@ -25,10 +30,15 @@ if TYPE_CHECKING:
     from myocard.nn.readouts.pooled import PPA as PPA
     from myocard.recipe import ProbeRecipe as ProbeRecipe
     from myocard.results.run import Run as Run
-    from myocard.results.saved import load_runs as load_runs
+    from myocard.runs import load_runs as load_runs
+    from myocard.runs import open_run as open_run
 
 # Imported when they are first used: models need torch, which takes a second; records do not.
 _LAZY = {
+    "ECGLayers": "myocard.estimators.layers:ECGLayers",
+    "LayerMixture": "myocard.estimators.probes:LayerMixture",
+    "LayerProbe": "myocard.estimators.probes:LayerProbe",
+    "LayerProbeRegressor": "myocard.estimators.probes:LayerProbeRegressor",
     "Model": "myocard.models.model:Model",
     "ONNXModel": "myocard.models.exported:ONNXModel",
     "PMA": "myocard.nn.readouts.pooled:PMA",
@@ -38,7 +48,9 @@ _LAZY = {
     "Run": "myocard.results.run:Run",
     "extract": "myocard.evaluation.features:extract",
     "from_pretrained": "myocard.models.opening:from_pretrained",
-    "load_runs": "myocard.results.saved:load_runs",
+    "load_runs": "myocard.runs:load_runs",
+    "open_run": "myocard.runs:open_run",
+    "plot": "myocard.plot",
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",
     "pseudonym": "myocard.data.pseudonyms:pseudonym",
@@ -48,7 +60,11 @@ _LAZY = {
 }
 
 __all__ = [
+    "ECGLayers",
     "InputError",
+    "LayerMixture",
+    "LayerProbe",
+    "LayerProbeRegressor",
     "Model",
     "ONNXModel",
     "PMA",
@@ -60,6 +76,8 @@ __all__ = [
     "extract",
     "from_pretrained",
     "load_runs",
+    "open_run",
+    "plot",
     "prepare",
     "probe",
     "pseudonym",
@@ -72,5 +90,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module, _, member = _LAZY[name].partition(":")
-        return getattr(import_module(module), member)
+        return getattr(import_module(module), member) if member else import_module(module)
     raise AttributeError(f"module 'myocard' has no attribute {name!r}")

@@ -18,6 +18,8 @@ IN_ORDER = [
     "docs/api.md",
     "docs/encoders.md",
     "docs/embeddings.md",
+    "docs/sklearn.md",
+    "docs/plots.md",
 ]
 """Documents whose blocks run where those of the README have run."""
 

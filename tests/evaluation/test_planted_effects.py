@@ -23,7 +23,7 @@ from myocard.leads import LEADS
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.readouts.registry import POOLED
 from myocard.recipe import Optimisation, ProbeRecipe, Split
-from myocard.report.compare.pairs import compare
+from myocard.results.compare.pairs import compare
 from myocard.results.run import Run
 from myocard.results.saved import load_runs
 from myocard.simulation import entries

@@ -22,11 +22,11 @@ from myocard.report.blocks import (
     folded_tables,
     table_blocks,
 )
-from myocard.report.compare.comparisons import sections
 from myocard.report.page import TOPICS
 from myocard.report.table import Table
 from myocard.report.topics import glossary
 from myocard.report.words import NOTES, read_words
+from myocard.results.compare.comparisons import sections
 from myocard.results.saved import load_runs
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from myocard.leads import LEAD_SETS
 from myocard.report import write_report
-from myocard.report.compare.comparisons import Section, sections
-from myocard.report.compare.pairs import compare
 from myocard.report.topics.conditions import blocks, label_efficiency, lead_sets
+from myocard.results.compare.comparisons import Section, sections
+from myocard.results.compare.pairs import compare
 from myocard.results.saved import load_runs
 
 SMALL = "small, pretrained · frozen · linear head"

@@ -10,9 +10,9 @@ from sklearn.metrics import roc_auc_score
 
 from myocard.metrics.summary import difference, macro_resamples
 from myocard.report import write_report
-from myocard.report.compare.comparisons import Section, sections
 from myocard.report.topics.gates import blocks, departures, gates, records
 from myocard.report.topics.weights import weights
+from myocard.results.compare.comparisons import Section, sections
 from myocard.results.run import CodeWeights, Entropy, LayerWeights
 from myocard.results.saved import load_runs
 

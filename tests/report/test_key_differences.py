@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from myocard.metrics.significance import delong_test, holm
-from myocard.report.compare.comparisons import sections
-from myocard.report.compare.pairs import compare
 from myocard.report.topics.significance import across_tasks, by_class, chapters
+from myocard.results.compare.comparisons import sections
+from myocard.results.compare.pairs import compare
 from myocard.results.run import EncoderInfo
 from myocard.results.saved import load_runs
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from myocard.metrics.calibration import brier_score, fit_temperature, scale, thresholds_at
-from myocard.report.compare.comparisons import sections
 from myocard.report.topics import operating
 from myocard.report.topics.calibration import blocks, calibration
 from myocard.report.topics.operating import SENSITIVITIES, operating_points
+from myocard.results.compare.comparisons import sections
 from myocard.results.saved import load_runs
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from myocard.errors import InputError
 from myocard.metrics.summary import difference, macro_resamples
-from myocard.report.compare.comparisons import sections
-from myocard.report.compare.pairs import compare
 from myocard.report.table import MISSING, Table, latex, signed
 from myocard.report.topics.curves import layer_curves
 from myocard.report.topics.readouts import by_class, encoders, single_layers, table
+from myocard.results.compare.comparisons import sections
+from myocard.results.compare.pairs import compare
 from myocard.results.run import EncoderInfo
 from myocard.results.saved import load_runs
 

@@ -9,8 +9,8 @@ import pytest
 from myocard.metrics.summary import macro_resamples
 from myocard.report import write_report
 from myocard.report.blocks import Fold, Gallery, Heading, Words
-from myocard.report.compare.comparisons import Section, sections
 from myocard.report.topics.transfers import cells, chapters
+from myocard.results.compare.comparisons import Section, sections
 from myocard.results.run import EncoderInfo, Hashes, TransferInfo
 from myocard.results.saved import load_runs
 

@@ -6,7 +6,8 @@ import sys
 
 # In the order in which `myocard --help` lists their commands.
 # isort: off
-from myocard.cli import path, probing, predictions, explaining, exporting, training  # noqa: F401
+from myocard.cli import path, probing, predictions, explaining, exporting, serving  # noqa: F401
+from myocard.cli import training  # noqa: F401
 from myocard.cli import comparison, delineation, encoders, reading, data, tasks, benchmark  # noqa: F401
 
 # isort: on

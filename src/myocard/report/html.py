@@ -23,6 +23,8 @@ def render(
     lead: str,
     figures: str = "",
     tables: str = "",
+    numbers: str = "",
+    script: str = "",
 ) -> str:
     """Render chapters as a page.
 
@@ -33,16 +35,18 @@ def render(
         lead: The sentences below it.
         figures: The place of figures from the page, with a slash at its end; empty for beside it.
         tables: That of tables.
+        numbers: The one file of all tables' numbers; empty where each has its own.
+        script: What the page runs.
     """
     templates = environment()
-    templates.globals |= {"figures": figures, "tables": tables}
+    templates.globals |= {"figures": figures, "tables": tables, "numbers": numbers}
     templates.filters["inline"] = lambda figure: Markup(figure.svg)
     templates.filters["slug"] = slug
     templates.filters["settings"] = _settings
     templates.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
     template = templates.get_template("report.html.jinja")
-    style = Markup(text_of("report.css"))
-    return template.render(chapters=chapters, style=style, title=title, lead=lead)
+    shown = {"style": Markup(text_of("report.css")), "script": Markup(script)}
+    return template.render(chapters=chapters, title=title, lead=lead, **shown)
 
 
 def write_blocks(chapters: Sequence[Chapter], *, figures: Path, tables: Path) -> None:

@@ -10,7 +10,6 @@ from myocard.files.atomic import restore
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
 from myocard.report.blocks import Block, Chapter, Provenance, Words
-from myocard.report.compare.comparisons import Section, sections
 from myocard.report.drawing import write_text
 from myocard.report.html import render, slug, write_blocks
 from myocard.report.topics import (
@@ -34,6 +33,7 @@ from myocard.report.topics import (
     weights,
 )
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Section, sections
 from myocard.results.delineation import DELINEATION
 from myocard.results.layers import LAYERS
 from myocard.results.run import RUN

@@ -11,7 +11,8 @@ from myocard.data.formats.recording import Recording
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file
 from myocard.leads import LEADS
-from myocard.report.drawing import INK, canvas_of, to_svg, write_text
+from myocard.plot.canvas import INK, canvas_of, to_svg
+from myocard.report.drawing import write_text
 from myocard.report.scale import BOLD, FINE, MM_A_MILLIVOLT, MM_A_SECOND, unit_of
 
 LONGEST = 30.0

@@ -12,8 +12,8 @@ from myocard.evaluation.probing import freedom, probe
 from myocard.evaluation.probing.paths import SHRINKAGES
 from myocard.models.classifier import read_classifiers
 from myocard.recipe import ProbeRecipe
-from myocard.report.compare.comparisons import sections
 from myocard.report.topics import paths
+from myocard.results.compare.comparisons import sections
 from myocard.results.run import Run
 from myocard.results.saved import load_runs
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from myocard.evaluation.features import Features
 from myocard.evaluation.probing.mapped import MappedSource
+from myocard.evaluation.probing.memory import InMemory
 from myocard.evaluation.probing.stopping import Course
 from myocard.evaluation.probing.stream import Stream
 from myocard.files.progress import Progress, silent
@@ -101,7 +102,7 @@ class Job:
         progress: Called after every step.
     """
 
-    source: Source | MappedSource
+    source: Source | MappedSource | InMemory
     cohort: Cohort
     recipe: ProbeRecipe
     splits: Sequence[SplitName] = ("validation",)

@@ -67,7 +67,8 @@ def solve_mixture(job: Job, readout: Solvable, train: NDArray[np.int64]) -> Solv
     Raises:
         InputError: For shares by class, where classes exclude each other.
     """
-    rows = np.concatenate([train, job.cohort.rows["validation"]])
+    held = np.setdiff1d(job.cohort.rows["validation"], train)  # estimators train on all records
+    rows = np.concatenate([train, held])
     problem = _problem(job, readout, rows)
     choice = _cross_validate(problem, job, rows)
     if isinstance(readout, GatedMix):

@@ -126,6 +126,12 @@ class Regression:
                 scales = self.scales(start, penalty, exact=True)
         return start, scales
 
+    def gap(self, solution: Tensor, penalty: float) -> float:
+        """Nats by which the objective could be lower, to second order: half Newton's decrement."""
+        _, gradient = self._value_and_gradient(solution, penalty)
+        scales = self.scales(solution, penalty, exact=True)
+        return float(scales.slopes(gradient).square().sum()) / 2
+
     def _descend(
         self, penalty: float, start: Tensor, tolerance: float, scales: Scales
     ) -> tuple[Tensor, int]:

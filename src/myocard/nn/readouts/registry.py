@@ -78,12 +78,15 @@ def require_widths(name: str, widths: Sequence[int]) -> None:
     """
     if len(widths) == 1 and name not in OF_ONE_LAYER:
         raise InputError(
-            f"readout {name!r} mixes layers, and there is one; probe with --set "
-            "'readouts = [\"last\"]'"
+            f"readout {name!r} mixes layers, and there is one; probe it with the readout last"
         )
     if len(set(widths)) > 1 and name not in WITHOUT_SUM:
         raise InputError(
             f"readout {name!r} sums layers, and these differ in width "
-            f"({', '.join(map(str, widths))}); take last or concat, or probe with layers or with "
-            "--set 'common_width = 64'"
+            f"({', '.join(map(str, widths))}); take last or concat, or read layers one by one, or "
+            "mapped to one width (common_width = 64)"
+        )
+    if name == "alf" and widths[0] % 4:
+        raise InputError(
+            f"readout 'alf' has four heads, and the width is {widths[0]}; take another"
         )

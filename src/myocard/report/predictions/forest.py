@@ -8,16 +8,8 @@ from matplotlib.lines import Line2D
 
 from myocard.metrics.outcomes import NAMES
 from myocard.metrics.verdicts import Verdict
-from myocard.report.drawing import (
-    BLUE,
-    GREY,
-    HAIRLINE,
-    INK,
-    VERMILION,
-    Figure,
-    canvas_of,
-    to_svg,
-)
+from myocard.plot.canvas import BLUE, GREY, HAIRLINE, INK, VERMILION, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.predictions import tables
 from myocard.report.words import NOTES
 from myocard.results.comparison import Comparison, Contrast

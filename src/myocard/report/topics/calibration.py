@@ -5,20 +5,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from myocard.metrics import calibration as measures
 from myocard.metrics.summary import Estimate, difference, macro_estimate, macro_resamples
+from myocard.plot.canvas import canvas_of, to_svg
+from myocard.plot.reliability import calibrated, curves_of, draw_reliability
 from myocard.report.blocks import Block, galleries, headed, table_blocks
-from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.pairs import predictions
-from myocard.report.drawing import BLUE, GREY, VERMILION, Figure, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.table import Table, estimate, signed
 from myocard.report.words import NOTES
-from myocard.results.run import SplitName
-from myocard.results.saved import Predictions, SavedRun
-
-_STAGES = {"as trained": BLUE, "at its temperature": VERMILION}
+from myocard.results.compare.comparisons import Group, Section
+from myocard.results.saved import Predictions
 
 
 def blocks(section: Section) -> list[Block]:
@@ -37,13 +34,12 @@ def calibration(section: Section) -> tuple[list[Figure], Table]:
     for group in section.groups:
         curves = []
         for row in group.main_rows():
-            found = _calibrated(row.run, group.split)
+            found = calibrated(row.run, group.split)
             if found is not None:
-                temperature, *stages = found
                 known = {"encoder": group.label, "readout": row.label}
-                errors = {"temperature": temperature, **_errors(*stages), "run": row.run.place}
-                lines.append({**known, **errors})
-                curves.append(_curves(stages, known))
+                errors = {"temperature": found.temperature, **_errors(*found.stages)}
+                lines.append({**known, **errors, "run": row.run.place})
+                curves.append(curves_of(found.stages).assign(**known))
         if curves:
             figures.append(_figure(section, group, curves))
     numbers = pd.DataFrame(lines)
@@ -51,19 +47,6 @@ def calibration(section: Section) -> tuple[list[Figure], Table]:
     caption = "as trained and at a temperature chosen on validation"
     name = f"{section.name}-calibration"
     return figures, Table(name, f"Probabilities on {section.split}, {caption}.", shown, numbers)
-
-
-def _calibrated(run: SavedRun, split: SplitName) -> tuple[float, Predictions, Predictions] | None:
-    """Mean temperature, and predictions as trained and at each seed's temperature."""
-    validation, before = predictions(run, "validation"), predictions(run, split)
-    targets, scores = validation.targets, validation.scores
-    if not run.info.has_probabilities or scores.min() < 0 or scores.max() > 1:
-        return None
-    exclusive = run.info.outcome == "one"
-    fitted = [measures.fit_temperature(targets, each, exclusive=exclusive) for each in scores]
-    pairs = zip(before.scores, fitted, strict=True)
-    after = np.stack([measures.scale(each, value, exclusive=exclusive) for each, value in pairs])
-    return float(np.mean(fitted)), before, before._replace(scores=after)
 
 
 def _errors(before: Predictions, after: Predictions) -> dict[str, object]:
@@ -107,7 +90,9 @@ def _figure(section: Section, group: Group, curves: list[pd.DataFrame]) -> Figur
             2, len(curves), sharex=True, sharey="row", squeeze=False, height_ratios=[4, 1]
         )
         for (upper, lower), table in zip(axes.T, curves, strict=True):
-            _draw(upper, lower, table)
+            draw_reliability(upper, lower, table)
+            label = str(table["readout"].iloc[0])
+            upper.set_title(label.split(":")[0].replace(" on validation", ""))
         axes[0, 0].set_ylabel("Share that is true")
         axes[1, 0].set_ylabel("Pairs")
         handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -115,28 +100,3 @@ def _figure(section: Section, group: Group, curves: list[pd.DataFrame]) -> Figur
     caption = NOTES["reliability"].format(group=group.label, split=section.split)
     svg = to_svg(canvas, name, f"Reliability curves, {group.label}")
     return Figure(name, caption, svg, pd.concat(curves))
-
-
-def _curves(stages: list[Predictions], known: dict[str, str]) -> pd.DataFrame:
-    curves = [pd.DataFrame(measures.reliability(s.targets, s.scores)._asdict()) for s in stages]
-    named = zip(_STAGES, curves, strict=True)
-    return pd.concat([curve.assign(**known, stage=stage) for stage, curve in named])
-
-
-def _draw(upper: Axes, lower: Axes, table: pd.DataFrame) -> None:
-    upper.plot([0, 1], [0, 1], color=GREY, lw=0.8, zorder=0)
-    for stage, colour in _STAGES.items():
-        curve = table[table["stage"] == stage]
-        ends = (curve["frequency"] - curve["low"], curve["high"] - curve["frequency"])
-        reach = [end.clip(lower=0) for end in ends]  # at 0 and 1, rounding may turn the sign
-        upper.errorbar(
-            curve["confidence"], curve["frequency"], reach, fmt="o-", ms=3, lw=1.2,
-            elinewidth=0.8, color=colour, label=stage,
-        )  # fmt: skip
-        lower.plot(curve["confidence"], curve["pairs"], "o-", ms=2, lw=1, color=colour)
-    lower.set_xlabel("Probability")
-    lower.set_yscale("log")
-    lower.minorticks_off()
-    upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    upper.set_title(str(table["readout"].iloc[0]).split(":")[0].replace(" on validation", ""))
-    upper.grid()

@@ -6,17 +6,18 @@ from itertools import groupby
 import pandas as pd
 
 from myocard.leads import LEAD_SETS
-from myocard.report import drawing
+from myocard.plot.canvas import BLUE, GREEN, INK, PURPLE, SKY, VERMILION, canvas_of, to_svg
 from myocard.report.blocks import Block, galleries, headed, table_blocks
-from myocard.report.compare.comparisons import Group, Section, leads_of
-from myocard.report.compare.names import READOUTS, label_of
-from myocard.report.compare.pairs import Candidate, paired
+from myocard.report.drawing import Figure
 from myocard.report.table import Table, estimate, gain, table_of
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Section, leads_of
+from myocard.results.compare.names import READOUTS, label_of
+from myocard.results.compare.pairs import Candidate, paired
 from myocard.results.saved import SavedRun
 
-_COLOURS = {"last": drawing.INK, "ppa": drawing.GREEN, "scalar-mix": drawing.PURPLE}
-_COLOURS |= {"pma": drawing.VERMILION, "concat": drawing.SKY}
+_COLOURS = {"last": INK, "ppa": GREEN, "scalar-mix": PURPLE}
+_COLOURS |= {"pma": VERMILION, "concat": SKY}
 
 
 def blocks(section: Section) -> list[Block]:
@@ -25,7 +26,7 @@ def blocks(section: Section) -> list[Block]:
     return labels + headed("With fewer leads", table_blocks(lead_sets(section)))
 
 
-def label_efficiency(section: Section) -> list[drawing.Figure]:
+def label_efficiency(section: Section) -> list[Figure]:
     """Leading metric by the share of training labels: a figure for each encoder and head."""
     tables = [(group, pd.DataFrame(_efficiency(section, group))) for group in section.groups]
     return [_draw(section, group, table) for group, table in tables if len(table)]
@@ -95,12 +96,12 @@ def _efficiency(section: Section, group: Group) -> Iterator[dict[str, object]]:
                 }
 
 
-def _draw(section: Section, group: Group, numbers: pd.DataFrame) -> drawing.Figure:
+def _draw(section: Section, group: Group, numbers: pd.DataFrame) -> Figure:
     name = section.stem("labels", group)
-    with drawing.canvas_of(5.4, 3.3) as canvas:
+    with canvas_of(5.4, 3.3) as canvas:
         axes = canvas.subplots()
         for readout, line in numbers.groupby("readout", sort=False):
-            colour = _COLOURS.get(str(readout), drawing.BLUE)
+            colour = _COLOURS.get(str(readout), BLUE)
             axes.fill_between(
                 line["fraction"], line["low"], line["high"], color=colour, alpha=0.1, lw=0
             )
@@ -113,6 +114,6 @@ def _draw(section: Section, group: Group, numbers: pd.DataFrame) -> drawing.Figu
         axes.set(xlabel="Share of the training records", ylabel=section.metric, title=group.label)
         axes.grid(axis="y")
         canvas.legend(loc="outside lower center", ncols=3)
-    svg = drawing.to_svg(canvas, name, f"{section.metric} by share of labels, {group.label}")
+    svg = to_svg(canvas, name, f"{section.metric} by share of labels, {group.label}")
     caption = NOTES["label_efficiency"].format(group=group.label, split=group.split)
-    return drawing.Figure(name, caption, svg, numbers)
+    return Figure(name, caption, svg, numbers)

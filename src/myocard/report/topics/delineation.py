@@ -9,8 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from myocard.metrics.boundaries import BOUNDARIES, EVENTS, TOLERANCES
 from myocard.metrics.summary import Estimate
+from myocard.plot.canvas import BLUE, INK, PURPLE, VERMILION, canvas_of, to_svg
 from myocard.report.blocks import Block, Chapter, Gallery, Tabulated, Words
-from myocard.report.drawing import BLUE, INK, PURPLE, VERMILION, Figure, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.table import Table, estimate, prefixed, signed
 from myocard.report.words import NOTES
 from myocard.results.delineation import DELINEATION, MEAN, Accuracy, DelineationMeasures

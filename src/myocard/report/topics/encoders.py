@@ -6,25 +6,18 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
-from myocard.report import drawing
+from myocard.plot.canvas import canvas_of, to_svg
+from myocard.plot.curves import deepest, draw_depth, marks
 from myocard.report.blocks import Block, galleries, headed, table_blocks
-from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.names import READOUTS, named_layer
+from myocard.report.drawing import Figure
 from myocard.report.table import MISSING, Table, estimate, number, prefixed, table_of
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Section
+from myocard.results.compare.names import READOUTS, named_layer
 from myocard.results.run import BEST_LAYER
 from myocard.results.saved import SavedRun
 
 _MIXTURES = ("ppa", "scalar-mix", "class-mix", "gated-mix", "pma", "alf", "concat")
-_COLOURS = (
-    drawing.BLUE,
-    drawing.VERMILION,
-    drawing.GREEN,
-    drawing.PURPLE,
-    drawing.SKY,
-    drawing.INK,
-)
-_DASHES = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 
 
 def blocks(section: Section) -> list[Block]:
@@ -36,31 +29,22 @@ def blocks(section: Section) -> list[Block]:
     return headed("All encoders", found)
 
 
-def figure(section: Section, groups: Sequence[Group]) -> drawing.Figure:
+def figure(section: Section, groups: Sequence[Group]) -> Figure:
     """Leading metric by relative depth; and the last and best layer over the cost of a record."""
     numbers = pd.DataFrame([line for group in groups for line in _lines(group)])
     costed = bool(numbers["seconds"].notna().any())
-    with drawing.canvas_of(8.0 if costed else 5.4, 3.6) as canvas:
+    with canvas_of(8.0 if costed else 5.4, 3.6) as canvas:
         panels = canvas.subplots(1, 1 + costed, sharey=True, squeeze=False)[0]
-        for place, group in enumerate(groups):
-            own = numbers[numbers["encoder"] == group.label]
-            colour = _COLOURS[place % len(_COLOURS)]
-            dashes = _DASHES[place // len(_COLOURS) % len(_DASHES)]
-            panels[0].plot(
-                own["depth"], own["score"], color=colour, ls=dashes, marker="o", ms=2.5, lw=1.3,
-                label=group.label,
-            )  # fmt: skip
-            if costed:
-                _draw_cost(panels[1], own, colour)
-        panels[0].set(xlabel="Relative depth (0: first state)", ylabel=section.metric)
+        draw_depth(panels[0], section, groups)
         if costed:
+            for group, (colour, _) in zip(groups, marks(), strict=False):
+                _draw_cost(panels[1], numbers[numbers["encoder"] == group.label], colour)
             panels[1].set(xlabel="Seconds a record", xscale="log")
-        for axes in panels:
-            axes.grid(axis="y")
+            panels[1].grid(axis="y")
         canvas.legend(loc="outside lower center", ncols=2, fontsize=8)
     name = f"{section.name}-all-encoders"
-    svg = drawing.to_svg(canvas, name, f"{section.metric} of all encoders by relative depth")
-    return drawing.Figure(name, NOTES["all_encoders"].format(split=section.split), svg, numbers)
+    svg = to_svg(canvas, name, f"{section.metric} of all encoders by relative depth")
+    return Figure(name, NOTES["all_encoders"].format(split=section.split), svg, numbers)
 
 
 def table(section: Section, groups: Sequence[Group]) -> Table:
@@ -90,9 +74,8 @@ def table(section: Section, groups: Sequence[Group]) -> Table:
 
 
 def _lines(group: Group) -> list[dict[str, object]]:
-    deepest = max(max(group.layers), 1)
     return [
-        {"encoder": group.label, "layer": layer, "depth": layer / deepest}
+        {"encoder": group.label, "layer": layer, "depth": layer / deepest(group)}
         | {"seconds": run.info.encoding_seconds}
         | prefixed("score", group.score(run))
         for layer, run in sorted(group.layers.items())

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from myocard.report.blocks import Block, Fold, Points, Words, headed
-from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.pairs import Difference
 from myocard.report.table import estimate
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Section
+from myocard.results.compare.pairs import Difference
 from myocard.results.saved import SavedRun
 
 

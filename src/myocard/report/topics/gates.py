@@ -8,17 +8,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.special import entr
 
+from myocard.plot.canvas import BLUE, canvas_of, to_svg
+from myocard.plot.weights import draw_weights, quantiles
 from myocard.report.blocks import Block, Heading, galleries, table_blocks
-from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.names import label_of
-from myocard.report.compare.pairs import paired
-from myocard.report.drawing import BLUE, GREY, INK, SKY, Figure, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.table import Table, differences, number, table_of
 from myocard.report.words import NOTES, read_words
+from myocard.results.compare.comparisons import Group, Section
+from myocard.results.compare.names import label_of
+from myocard.results.compare.pairs import paired
 from myocard.results.saved import SavedRun
 
 _QUESTIONS: dict[str, list[str]] = read_words("gates")
-_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BINS = np.linspace(0, 1, 26)
 
 
@@ -97,24 +98,13 @@ def _sides(group: Group) -> dict[str, SavedRun]:
 
 
 def _bands(section: Section, group: Group, tables: dict[str, pd.DataFrame]) -> Figure:
-    numbers = pd.DataFrame(
-        [
-            {"readout": label, "layer": layer, "mean": weights.mean()}
-            | {f"q{round(100 * q):02d}": weights.quantile(q) for q in _QUANTILES}
-            for label, table in tables.items()
-            for layer, weights in table.items()
-        ]
-    )
+    found = {label: quantiles(table) for label, table in tables.items()}
+    numbers = pd.concat([each.assign(readout=label) for label, each in found.items()])
+    numbers = numbers[["readout", *found[next(iter(found))]]]
 
     def draw(axes: Axes, label: str) -> None:
-        mine = numbers[(numbers["readout"] == label) & (numbers["layer"] > 0)]
-        axes.vlines(mine["layer"], mine["q05"], mine["q95"], color=SKY, lw=3)
-        axes.vlines(mine["layer"], mine["q25"], mine["q75"], color=BLUE, lw=6)
-        axes.plot(mine["layer"], mine["q50"], "_", color="white", ms=7, mew=1.6)
-        axes.plot(mine["layer"], mine["mean"], "D", color=INK, ms=3)
-        axes.axhline(1 / len(mine), color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=0)
+        draw_weights(axes, found[label])
         axes.set_ylim(0, 1.05 * numbers["q95"].max())
-        axes.set_xticks(mine["layer"])
 
     name = section.stem("gate-weights", group)
     description = f"Weights over records, {group.label}"

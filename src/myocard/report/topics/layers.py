@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from myocard.metrics.outcomes import NAMES
+from myocard.plot.canvas import BLUE, GREY, HAIRLINE, INK, canvas_of, tick_layers, to_svg
 from myocard.report.blocks import Chapter, Definitions, Fold, Gallery, Words
-from myocard.report.drawing import BLUE, GREY, HAIRLINE, INK, Figure, canvas_of, tick_layers, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.topics.theory import ALIGNMENT, MEASURES
 from myocard.report.words import NOTES
 from myocard.results.layers import LAYERS, LayerMeasures, Point

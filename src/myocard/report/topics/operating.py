@@ -8,10 +8,10 @@ import pandas as pd
 from myocard.metrics.calibration import operating_point, thresholds_at
 from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables
-from myocard.report.compare.comparisons import Group, Row, Section
-from myocard.report.compare.pairs import predictions
 from myocard.report.table import MISSING, Table, gathered
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Row, Section
+from myocard.results.compare.pairs import predictions
 
 SENSITIVITIES = (0.9, 0.95)
 

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from myocard.plot.canvas import BLUE, GREY, INK, VERMILION, canvas_of, to_svg
 from myocard.report.blocks import Block, Gallery, Heading, folded_tables
-from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.names import label_of, named_layer
-from myocard.report.drawing import BLUE, GREY, INK, VERMILION, Figure, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.table import Table, number, table_of
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Section
+from myocard.results.compare.names import label_of, named_layer
 from myocard.results.mixture import Mixture, Optimum, Step
 from myocard.results.saved import SavedRun
 

@@ -6,8 +6,6 @@ from myocard.metrics.outcomes import MEASURES, titled
 from myocard.metrics.summary import Estimate, Metrics
 from myocard.outcomes import CLASSES
 from myocard.report.blocks import Block, folded_tables, headed, table_blocks
-from myocard.report.compare.comparisons import Group, Row, Section
-from myocard.report.compare.names import named_layer
 from myocard.report.table import (
     MISSING,
     Table,
@@ -21,6 +19,8 @@ from myocard.report.table import (
 )
 from myocard.report.topics import significance
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Row, Section
+from myocard.results.compare.names import named_layer
 from myocard.results.run import Run
 
 

@@ -12,10 +12,10 @@ from myocard.metrics.scores import macro
 from myocard.metrics.significance import delong_test, detectable, holm
 from myocard.outcomes import CLASSES
 from myocard.report.blocks import Chapter, table_blocks
-from myocard.report.compare.comparisons import Group, Section
-from myocard.report.compare.pairs import Candidate, Pair, paired, predictions
 from myocard.report.table import Table, number, p_text, signed
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Section
+from myocard.results.compare.pairs import Candidate, Pair, paired, predictions
 from myocard.results.run import BEST_LAYER, SplitName
 from myocard.results.saved import SavedRun
 

@@ -8,8 +8,9 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from myocard.errors import InputError
+from myocard.plot.canvas import BLUE, canvas_of, to_svg
 from myocard.report.blocks import Block, Chapter, Gallery, Words
-from myocard.report.drawing import BLUE, Figure, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.topics.traces import reconstruction
 from myocard.results.saved import find_files
 

@@ -9,13 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from myocard.metrics.summary import macro_resamples
+from myocard.plot.canvas import INK, canvas_of, to_svg
 from myocard.report.blocks import Block, Chapter, Gallery, Heading, Words, folded_tables
-from myocard.report.compare.comparisons import Section
-from myocard.report.compare.names import READOUTS
-from myocard.report.drawing import INK, Figure, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.table import Table
 from myocard.report.topics import facts, readouts
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Section
+from myocard.results.compare.names import READOUTS
 from myocard.results.saved import SavedRun
 
 _DRAWN = ("last", "ppa", "scalar-mix", "pma", "concat")

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from myocard.plot.canvas import INK, canvas_of, to_svg
 from myocard.report.blocks import Block, galleries, headed
-from myocard.report.compare.comparisons import Group, Section
-from myocard.report.drawing import INK, Figure, canvas_of, to_svg
+from myocard.report.drawing import Figure
 from myocard.report.words import NOTES
+from myocard.results.compare.comparisons import Group, Section
 from myocard.tasks.task import TASKS
 
 Rows = dict[str, tuple[float, ...]]

@@ -8,8 +8,8 @@ from myocard.errors import InputError
 from myocard.metrics.outcomes import NAMES
 from myocard.metrics.summary import Estimate, Metrics
 from myocard.outcomes import CLASSES
-from myocard.report.compare.names import READOUTS, describe_encoder, label_of, named_layer
-from myocard.report.compare.pairs import Candidate, Difference, Pair, compare, paired
+from myocard.results.compare.names import READOUTS, describe_encoder, label_of, named_layer
+from myocard.results.compare.pairs import Candidate, Difference, Pair, compare, paired
 from myocard.results.run import Run, SplitName
 from myocard.results.saved import SavedRun
 

@@ -1,10 +1,13 @@
 """Names of runs in tables and figures."""
 
-from myocard.report.words import read_words
+import tomllib
+from importlib import resources
+
 from myocard.results.run import EncoderInfo
 from myocard.results.saved import SavedRun
 
-READOUTS: dict[str, str] = read_words("readouts")
+_WORDS = resources.files("myocard.results.compare").joinpath("readouts.toml")
+READOUTS: dict[str, str] = tomllib.loads(_WORDS.read_text("utf-8"))
 """Readouts in the order of the table; others follow by name."""
 
 

@@ -1,0 +1,1 @@
+"""Layers and probes as scikit-learn's transformers, classifiers and regressors."""
