@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
@@ -114,22 +115,42 @@ def test_a_readout_is_that_of_the_command_on_the_same_split(planted, runs, reado
     if readout == 1:
         areas = [Run.read(runs[layer]).validation.main.macro.value for layer in range(3)]
         assert ours.layer_curve_ == pytest.approx(areas, abs=1e-3)
-        assert np.argmax(ours.layer_curve_) == 1
 
 
 @pytest.mark.filterwarnings(ACCEPTED)
 @pytest.mark.parametrize("readout", sorted({*POOLED} - {*OF_EACH_KIND, "pma"}))
 def test_every_other_readout_fits_and_tells_its_shares(planted, readout):
-    model = LayerProbe(readout, penalty=0.1, layer_curve=False)
+    model = LayerProbe(readout, penalty=0.1, norm="layer", layer_curve=False)
     model.fit(planted.states, planted.labels)
     shares = model.layer_weights(planted.states)
     assert shares.sum(axis=1) == pytest.approx(np.ones(120), abs=1e-6)
-    assert model.layer_weights_ == pytest.approx(shares.mean(axis=0), abs=1e-6)
+    assert model.layer_weights_ == pytest.approx(shares.mean(axis=0), abs=1e-5)
     assert model.score(planted.states, planted.labels) > 0.5
 
 
+@pytest.mark.parametrize(("readout", "of_normed"), [("last", "last"), ("ppa-normed", "ppa")])
+def test_a_norms_own_weights_do_not_matter_under_a_head_that_standardises(
+    planted, generator, readout, of_normed
+):
+    norm = torch.nn.LayerNorm(8)
+    norm.weight.data = 0.5 + torch.rand(8, generator=generator)
+    norm.bias.data = torch.randn(8, generator=generator)
+    normed = norm(torch.tensor(planted.states).float()).detach().numpy()
+    found = [
+        LayerProbe(name, norm=kind, penalty=0.1, layer_curve=False)
+        .fit(states, planted.labels)
+        .predict_proba(states)
+        for name, kind, states in (
+            (readout, "layer", planted.states),
+            (of_normed, "identity", normed),
+        )
+    ]
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+
+
 def test_a_solved_mixture_finds_the_layer_that_tells_and_certifies_it(planted):
-    model = LayerMixture(layer_curve=False).fit(planted.states, planted.labels, planted.patients)
+    model = LayerMixture(penalty=0.1, layer_curve=False)
+    model.fit(planted.states, planted.labels, planted.patients)
     assert np.argmax(model.layer_weights_) == 1
     assert model.certificate_.mixture.folds == 5
     assert model.certificate_.gap <= GAP
