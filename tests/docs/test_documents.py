@@ -15,6 +15,7 @@ IN_ORDER = [
     "docs/guide.md",
     "docs/tasks.md",
     "docs/predict.md",
+    "docs/export.md",
     "docs/api.md",
     "docs/encoders.md",
     "docs/embeddings.md",

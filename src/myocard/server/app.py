@@ -30,7 +30,7 @@ def build(predictor: Predictor, limits: Limits) -> App:
         InputError: When FastAPI or python-multipart is not installed.
     """
     try:
-        import multipart  # noqa: F401
+        import python_multipart  # noqa: F401
         from fastapi import FastAPI
     except ImportError as error:
         raise InputError("to serve a model, pip install 'myocard[serve]'") from error
