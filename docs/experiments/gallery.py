@@ -94,6 +94,7 @@ def drawn(out: Path, records: int) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 
 def main(out: Path, records: int = 3000) -> None:
+    sys.path.pop(0)  # A script of this folder is called as a package that UMAP's own packages use.
     matplotlib.use("Agg")
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)

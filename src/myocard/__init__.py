@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from myocard.nn.readouts.pooled import PPA as PPA
     from myocard.recipe import ProbeRecipe as ProbeRecipe
     from myocard.results.run import Run as Run
-    from myocard.results.saved import load_runs as load_runs
+    from myocard.runs import load_runs as load_runs
+    from myocard.runs import open_run as open_run
 
 # Imported when they are first used: models need torch, which takes a second; records do not.
 _LAZY = {
@@ -47,7 +48,8 @@ _LAZY = {
     "Run": "myocard.results.run:Run",
     "extract": "myocard.evaluation.features:extract",
     "from_pretrained": "myocard.models.opening:from_pretrained",
-    "load_runs": "myocard.results.saved:load_runs",
+    "load_runs": "myocard.runs:load_runs",
+    "open_run": "myocard.runs:open_run",
     "plot": "myocard.plot",
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",
@@ -74,6 +76,7 @@ __all__ = [
     "extract",
     "from_pretrained",
     "load_runs",
+    "open_run",
     "plot",
     "prepare",
     "probe",

@@ -25,9 +25,9 @@ from myocard.training.loop import Diverged
 
 VERBS = (
     "simulate", "prepare", "fetch", "pretrain", "extract", "probe", "finetune", "baseline",
-    "transfer", "layers", "report", "save", "predict", "compare", "audit", "audit files",
-    "audit labels", "audit leak", "audit privacy", "demo", "benchmark", "encoders", "fingerprint",
-    "task",
+    "transfer", "layers", "report", "save", "predict", "compare", "rescore", "leaderboard",
+    "audit", "audit files", "audit labels", "audit leak", "audit privacy", "demo", "benchmark",
+    "encoders", "fingerprint", "task",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from myocard.nn.objectives.contrastive import summary
 from myocard.nn.objectives.masked import MaskedAutoencoder
 from myocard.nn.objectives.views import View, two_times
 from myocard.pretraining.objectives import OBJECTIVES
-from myocard.pretraining.pretrain import COLLAPSED
+from myocard.pretraining.observation import COLLAPSED
 from myocard.recipe import CorpusPart, InputSettings, Optimisation, PretrainRecipe
 from myocard.training.loop import fit
 

@@ -24,7 +24,18 @@ OTHERS = {
     "report": ("report features --out {out}", 'results is ["results"], not ["features"]'),
     "save": ("{same} --sensitivity 0.9", "sensitivity is null, not 0.9"),
     "predict": ("{same} --unit mV", 'unit is null, not "mV"'),
+    "export": (
+        "export model-b --format torch --out {out}.pt2",
+        "model.decision.sensitivity is null, not 0.9",
+    ),
+    "explain": ("{same} --unit mV", 'unit is null, not "mV"'),
+    "explain, of a folder": ("{same} --layer 1", "layer is null, not 1"),
     "compare": ("{same} --seed 7", "seed is 0, not 7"),
+    "leaderboard": (
+        "leaderboard features --out {out}",
+        'results is ["results"], not ["features"]',
+    ),
+    "rescore": ("{same} --metric auroc", 'metrics is null, not ["auroc"]'),
     "task": ("{same} --seed 7", "settings.seed is 0, not 7"),
     "probe": ("{same} --set resamples=20", "recipe.resamples is 10, not 20"),
     "probe, streamed": ("{same} --set resamples=20", "recipe.resamples is 10, not 20"),

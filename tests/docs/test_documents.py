@@ -18,6 +18,7 @@ IN_ORDER = [
     "docs/api.md",
     "docs/encoders.md",
     "docs/embeddings.md",
+    "docs/sklearn.md",
 ]
 """Documents whose blocks run where those of the README have run."""
 

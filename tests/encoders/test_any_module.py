@@ -598,3 +598,9 @@ def test_a_model_of_transformers_gives_its_hidden_states(shown):
     )
     assert same(list(hooked.hidden_states(shown)), list(expected[1:]))
     assert encoder.randomised(1).info.hash == encoder.randomised(1).info.hash != encoder.info.hash
+
+
+def test_a_convolution_whose_lengths_are_taken_for_widths_is_refused():
+    told = r"0: the axis that is stated as its width is \d+ for \d+ samples"
+    with pytest.raises(InputError, match=told):
+        myocard.wrap(maps(), layers="?", input=INPUT)

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from myocard.report.topics.subgroups import MIN_POSITIVES, blocks, strata, subgroups
+from myocard.report.topics.subgroups import blocks, subgroups
 from myocard.results.compare.comparisons import sections
 from myocard.results.saved import load_runs
+from myocard.results.strata import MIN_POSITIVES, strata
 
 AGES = [39.9, 40, 59, 60, 79.5, 80, 300, np.nan]
 

@@ -55,6 +55,16 @@ def test_temperature_and_thresholds_are_those_of_the_first_seed_on_validation(ru
     assert (found.sensitivity, found.coverage, found.yes_from) == (None, None, ())
 
 
+def test_a_class_without_positives_is_never_said_after_the_file_was_read_again(tmp_path):
+    thresholds = (0.5, float("inf"))
+    about = {"outcome": "any", "classes": ("A", "B"), "temperature": 1.0, "basis": BASIS}
+    written = Decision(**about, thresholds=thresholds)
+    written.write(tmp_path)
+    json.loads((tmp_path / "decision.json").read_text(), parse_constant=pytest.fail)
+    assert Decision.read(tmp_path) == written
+    assert not written.columns(np.ones((3, 2)))["decision:B"].any()
+
+
 @pytest.mark.parametrize("sensitivity", [0.5, 0.8, 0.95])
 def test_decisions_have_the_sensitivity_that_was_asked_for(run, cohort, scores, sensitivity):
     targets, values = validation(cohort, scores)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -17,7 +18,12 @@ from myocard.data.store import Store
 from myocard.files.atomic import occupied
 
 # Where a verb works before its folder appears under its name.
-WORK_FOLDERS = dict.fromkeys(verbs.ONE_FOLDER, ".{out}.partial") | {"predict": ".{out}.csv.partial"}
+WORK_FOLDERS = dict.fromkeys(verbs.ONE_FOLDER, ".{out}.partial")
+WORK_FOLDERS |= {
+    "predict": ".{out}.csv.partial",
+    "export": ".{out}.pt2.partial",
+    "explain": ".{out}.html.partial",
+}
 LONG = {"layers", "finetune", "benchmark"}
 # The manifest or list of what is fetched goes to a temporary folder first, which is limited too.
 ROOM = {"fetch": 10_000, "fetch, by name": 10_000}
@@ -95,7 +101,7 @@ def test_a_verb_is_told_what_hinders_it_and_goes_on_when_that_is_gone(place, myo
     with occupied(place / WORK_FOLDERS.get(verb, "{out}").format(out="new")):
         code, err = myocard(command)
     assert code == 2
-    assert err.replace("new.csv", "new").startswith(
+    assert re.sub(r"new\.(csv|html|pt2)", "new", err).startswith(
         "myocard: new: another process is writing here; wait for it, or choose"
     )
     assert contents(place) == before

@@ -14,6 +14,7 @@ from myocard.files.checksums import SUMS
 from myocard.files.manifest import file_hash
 from myocard.leads import LEADS
 from myocard.models.checkpoint import Checkpoint
+from myocard.models.saving import save
 from myocard.recipe import ProbeRecipe, read_recipe
 from myocard.simulation.layouts.vendor_files import write_marks
 
@@ -82,6 +83,10 @@ ONE_FOLDER = {
         f"compare one=results/{RUN} other=results/{RUN} --split validation --resamples 100 "
         "--out {out}"
     ),
+    "leaderboard": "leaderboard results --out {out}",
+    "explain, of a folder": (
+        f"explain encoder records/records100 --probe results/{RUN} --out {{out}}"
+    ),
 }
 """Commands that make the folder by which ``out`` is replaced, as one."""
 
@@ -97,6 +102,12 @@ MANY_FOLDERS = {
 
 ONE_FILE = {
     "predict": f"predict encoder records/records100 --probe results/{RUN} --out {{out}}.csv",
+    "rescore": "rescore results --out {out}.csv",
+    "export": "export model --format torch --out {out}.pt2",
+    "explain": (
+        f"explain encoder records/records100/00000/00001_lr.hea --probe results/{RUN} "
+        "--out {out}.html"
+    ),
 }
 """Commands that make a file, whose name begins with ``out``."""
 
@@ -142,6 +153,8 @@ def materials(place: Path, encoder: MyocardEncoder, store: Store, other: Store) 
         (place / name).write_text(text)
     store.records[["id"]].assign(y=[0, 1] * 30).to_csv(place / "labels.csv", index=False)
     probe(features, read_recipe(place / "probe.toml", ProbeRecipe), place / "results")
+    for name, sensitivity in (("model", None), ("model-b", 0.9)):
+        save(place / "encoder", place / "results" / RUN, place / name, sensitivity=sensitivity)
 
 
 def without_scores(said: str) -> str:

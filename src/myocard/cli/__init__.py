@@ -6,8 +6,9 @@ import sys
 
 # In the order in which `myocard --help` lists their commands.
 # isort: off
-from myocard.cli import path, probing, predictions, exporting, training, comparison, delineation  # noqa: F401
-from myocard.cli import encoders, reading, data, tasks, benchmark  # noqa: F401
+from myocard.cli import path, probing, predictions, explaining, exporting, serving  # noqa: F401
+from myocard.cli import training  # noqa: F401
+from myocard.cli import comparison, delineation, encoders, reading, data, tasks, benchmark  # noqa: F401
 
 # isort: on
 from myocard.cli.options import app, console

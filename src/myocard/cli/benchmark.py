@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from myocard.cli.options import WHOLE, Changes, Test, app
+from myocard.cli.options import WHOLE, Changes, Log, Test, app, track, tracking
 from myocard.cli.output import tell
 from myocard.cli.progress import shown
 from myocard.files.atomic import occupied
@@ -50,6 +50,7 @@ def benchmark(
     dry_run: Annotated[
         bool, Option("--dry-run", help="List what is there, missing and refused, with costs")
     ] = False,
+    log: Log = None,
 ) -> None:
     """A benchmark of encoders, readouts and tasks.
     [dim]myocard benchmark paper --out paper --dry-run[/dim]
@@ -59,7 +60,7 @@ def benchmark(
     from myocard.benchmark.reading import read_benchmark
     from myocard.benchmark.run import run_benchmark
 
-    wanted = read_benchmark(recipe, change or ())
+    wanted, tracker = read_benchmark(recipe, change or ()), tracking(log)
     if dry_run:
         from myocard.benchmark.estimate import estimate
 
@@ -71,6 +72,7 @@ def benchmark(
         return
     with occupied(out), shown() as progress:
         page = run_benchmark(wanted, out, progress, test=test, jobs=jobs)
+    track(tracker, [out])
     tell(page, page=page)
 
 

@@ -1,5 +1,6 @@
-"""Anybody's predictions, compared."""
+"""Predictions compared, runs scored anew, and encoders ranked."""
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
@@ -67,3 +68,60 @@ def compare(
     page = write_comparison(predictions, plan, out)
     told = list(sentences(Comparison.read(out)))
     tell(*told, page, verdicts=told, page=page)
+
+
+@app.command(rich_help_panel=options.MORE)
+def rescore(
+    results: Annotated[list[Path], Argument(help="Folders that hold runs, at any depth")],
+    out: Annotated[
+        Path,
+        Option(
+            "--out",
+            "-o",
+            help="Table to write, .csv or .parquet: kept if made from the same inputs, refused "
+            "if from others",
+        ),
+    ],
+    metric: Annotated[
+        list[str] | None, Option(help="auroc, f1, brier …; all of the task by default")
+    ] = None,
+    subgroup: Annotated[
+        list[str] | None,
+        Option(help="COLUMN, COLUMN=VALUE or COLUMN=LOW..HIGH: sex, age, site, device, or others"),
+    ] = None,
+    records: Annotated[
+        Path | None, Option(help="Table of id and other columns, for subgroups by them")
+    ] = None,
+    resamples: Annotated[
+        int | None, Option(min=100, help="Of the bootstrap by patient; those of each run")
+    ] = None,
+    test: options.Test = False,
+) -> None:
+    """Score old runs anew, without a model.
+    [dim]myocard rescore results --subgroup sex --metric auroc --out sexes.csv[/dim]
+
+    Other metrics and subgroups from the predictions that runs keep, with intervals by patient.
+    """
+    from myocard.results.rescoring import write_rescored
+
+    write_rescored(
+        results, out, metrics=metric, subgroups=subgroup or (), records=records,
+        resamples=resamples, test=test,
+    )  # fmt: skip
+    tell(out, out=out)
+
+
+@app.command(rich_help_panel=options.MORE)
+def leaderboard(
+    results: Annotated[list[Path], Argument(help="Folders that hold runs, at any depth")],
+    out: options.Out = Path("leaderboard"),
+) -> None:
+    """Rank encoders by task.
+    [dim]myocard leaderboard results --out leaderboard[/dim]
+
+    Each in its best way on validation, with ties and with what it has seen: HTML, CSV and JSON.
+    """
+    from myocard.report.leaderboard import write_leaderboard
+
+    page = write_leaderboard(results, out)
+    tell(page, page=page)

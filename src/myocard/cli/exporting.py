@@ -7,6 +7,7 @@ from typer import Argument, Option
 
 from myocard.cli import options
 from myocard.cli.options import app
+from myocard.cli.output import tell
 
 
 @app.command(rich_help_panel=options.USE)
@@ -45,4 +46,4 @@ def export(
     from myocard.models.export import export as make
 
     make(model, out, probe=probe, kind=kind, int8=int8, calibration=calibration or ())
-    print(out)
+    tell(out, out=out)

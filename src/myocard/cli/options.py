@@ -1,14 +1,18 @@
 """The applications, and the arguments that several commands share."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 from typer import Argument, Exit, Option
 
 from myocard.cli.output import App
 from myocard.errors import InputError
+
+if TYPE_CHECKING:
+    from myocard.training.tracking import Tracking
 
 MAIN = "The main path, in this order"
 USE = "A model in use"
@@ -62,7 +66,31 @@ Test = Annotated[bool, Option("--test", help="Score the test folds too: once, wh
 Changes = Annotated[
     list[str] | None, Option("--set", help="key = value over the recipe's, in TOML")
 ]
+Log = Annotated[
+    str | None, Option("--log", help="Tracker to log to: tensorboard or mlflow, in tracking/")
+]
 Random = Annotated[int | None, Option(help="Seed: the same encoder with random weights instead")]
+
+
+def tracking(tracker: str | None) -> "Tracking | None":
+    """The tracker that is named, if any.
+
+    Raises:
+        InputError: For a name that is no tracker's.
+    """
+    if tracker is None:
+        return None
+    from myocard.training.tracking import Tracking
+
+    return Tracking.named(tracker)
+
+
+def track(tracking: "Tracking | None", folders: Sequence[Path]) -> None:
+    """Log the runs in some folders to a tracker, if there is one."""
+    if tracking is not None:
+        from myocard.evaluation.tracked import track_runs
+
+        track_runs(tracking, folders)
 
 
 def numbers(listed: str) -> list[int]:

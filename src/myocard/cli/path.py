@@ -172,6 +172,7 @@ def pretrain(
     fsdp: Annotated[
         bool, Option("--fsdp", help="A part of the weights in each process, not all")
     ] = False,
+    log: options.Log = None,
 ) -> None:
     """Pretrain an encoder without labels.
     [dim]myocard pretrain ipastmem --store store --out encoder[/dim]
@@ -182,10 +183,10 @@ def pretrain(
     from myocard.pretraining.pretrain import pretrain as make
     from myocard.recipe import PretrainRecipe, read_recipe
 
-    settings = read_recipe(recipe, PretrainRecipe, change or ())
+    settings, tracking = read_recipe(recipe, PretrainRecipe, change or ()), options.tracking(log)
     stores = {name: Store.open(folder) for name, folder in _named(store).items()}
     with shown() as progress:
-        made = make(settings, stores, out, progress=progress, fsdp=fsdp)
+        made = make(settings, stores, out, progress=progress, fsdp=fsdp, tracking=tracking)
     rank = made.encoder.origin.effective_rank
     if rank is not None and rank.collapsed:
         warning = f"warning: {out} collapsed: effective rank {rank.value}, see its card"

@@ -41,6 +41,7 @@ def probe(
     change: options.Changes = None,
     jobs: Annotated[int, Option(help="Readouts of features at a time; -1 for one a core")] = -1,
     test: options.Test = False,
+    log: options.Log = None,
 ) -> None:
     """Score every layer and mixture.
     [dim]myocard probe superclasses features/mine --out results[/dim]
@@ -59,7 +60,7 @@ def probe(
     from myocard.recipe import ProbeRecipe, read_recipe
     from myocard.results.validation import warn_below_chance
 
-    settings = read_recipe(recipe, ProbeRecipe, change or ())
+    settings, tracking = read_recipe(recipe, ProbeRecipe, change or ()), options.tracking(log)
     given = [bool(features), encoder is not None, embeddings is not None]
     if (encoder is None) != (store is None) or sum(given) != 1:
         raise InputError(
@@ -84,6 +85,7 @@ def probe(
     with occupied(out), shown() as progress:
         for source in sources:
             folders += make(source, settings, out, test=test, progress=progress, jobs=jobs)
+    options.track(tracking, folders)
     _tell(folders[0])
     warn_below_chance(folders)
     tell(out, out=out, runs=folders)

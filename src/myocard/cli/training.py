@@ -23,6 +23,7 @@ def finetune(
     ] = None,
     change: options.Changes = None,
     test: options.Test = False,
+    log: options.Log = None,
 ) -> None:
     """Train encoder and readout together.
     [dim]myocard finetune superclasses encoder store --out results/tuned[/dim]
@@ -35,10 +36,14 @@ def finetune(
     from myocard.recipe import FinetuneRecipe, read_recipe
     from myocard.results.validation import warn_below_chance
 
-    settings = read_recipe(recipe, FinetuneRecipe, change or ())
+    settings, tracking = read_recipe(recipe, FinetuneRecipe, change or ()), options.tracking(log)
     encoder, opened = encoder_named(checkpoint), Store.open(store)
     with shown() as progress:
-        make(settings, encoder, opened, out, probe=probe, test=test, progress=progress)
+        make(
+            settings, encoder, opened, out,
+            probe=probe, test=test, progress=progress, tracking=tracking,
+        )  # fmt: skip
+    options.track(tracking, [out])
     warn_below_chance([out])
     tell(out, out=out)
 
@@ -50,6 +55,7 @@ def baseline(
     out: options.Out,
     change: options.Changes = None,
     test: options.Test = False,
+    log: options.Log = None,
 ) -> None:
     """Train what an encoder should beat.
     [dim]myocard baseline minirocket store --out results/minirocket[/dim]
@@ -61,9 +67,10 @@ def baseline(
     from myocard.recipe import read_baseline
     from myocard.results.validation import warn_below_chance
 
-    settings = read_baseline(recipe, change or ())
+    settings, tracking = read_baseline(recipe, change or ()), options.tracking(log)
     with shown() as progress:
         train_baseline(Store.open(store), settings, out, test=test, progress=progress)
+    options.track(tracking, [out])
     warn_below_chance([out])
     tell(out, out=out)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data import steps
 from myocard.data.faults import Unfit
 from myocard.data.formats.reading import opened
 from myocard.data.formats.recording import Recording
@@ -82,6 +83,37 @@ def _required(record: Record, expected: Preprocessing) -> Record:
         told = "the record has no voltage, which the encoder reads; give it in mV"
         raise Unfit(told, "no_voltage")
     return record
+
+
+def span_read(samples: int, rate: float, expected: Preprocessing) -> tuple[int, int]:
+    """Find the samples of a record that its window covers, as it is cut by ``window_of``.
+
+    Args:
+        samples: Length of the record.
+        rate: Its samples per second (Hz).
+        expected: Input of the encoder.
+
+    Returns:
+        The first of them, and the first behind them.
+    """
+    if not expected.steps:
+        return _span(samples, rate, steps.Window(expected.samples), expected.rate)
+    to = rate
+    for step in expected.steps:
+        if isinstance(step, steps.Window):
+            return _span(samples, rate, step, to)
+        if isinstance(step, steps.Resample):
+            to = step.rate
+        if isinstance(step, steps.DecimateJoined):
+            to /= step.factor
+    return 0, samples
+
+
+def _span(samples: int, rate: float, window: steps.Window, to: float) -> tuple[int, int]:
+    """Find the samples at ``rate`` that a window covers which is cut out at ``to`` Hz."""
+    spare = max(resampled_length(samples, rate, to) - window.samples, 0)
+    first = spare // 2 if window.start is None else window.start
+    return round(first * rate / to), round((first + window.samples) * rate / to)
 
 
 def window_at(recording: Recording, start: float, expected: Preprocessing) -> NDArray[np.float32]:

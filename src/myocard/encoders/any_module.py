@@ -15,6 +15,7 @@ from myocard.encoders.hooks import (
     chosen_modules,
     first_pass,
     no_module,
+    require_width_last,
 )
 from myocard.encoders.protocol import Layer
 from myocard.encoders.wrapped import Build, FewerLeads, Pool, WrappedEncoder
@@ -71,13 +72,14 @@ def wrap(  # noqa: PLR0913
 
     Raises:
         InputError: For a name that fits nothing, an input that the module does not take, or an
-            output that is not as stated.
+            output that is not as stated, or whose width changes with the signals' length.
     """
     patterns = [layers] if isinstance(layers, str) else [*layers]
     read = _reading(module, patterns, _orders(order, patterns), prepare or _as_they_are, output)
     if norm is not None and norm not in dict(module.named_modules()):
         raise no_module(module, norm)
     found = first_pass(module.eval(), input, read)
+    require_width_last(module, input, read, found)
     return WrappedEncoder(
         name=_checked(type(module).__name__ if name is None else name),
         network=module,

@@ -7,13 +7,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import SymInt, Tensor, nn
 
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
@@ -129,6 +129,33 @@ def first_pass(
         ) from error
 
 
+def require_width_last(
+    module: nn.Module,
+    expected: Preprocessing,
+    read: Hooks | Returned,
+    found: Mapping[str, Tokens],
+) -> None:
+    """Refuse widths that change with the length of the signals: they are numbers of tokens.
+
+    A module that takes one length only is not asked.
+
+    Raises:
+        InputError: Naming the state and the order that fits.
+    """
+    longer = replace(expected, samples=2 * expected.samples)
+    try:
+        other = first_pass(module, longer, read)
+    except InputError:
+        return
+    for name, tokens in found.items():
+        if name in other and tokens.shape[2] != other[name].shape[2]:
+            raise InputError(
+                f"{name}: the axis that is stated as its width is {tokens.shape[2]} for "
+                f"{expected.samples} samples and {other[name].shape[2]} for {longer.samples}; "
+                'state order="batch width tokens" if it comes from a convolution'
+            )
+
+
 def chosen_modules(module: nn.Module, patterns: Sequence[str]) -> dict[str, str]:
     """Find the submodules that names or patterns choose, each with its pattern.
 
@@ -157,7 +184,7 @@ def no_module(module: nn.Module, wanted: str) -> InputError:
     )
 
 
-def as_tokens(state: Tensor, order: str, batch: int, name: str) -> Tokens:
+def as_tokens(state: Tensor, order: str, batch: int | SymInt, name: str) -> Tokens:
     """Bring a state in ``order`` to batch, tokens and width; several axes of tokens become one.
 
     Raises:

@@ -47,7 +47,7 @@ def flattened(X: Any) -> tuple[Any, int | None]:
 
 
 def widths_of(
-    features: int, shown: int | None, said: int | None, names: Sequence[str] | None
+    features: int, shown: int | None, said: int | None, names: Sequence[str]
 ) -> list[int]:
     """Width of each layer.
 
@@ -67,7 +67,7 @@ def widths_of(
         if count < 1 or features % count:
             raise InputError(f"{features} features are not of {count} layers; correct n_layers")
         return [features // count] * count
-    found = [_COLUMN.fullmatch(name) for name in ([] if names is None else names)]
+    found = [_COLUMN.fullmatch(name) for name in names]
     numbers = [int(each[1]) for each in found if each is not None]
     if not numbers or len(numbers) < len(found) or numbers != sorted(numbers):
         raise InputError(

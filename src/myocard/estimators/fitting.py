@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
-from torch import nn
 
 from myocard.errors import InputError
 from myocard.evaluation.probing import pooled

@@ -76,7 +76,7 @@ class _Probe(BaseEstimator):
         flat, y = validate_data(
             self, flat, y, dtype=kinds, ensure_min_samples=fewest, multi_output=True, **how
         )
-        names = getattr(self, "feature_names_in_", None)
+        names = list(getattr(self, "feature_names_in_", []))
         self._widths = widths_of(flat.shape[1], shown, self.n_layers, names)
         self.n_layers_ = len(self._widths)
         require_spread(flat, self._widths)
@@ -111,7 +111,7 @@ class _Probe(BaseEstimator):
         """What is read: a layer, or a readout; there is nothing to mix in a single layer."""
         readout = self.readout
         if isinstance(readout, Integral):
-            choose(map(str, range(self.n_layers_)), str(readout), "layer")
+            choose([*map(str, range(self.n_layers_))], str(readout), "layer")
             return Probe("layer", "linear", int(readout))
         choose(POOLED, readout, "readout")
         if self.n_layers_ == 1:
@@ -199,7 +199,7 @@ class LayerProbe(ClassifierMixin, _Probe):
         self._binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._binarizer.classes_
         if len(self.classes_) < 2 and y.ndim == 1:
-            raise InputError(f"y has one class, {self.classes_[0]!r}; a classifier needs two")
+            raise InputError(f"y has one class, {self.classes_[0]}; a classifier needs two")
         values = self._binarizer.transform(y).astype(np.float64)
         strata = np.searchsorted(self.classes_, y) if y.ndim == 1 else np.zeros(len(values))
         several = self._binarizer.y_type_ == "multiclass"
@@ -213,8 +213,9 @@ class LayerProbe(ClassifierMixin, _Probe):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities, ``(records, classes)``, or of each label."""
+        logits = self._logits(X)
         outcome = "one" if self._binarizer.y_type_ == "multiclass" else "any"
-        found = LIKELIHOODS[outcome].scores(self._logits(X)).numpy()
+        found = LIKELIHOODS[outcome].scores(logits).numpy()
         return np.hstack([1 - found, found]) if self._binarizer.y_type_ == "binary" else found
 
     def predict(self, X: Any) -> NDArray[Any]:

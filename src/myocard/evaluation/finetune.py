@@ -32,6 +32,7 @@ from myocard.results.scoring import scale_of, splits_to_score
 from myocard.tasks.cohort import assemble_for
 from myocard.tasks.registry import stated, task
 from myocard.training.loop import seeded
+from myocard.training.tracking import Tracking
 
 
 def finetune(
@@ -43,6 +44,7 @@ def finetune(
     probe: Path | None = None,
     test: bool = False,
     progress: Progress = silent,
+    tracking: Tracking | None = None,
 ) -> Path:
     """Fine-tune by ``recipe`` into the run folder ``out``, or take up a run that was stopped.
 
@@ -57,6 +59,7 @@ def finetune(
         probe: The run folder of a probe of the same readout, head and classes to start from.
         test: Score the test folds too; until then they are not touched.
         progress: Called after every step.
+        tracking: Tracker to mirror the log of each seed's training in.
 
     Raises:
         InputError: When the store does not meet the encoder's input, the probe is of another
@@ -91,7 +94,7 @@ def finetune(
             readout=recipe.readout,
             head=recipe.head,
         )
-        models, scores = Supervision(store, encoder.input, cohort, recipe).train(
+        models, scores = Supervision(store, encoder.input, cohort, recipe, tracking).train(
             lambda seed: build(recipe, encoder, shape, probe, seed),
             splits_to_score(test=test),
             work,

@@ -24,6 +24,8 @@ from myocard.recipe import FinetuneRecipe, NetworkRecipe
 from myocard.results.run import SplitName
 from myocard.tasks.cohort import Cohort
 from myocard.training.loop import fit, steps_per_epoch
+from myocard.training.state import Step
+from myocard.training.tracking import Tracking, following
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -76,12 +78,14 @@ class Supervision:
         preprocessing: The signals that models are fed: random windows to train on.
         cohort: The splits and targets.
         recipe: Settings of the training; the seed of its optimisation is replaced by each model's.
+        tracking: Tracker to mirror the log of each model's training in.
     """
 
     store: Store
     preprocessing: Preprocessing
     cohort: Cohort
     recipe: FinetuneRecipe | NetworkRecipe
+    tracking: Tracking | None = None
 
     def train(
         self,
@@ -127,17 +131,26 @@ class Supervision:
         if isinstance(model, SignalClassifier) and isinstance(self.recipe, FinetuneRecipe):
             shares = model.rate_shares(labelled.windows[[(0, None)]], self.recipe.layer_decay)
 
-        fit(
-            model,
-            loss=loss,
-            shares=shares,
-            batches=lambda numbers: shuffled(labelled, order, numbers, settings.workers),
-            # Fewer labels, not less training: the steps are those of all training records.
-            steps_per_epoch=steps_per_epoch(len(cohort.rows["train"]), settings),
-            settings=settings,
-            folder=folder,
-            report=lambda done: progress(what, done.step, done.steps),
-        )
+        with following(
+            self.tracking, folder, what, self.recipe.model_dump(mode="json") | {"seed": seed},
+            records=settings.batch * settings.accumulate,
+        ) as told:  # fmt: skip
+
+            def report(done: Step) -> None:
+                told(done)
+                progress(what, done.step, done.steps)
+
+            fit(
+                model,
+                loss=loss,
+                shares=shares,
+                batches=lambda numbers: shuffled(labelled, order, numbers, settings.workers),
+                # Fewer labels, not less training: the steps are those of all training records.
+                steps_per_epoch=steps_per_epoch(len(cohort.rows["train"]), settings),
+                settings=settings,
+                folder=folder,
+                report=report,
+            )
 
     def _score(self, model: nn.Module, split: SplitName) -> NDArray[np.float32]:
         windows = Windows([Part(self.store, self.cohort.rows[split])], self.preprocessing)

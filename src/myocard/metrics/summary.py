@@ -13,6 +13,9 @@ from myocard.metrics.resamples import resampled
 from myocard.metrics.scores import LEVEL, RULE, Metric, Reals, Targets, best_thresholds, f1, macro
 from myocard.outcomes import CLASSES, Outcome
 
+MISSING = "–"
+"""Shown where there is no number."""
+
 
 class Frozen(BaseModel):
     """A record of results: read-only, and closed to keys it does not know."""
@@ -27,6 +30,13 @@ class Estimate(Frozen):
     low: float | None
     high: float | None
     seed_sd: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The score with its interval, or the sign of a missing one."""
+        if self.value is None or self.value != self.value:
+            return MISSING
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 class ClassEstimate(Estimate):

@@ -30,7 +30,6 @@ def export(
     kind: Kind = "onnx",
     int8: Int8 | None = None,
     calibration: Sequence[Path] = (),
-    stated: Stated = Stated(),  # noqa: B008
 ) -> None:
     """Write a model as one file for other people's programs.
 
@@ -41,7 +40,6 @@ def export(
         kind: ONNX, or an archive of ``torch.export``.
         int8: Way in which weights and activations of ONNX are to be integers.
         calibration: Files and folders of records, from which ``static`` takes ranges.
-        stated: What these files do not say of their records.
 
     Raises:
         InputError: When the model cannot be opened or exported, the name of ``out`` does not end
@@ -60,19 +58,19 @@ def export(
         "format": kind,
         "int8": int8,
         "calibration": state(files),
-        **stated._asdict(),
     }
 
     def make(fresh: Path, work: Path) -> None:
         if kind == "torch":
             write_torch(model, fresh)
         else:
-            write_onnx(model, fresh, int8, _windows(model, files, stated))
+            windows = list(_windows(model, files)) if files else []
+            write_onnx(model, fresh, int8, windows)
 
     file_step(out, inputs, make)
 
 
-def _windows(model: Model, files: Sequence[Path], stated: Stated) -> Iterator[NDArray[np.float32]]:
+def _windows(model: Model, files: Sequence[Path]) -> Iterator[NDArray[np.float32]]:
     """Yield the windows of the records that can be read, a few at a time.
 
     Raises:
@@ -81,7 +79,7 @@ def _windows(model: Model, files: Sequence[Path], stated: Stated) -> Iterator[ND
     read = 0
     for start in range(0, len(files), _BATCH):
         places = [Place(file) for file in files[start : start + _BATCH]]
-        windows, _ = windows_of(places, model.encoder.input, stated)
+        windows, _ = windows_of(places, model.encoder.input, Stated())
         read += len(windows)
         if len(windows):
             yield windows

@@ -1,6 +1,7 @@
 """Models that ``myocard export`` wrote as ONNX, run by onnxruntime: without torch or pandas."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -133,10 +134,17 @@ def _opened(file: Path) -> tuple[Any, Statement]:
     return session, stated
 
 
-def session_of(content: bytes) -> Any:
-    """Start onnxruntime on one thread, so that scores are the same on any number of cores."""
+def runtime() -> Any:
+    """Import onnxruntime; its builds tell their maker of every use, unless told not to before."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
+    return onnxruntime
+
+
+def session_of(content: bytes) -> Any:
+    """Start onnxruntime on one thread, so that scores are the same on any number of cores."""
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is said by an error

@@ -6,6 +6,7 @@
 """
 
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def write(
     classifier: Classifier,
     shape: ClassifierShape,
     decision: Decision | None,
+    written: Sequence[str] = (),
 ) -> None:
     """Write a model into a folder that is there.
 
@@ -50,6 +52,7 @@ def write(
         classifier: Readout and head.
         shape: What they are.
         decision: Thresholds and the like.
+        written: Names of further files that are in the folder, which the manifest is to hold.
 
     Raises:
         InputError: When ``place`` holds another encoder by now.
@@ -65,7 +68,8 @@ def write(
         "classifier": shape.model_dump(mode="json"),
         "myocard": version("myocard"),
     }
-    MODEL.write(folder, content, [WEIGHTS] if decision is None else [WEIGHTS, DECISION])
+    own = [WEIGHTS] if decision is None else [WEIGHTS, DECISION]
+    MODEL.write(folder, content, [*own, *written])
     (folder / ENCODER).mkdir()
     for path in published_files(place):
         shutil.copyfile(path, folder / ENCODER / path.name)

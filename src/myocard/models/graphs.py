@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,11 @@ def program_of(model: Model) -> ExportedProgram:
 def write_torch(model: Model, file: Path) -> None:
     """Write a model as an archive that ``torch.export.load`` reads, with the statement in it."""
     extra = {f"{STATEMENT}.json": model.statement.model_dump_json(by_alias=True)}
+    content = BytesIO()
     with _quiet():
-        torch.export.save(program_of(model), file, extra_files=extra)
+        torch.export.save(program_of(model), content, extra_files=extra)
+    # Written here, as torch's own error for a full disk does not say so.
+    file.write_bytes(content.getbuffer())
 
 
 def write_onnx(
@@ -121,7 +125,8 @@ def write_onnx(
     Raises:
         InputError: When it cannot be exported, or scores of the graph are not the model's.
     """
-    proto = _proto(model)
+    proto = translated(program_of(model), [SIGNALS], [SCORES, LAYER_WEIGHTS, STATES, RAW])
+    _strip(proto)
     if int8 is not None:
         from myocard.models.quantising import quantised
 
@@ -146,27 +151,32 @@ def write_onnx(
     file.write_bytes(body + _metadata(model.statement.model_copy(update={"graph": graph})))
 
 
-def _proto(model: Model) -> Any:
-    """Translate a model to ONNX."""
+def translated(program: ExportedProgram, inputs: list[str], outputs: list[str]) -> Any:
+    """Translate a program to ONNX, an ``onnx.ModelProto``, with these names.
+
+    Raises:
+        InputError: When packages are missing, or ONNX has not all that the program computes.
+    """
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise InputError("to export to ONNX, pip install 'myocard[onnx]'") from error
-    program = program_of(model)
-    with _quiet():
-        translated = torch.onnx.export(
-            program,
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=[SIGNALS],
-            output_names=[SCORES, LAYER_WEIGHTS, STATES, RAW],
-            external_data=False,
-        )
-    assert translated is not None
-    proto = translated.model_proto
-    _strip(proto)
-    return proto
+    try:
+        with _quiet():
+            found = torch.onnx.export(
+                program,
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=inputs,
+                output_names=outputs,
+                external_data=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise InputError(f"not to be had in ONNX: {last}; export with --format torch") from error
+    assert found is not None
+    return found.model_proto
 
 
 def _strip(proto: Any) -> None:
@@ -211,12 +221,14 @@ def _metadata(stated: Statement) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep torch from telling of its own old names, and of packages that no model here needs."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnx_ir")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
-        finally:
-            logger.setLevel(before)
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -24,6 +24,7 @@ from myocard.models.checkpoint import Checkpoint, card_of_encoder
 from myocard.models.classifier import WEIGHTS, scores_of, statement_of
 from myocard.models.places import upload
 from myocard.models.records import ArrayForm, Form, Records, stacked
+from myocard.models.reference import LayerReference
 from myocard.models.statement import Reading, Statement
 from myocard.nn.readouts.classifier import Classifier
 from myocard.outcomes import CLASSES
@@ -51,6 +52,7 @@ class Model:
         decision: Temperature, thresholds and sets for the scores of the classifier; a table of
             predictions has them, and ``predict_proba`` does not.
         place: The file or folder that the encoder was read from.
+        reference: Layer weights of other records, and answers of single layers, to explain with.
     """
 
     encoder: ECGEncoder
@@ -58,6 +60,7 @@ class Model:
     shape: ClassifierShape | None = None
     decision: Decision | None = None
     place: Path | None = None
+    reference: LayerReference | None = None
 
     def __repr__(self) -> str:
         info, shape = self.encoder.info, self.shape
@@ -170,6 +173,17 @@ class Model:
         decision = decide(Path(run), sensitivity=sensitivity, coverage=coverage)
         return replace(self, decision=decision)
 
+    def compared(self, run: Path | str) -> "Model":
+        """The same model with what its run, and those beside it, say to compare a record with.
+
+        Args:
+            run: The folder of the run that trained it.
+
+        Raises:
+            InputError: When a run is not whole, or of another encoder.
+        """
+        return replace(self, reference=LayerReference.collect(Path(run), self.encoder))
+
     def save_pretrained(self, folder: Path | str) -> None:
         """Write a folder that holds all that it takes to use the model elsewhere.
 
@@ -191,11 +205,12 @@ class Model:
             InputError: When others made the encoder, and there is no classifier or no file of it.
         """
         encoder, place = self.encoder, self.place
+        written = () if self.reference is None else self.reference.write(folder)
         if isinstance(encoder, MyocardEncoder):
             own = {} if self.classifier is None else self.classifier.state_dict()
             rest = {name: value.clone() for name, value in own.items()}  # the norm is one for both
             about = None if place is None else card_of_encoder(place)
-            Checkpoint(encoder, rest, self.shape, self.decision, about).write(folder)
+            Checkpoint(encoder, rest, self.shape, self.decision, about).write(folder, *written)
             return
         classifier, shape = self._with_classifier()
         if not isinstance(encoder, PublishedEncoder) or place is None:
@@ -203,7 +218,7 @@ class Model:
                 f"{encoder.info.name}: was made by code and not read from a file, which a model's "
                 "folder could hold; pass on the run and the code"
             )
-        foreign.write(folder, encoder, place, classifier, shape, self.decision)
+        foreign.write(folder, encoder, place, classifier, shape, self.decision, written)
 
     def push_to_hub(self, repository: str) -> str:
         """Save it on the Hugging Face hub, as ``owner/name``; return the address.

@@ -1,16 +1,18 @@
 """Models from what a user names: a folder, a file, a shipped encoder, a place on the hub."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from myocard.encoders.protocol import ECGEncoder
 from myocard.encoders.registry import added_encoder
 from myocard.errors import InputError
-from myocard.files.manifest import MODEL
+from myocard.files.manifest import CHECKPOINT, MODEL
 from myocard.models import foreign
 from myocard.models.checkpoint import Checkpoint, open_place
 from myocard.models.classifier import load_classifier, read_probe
 from myocard.models.model import Model
 from myocard.models.places import found, of_encoder
+from myocard.models.reference import LayerReference
 
 NANO = "ecg-nano"
 """The encoder that comes with myocard."""
@@ -33,7 +35,8 @@ def from_pretrained(given: Path | str = NANO, probe: Path | str | None = None) -
         return _probed(added, probe)
     place = found(Path(given))
     if probe is None and (place / MODEL.file).exists():
-        return Model(*foreign.read(place), place=of_encoder(place))
+        model = Model(*foreign.read(place), place=of_encoder(place))
+        return replace(model, reference=LayerReference.read(place, MODEL, model.encoder))
     opened = open_place(place)
     if not isinstance(opened, Checkpoint):
         return _probed(opened, probe, of_encoder(place))
@@ -42,7 +45,8 @@ def from_pretrained(given: Path | str = NANO, probe: Path | str | None = None) -
         return _probed(encoder, probe, place)
     file, weights = place / "model.safetensors", dict(opened.rest)
     classifier = load_classifier(shape, weights, file, encoder.norm, encoder.layers)
-    return Model(encoder, classifier, shape, opened.decision, place)
+    reference = LayerReference.read(place, CHECKPOINT, encoder)
+    return Model(encoder, classifier, shape, opened.decision, place, reference)
 
 
 def decided_model(given: Path | str, probe: Path | str | None = None) -> Model:

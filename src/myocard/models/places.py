@@ -16,7 +16,13 @@ _OURS = ("preprocessing.json", "corpus.parquet")
 """Files beside ``config.json`` and the weights in a folder of myocard's alone."""
 ENCODER = "encoder"
 """Folder within a model's folder that holds the encoder, where others made it."""
-_OF_MODELS = ("decision.json", "README.md", "encoder.md")
+_OF_MODELS = (
+    "decision.json",
+    "reference.json",
+    "single-layers.safetensors",
+    "README.md",
+    "encoder.md",
+)
 """Further files of a model."""
 
 

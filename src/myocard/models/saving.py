@@ -4,8 +4,10 @@ from pathlib import Path
 
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
+from myocard.models.classifier import WEIGHTS
 from myocard.models.model import Model
 from myocard.models.opening import from_pretrained
+from myocard.results.reference import single_layers
 from myocard.results.run import RUN, Run
 from myocard.results.saved import PREDICTIONS
 
@@ -33,11 +35,15 @@ def save(
     probe = run if Run.read(run).kind == "probe" else None
     model = from_pretrained(encoder, probe)
     decided = model.decided(run, sensitivity=sensitivity, coverage=coverage)
+    compared = decided.compared(run)
     inputs = {
         "encoder": model.encoder.info.hash,
         "run": {name: file_hash(run / name) for name in (RUN, PREDICTIONS)},
+        "single_layers": {
+            place.name: file_hash(place / WEIGHTS) for place, _ in single_layers(run)
+        },
         "sensitivity": sensitivity,
         "coverage": coverage,
     }
-    step(out, inputs, lambda folder, work: decided.write(folder))
-    return decided
+    step(out, inputs, lambda folder, work: compared.write(folder))
+    return compared

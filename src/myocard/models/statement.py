@@ -1,6 +1,8 @@
 """What is said of a model beside its weights: enough to prepare signals and to read its scores."""
 
-from typing import Any, Literal, NamedTuple, Protocol
+import hashlib
+import json
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +77,11 @@ class Statement(Frozen):
         }
         return stated if self.graph is None else stated | {"graph": self.graph.sha256}
 
+    @property
+    def sha256(self) -> str:
+        """Hash of all that scores depend on."""
+        return hashlib.sha256(json.dumps(self.key, sort_keys=True).encode()).hexdigest()
+
 
 class Reading(NamedTuple):
     """Scores and layer weights of some windows.
@@ -88,6 +95,7 @@ class Reading(NamedTuple):
     layer_weights: NDArray[np.float32]
 
 
+@runtime_checkable
 class Predictor(Protocol):
     """A model with decisions, whatever runs it."""
 

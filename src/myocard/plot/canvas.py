@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from html import escape
 from typing import ParamSpec, TypeVar
 
+import matplotlib
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 
 # Okabe and Ito's palette, which people of every colour vision can tell apart.
 BLUE, VERMILION, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#B5579A", "#56B4E9"
 INK, GREY, HAIRLINE = "#22262b", "#8b9097", "#d9dce0"
+LESS_TO_MORE = LinearSegmentedColormap.from_list("less to more", (BLUE, "white", VERMILION))
 
 _STYLE = "myocard.plot.figures"
 _P = ParamSpec("_P")
@@ -64,6 +67,11 @@ def styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(draw)
     def drawn(*args: _P.args, **named: _P.kwargs) -> _R:
         with style.context(_STYLE):
-            return draw(*args, **named)
+            axes = draw(*args, **named)
+            interactive = matplotlib.is_interactive()
+        # A notebook's backend, which starts with the first figure, sets this; the style's end would
+        # take it back, and later figures would not be shown.
+        matplotlib.interactive(interactive)
+        return axes
 
     return drawn

@@ -101,7 +101,7 @@ def _draw(axes: Axes, section: Section, group: Group) -> None:
     unsure = np.ma.masked_where(cells.differs, np.zeros(cells.value.shape))
     unsure[:, -1] = np.ma.masked  # the last layer itself
     hatched = axes.pcolor(unsure, hatch="////", lw=0)
-    hatched.set(facecolor="none", edgecolor=(1, 1, 1, 0.35))
+    hatched.set(facecolor="none", edgecolor=(1, 1, 1, 0.35), hatch_linewidth=0.7)
     axes.invert_yaxis()
     names = info.encoder.layer_names
     ticks = [str(layer) if names is None else names[layer] for layer in layers]

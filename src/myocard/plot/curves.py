@@ -86,11 +86,11 @@ def relative_depth(runs: Iterable[SavedRun], ax: Any = None) -> Any:
     """
     found = [(section, groups) for section in sections(runs) if (groups := layered(section))]
     _require(found)
-    axes = panels(len(found), ax, 5.4, 3.6)
+    axes = panels(len(found), ax, 5.4, 3.3 + 0.15 * max(len(groups) for _, groups in found))
     for each, (section, groups) in zip(axes, found, strict=True):
         draw_depth(each, section, groups)
         each.set_title(f"{section.task}, {section.source}")
-    key(axes, ax, ncols=2, fontsize=8)
+    key(axes, ax, fontsize=8)
     return one_or_all(axes)
 
 

@@ -35,7 +35,7 @@ def gains(runs: Iterable[SavedRun], ax: Any = None) -> Any:
     found = [(section, rows) for section in sections(runs) if (rows := gains_of(section))]
     if not found:
         raise InputError("no run can be held against the last layer; probe with `last` and others")
-    axes = panels(len(found), ax, 6.4, max(map(height, (rows for _, rows in found))))
+    axes = panels(len(found), ax, 7.2, max(map(height, (rows for _, rows in found))))
     for each, (section, rows) in zip(axes, found, strict=True):
         draw_gains(each, section, rows)
         if len(found) > 1:

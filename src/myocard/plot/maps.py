@@ -60,7 +60,7 @@ def layer_maps(
     for layer, (each, points) in enumerate(zip(axes, maps, strict=True)):
         drawn = _draw(each, points, marks)
         trust = _trust(by_layer[layer], points)
-        each.set_title(f"layer {layer} · {trust:.2f}", fontsize=8.5, pad=3)
+        each.set_title(f"layer {layer} · trust {trust:.2f}", fontsize=8.5, pad=3)
     _explain(axes, drawn, marks)
     return axes
 

@@ -48,9 +48,9 @@ def calibration(run: SavedRun, ax: Any = None) -> Panels:
     found = calibrated(run, split)
     if found is None:
         raise InputError(f"{run.folder}: its scores are no probabilities; take another head")
-    axes = panels(2, ax, 3.6, 2.1, sharex=True, height_ratios=[4, 1])
+    axes = panels(2, ax, 4.6, 2.2, sharex=True, height_ratios=[4, 1])
     draw_reliability(axes[0], axes[1], curves_of(found.stages))
-    axes[0].set_title(f"{label_of(run)}, on {split}; temperature {found.temperature:.2f}")
+    axes[0].set_title(f"{label_of(run)}, {split}; temperature {found.temperature:.2f}")
     axes[0].set_ylabel("Share that is true")
     axes[1].set_ylabel("Pairs")
     key(axes[:1], ax, ncols=2)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from myocard.errors import InputError
 from myocard.files.tables import read_parquet
-from myocard.plot.canvas import BLUE, GREY, INK, SKY, styled
+from myocard.plot.canvas import BLUE, GREY, INK, LESS_TO_MORE, SKY, styled
 from myocard.plot.panels import one_or_all, panels
 from myocard.results.compare.names import label_of
 from myocard.results.saved import SavedRun
@@ -75,9 +75,11 @@ def draw_weights(axes: Axes, numbers: pd.DataFrame) -> None:
 
 @styled
 def gate_over_time(predictions: pd.DataFrame | Path | str, ax: Any = None) -> Any:
-    """Draw the weight of each layer in every window of long recordings; a panel a recording.
+    """Draw how a gate moves along long recordings: the weight of each layer in every window.
 
-    Windows without weights, since they could not be used, stay blank.
+    A panel a recording. Colours are differences to the layer's mean over the recording, which
+    stands beside its number: a gate that weighs all windows alike is white. Windows that could not
+    be used stay blank.
 
     Args:
         predictions: The table that ``myocard predict --step`` writes, or its path: with columns
@@ -96,10 +98,9 @@ def gate_over_time(predictions: pd.DataFrame | Path | str, ax: Any = None) -> An
     if lacking or not layers:
         raise InputError(f"no column {', '.join(lacking) or 'layer:0'}; {_FIX}")
     found = list(table.groupby("record", sort=False))
-    axes = panels(len(found), ax, 7.2, 0.16 * len(layers) + 1.1)
-    highest = float(np.nanmax(table[layers[1:]].to_numpy(float)))
+    axes = panels(len(found), ax, 7.2, 0.2 * len(layers) + 0.9)
     for each, (record, rows) in zip(axes, found, strict=True):
-        _draw_time(each, rows.sort_values("start"), layers[1:], highest)
+        _draw_time(each, rows.sort_values("start"), layers[1:])
         each.set_title(str(record))
     axes[-1].set_xlabel("Hours from the start")
     return one_or_all(axes)
@@ -115,17 +116,22 @@ def _read(path: Path) -> pd.DataFrame:
     )
 
 
-def _draw_time(axes: Axes, rows: pd.DataFrame, layers: list[str], highest: float) -> None:
+def _draw_time(axes: Axes, rows: pd.DataFrame, layers: list[str]) -> None:
     hours = rows["start"].to_numpy(float) / 3600
     step = np.median(np.diff(hours)) if len(hours) > 1 else 10 / 3600
-    edges = np.append(hours, hours[-1] + step)
-    numbers = np.arange(len(layers) + 1) + 0.5
+    weights = rows[layers].to_numpy(float)
+    means = np.nanmean(weights, axis=0)
+    most = max(0.01, np.nanmax(np.abs(weights - means)))
     image = axes.pcolormesh(
-        edges, numbers, rows[layers].to_numpy(float).T, cmap="cividis", vmin=0, vmax=highest,
-        rasterized=True,
+        np.append(hours, hours[-1] + step), np.arange(len(layers) + 1) + 0.5, (weights - means).T,
+        cmap=LESS_TO_MORE, vmin=-most, vmax=most, rasterized=True,
     )  # fmt: skip
-    axes.set_ylabel("Layer")
+    names = [name.removeprefix("layer:") for name in layers]
+    told = [f"{name} ({mean:.2f})" for name, mean in zip(names, means, strict=True)]
+    axes.set_yticks(np.arange(len(layers)) + 1, told, fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylabel("Layer (mean weight)")
     axes.spines[:].set_visible(False)
     bar = axes.figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03)
-    bar.set_label("Weight")
+    bar.set_label("Weight − mean")
     bar.outline.set_visible(False)

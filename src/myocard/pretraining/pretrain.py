@@ -3,38 +3,31 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from myocard.data.batches import Part, Shuffled, Windows, in_order, shuffled
+from myocard.data.batches import Part, Shuffled, Windows, shuffled
 from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
-from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
-from myocard.encoders.ours import EffectiveRank, MyocardEncoder, Origin
-from myocard.encoders.protocol import joined_states
+from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.errors import InputError
 from myocard.files.progress import Progress, silent
 from myocard.files.step import INPUTS, Inputs
 from myocard.models.checkpoint import Checkpoint
-from myocard.nn.analysis.representation import effective_rank
 from myocard.nn.encoder import Encoder, EncoderShape, align
 from myocard.nn.objectives.masked import MaskedAutoencoder
 from myocard.nn.objectives.momentum import follow
 from myocard.nn.objectives.predictive import JEPA
-from myocard.nn.patches import patchify, unpatchify
 from myocard.pretraining.objectives import OBJECTIVES, Model, check_recipe
+from myocard.pretraining.observation import reconstruct, spread, watched
 from myocard.recipe import CorpusPart, PretrainRecipe, without_pace
 from myocard.training import devices
 from myocard.training.loop import Diverged, fit, seeded
-
-COLLAPSED = 2.0
-"""An effective rank below this is reported as a collapse. Random weights have about a tenth of the
-width."""
+from myocard.training.state import LOG, Step
+from myocard.training.tracking import Tracking
 
 
 def pretrain(
@@ -44,6 +37,7 @@ def pretrain(
     *,
     progress: Progress = silent,
     fsdp: bool = False,
+    tracking: Tracking | None = None,
 ) -> Checkpoint:
     """Pretrain by ``recipe`` into the checkpoint folder ``out``, or take up a run that was stopped.
 
@@ -53,6 +47,7 @@ def pretrain(
         out: The folder to make, by the rule of ``files/step.py``.
         progress: Called after every step.
         fsdp: Keep a part of weights and moments in each process that ``torchrun`` started, not all.
+        tracking: Tracker to mirror the log in, with ranks of all layers and reconstructions.
 
     Raises:
         InputError: When settings of the recipe do not go together, it names a store that is not
@@ -68,11 +63,17 @@ def pretrain(
         if recipe.watch is not None:
             shown = Windows([part for _, part in select_all([recipe.watch], stores)], expected)
         model = build(recipe)
-        _train(model, recipe, windows, work, progress, fsdp=fsdp)
+        with watched(model, recipe, (windows, shown), work, tracking, fsdp=fsdp) as told:
+
+            def report(done: Step) -> None:
+                told(done)
+                progress(f"pretrain {recipe.name}", done.step, done.steps)
+
+            _train(model, recipe, windows, work, report, fsdp=fsdp)
         checkpoint = describe(recipe, model, windows)
         if devices.is_first():
-            also = [INPUTS, "log.jsonl"]
-            shutil.copy(work / "log.jsonl", folder)
+            also = [INPUTS, LOG]
+            shutil.copy(work / LOG, folder)
             if isinstance(model, MaskedAutoencoder):
                 arrays = reconstruct(model.cpu(), shown, expected)
                 np.savez(folder / "reconstruction.npz", allow_pickle=False, **arrays)
@@ -154,7 +155,7 @@ def _train(
     recipe: PretrainRecipe,
     windows: Windows,
     work: Path,
-    progress: Progress,
+    report: Callable[[Step], None],
     *,
     fsdp: bool,
 ) -> None:
@@ -168,7 +169,7 @@ def _train(
             steps_per_epoch=max(1, order.steps_per_epoch // settings.accumulate),
             settings=settings,
             folder=work,
-            report=lambda done: progress(f"pretrain {recipe.name}", done.step, done.steps),
+            report=report,
             sharded=fsdp and devices.count() > 1,
         )
     except Diverged as error:
@@ -210,43 +211,3 @@ def _all_but_the_mixture(recipe: PretrainRecipe, windows: Windows) -> str:
     rows = [(part.store.key, part.rows.tolist()) for part in windows.parts]
     content = json.dumps([without_pace(settings), rows], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-@torch.inference_mode()
-def spread(encoder: MyocardEncoder, windows: Windows) -> EffectiveRank:
-    """The effective rank (RankMe) of LN(h_L) over the first 256 records."""
-    device = encoder.network.separator.device
-    batches = islice(in_order(windows, batch=32), 8)
-    last = torch.cat([joined_states(encoder, x.to(device))[:, -1] for x in batches])
-    states = encoder.norm(last)
-    return EffectiveRank(
-        value=round(effective_rank(states), 2),
-        bound=COLLAPSED,
-        width=encoder.network.shape.width,
-        records=len(states),
-    )
-
-
-@torch.inference_mode()
-def reconstruct(
-    model: MaskedAutoencoder, windows: Windows, preprocessing: Preprocessing
-) -> dict[str, np.ndarray]:
-    """The first record as it was, as it was shown to the encoder, and as the decoder completed it.
-
-    Predicted patches come in units of each hidden patch's own mean and deviation; they are put back
-    to its scale, so that the drawing shows shape, and not how well the level was guessed.
-    """
-    signals = next(in_order(windows, batch=1))
-    with seeded(0):
-        completed = model.eval()(signals, preprocessing.leads)
-    patches = patchify(signals, model.encoder.shape.patch)
-    variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
-    rescaled = completed.patches.float() * (variance + 1e-6).sqrt() + mean
-    hidden = completed.hidden[..., None]
-    return {
-        "original": signals[0].numpy(),
-        "masked": unpatchify(patches.masked_fill(hidden, float("nan")))[0].numpy(),
-        "reconstruction": unpatchify(torch.where(hidden, rescaled, patches))[0].numpy(),
-        "rate": np.array(preprocessing.rate),
-        "leads": np.array(preprocessing.leads),
-    }

@@ -3,15 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
-from importlib import resources
 from os.path import relpath
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from myocard.report.blocks import Chapter, Gallery, Tabulated, all_blocks
+from myocard.report.templates import environment, text_of
 from myocard.results.run import RUN
 from myocard.results.saved import SavedRun
 
@@ -24,6 +23,8 @@ def render(
     lead: str,
     figures: str = "",
     tables: str = "",
+    numbers: str = "",
+    script: str = "",
 ) -> str:
     """Render chapters as a page.
 
@@ -34,22 +35,18 @@ def render(
         lead: The sentences below it.
         figures: The place of figures from the page, with a slash at its end; empty for beside it.
         tables: That of tables.
+        numbers: The one file of all tables' numbers; empty where each has its own.
+        script: What the page runs.
     """
-    environment = Environment(
-        loader=PackageLoader("myocard.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"figures": figures, "tables": tables}
-    environment.filters["inline"] = lambda figure: Markup(figure.svg)
-    environment.filters["slug"] = slug
-    environment.filters["settings"] = _settings
-    environment.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
-    style = resources.files("myocard.report").joinpath("report.css").read_text()
-    template = environment.get_template("report.html.jinja")
-    return template.render(chapters=chapters, style=Markup(style), title=title, lead=lead)
+    templates = environment()
+    templates.globals |= {"figures": figures, "tables": tables, "numbers": numbers}
+    templates.filters["inline"] = lambda figure: Markup(figure.svg)
+    templates.filters["slug"] = slug
+    templates.filters["settings"] = _settings
+    templates.filters["file"] = lambda run: quote(relpath(run.folder / RUN, out))
+    template = templates.get_template("report.html.jinja")
+    shown = {"style": Markup(text_of("report.css")), "script": Markup(script)}
+    return template.render(chapters=chapters, title=title, lead=lead, **shown)
 
 
 def write_blocks(chapters: Sequence[Chapter], *, figures: Path, tables: Path) -> None:

@@ -13,13 +13,12 @@ from myocard.files.atomic import replace_file
 from myocard.leads import LEADS
 from myocard.plot.canvas import INK, canvas_of, to_svg
 from myocard.report.drawing import write_text
+from myocard.report.scale import BOLD, FINE, MM_A_MILLIVOLT, MM_A_SECOND, unit_of
 
-MM_A_SECOND, MM_A_MILLIVOLT = 25.0, 10.0
 LONGEST = 30.0
 """Seconds on a sheet; of a longer record, the first."""
 _ROW, _MARGIN, _PULSE = 25.0, 10.0, 10.0
 """Height of a row, edges of the sheet, and room for the calibration pulse, in mm."""
-_FINE, _BOLD = "#f7dedb", "#eba9a2"
 _MM = 1 / 25.4
 _DPI = 200
 
@@ -55,12 +54,10 @@ def _sheet(recording: Recording) -> Iterator[Figure]:
         sheet.set_layout_engine("none")
         axes = sheet.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, width), ylim=(height, 0), facecolor="white")
-        for step, colour, line in ((1, _FINE, 0.3), (5, _BOLD, 0.5)):
+        for step, colour, line in ((1, FINE, 0.3), (5, BOLD, 0.5)):
             axes.vlines(np.arange(0, width, step), 0, height, colour, lw=line)
             axes.hlines(np.arange(0, height, step), 0, width, colour, lw=line)
-        finite = record.signal[np.isfinite(record.signal)]
-        spread = 1.0 if record.unit == "mV" or not finite.size else float(finite.std()) or 1.0
-        scale = MM_A_MILLIVOLT / spread
+        scale = MM_A_MILLIVOLT / unit_of(record)
         time = _MARGIN + _PULSE + np.arange(samples) * MM_A_SECOND / record.rate
         for row, (lead, signal) in enumerate(zip(record.leads, record.signal, strict=True)):
             zero = _MARGIN + _ROW * (row + 0.5)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from myocard.metrics.summary import MISSING as MISSING
 from myocard.metrics.summary import Estimate
 from myocard.report.drawing import write_numbers, write_text
 from myocard.results.compare.pairs import Difference, Pair
-
-MISSING = "–"
 
 _TEX = {character: f"\\{character}" for character in "&%$#_{}"}
 _TEX |= {"<": "$<$", "…": r"\ldots{}", "–": "--", "−": "$-$", "≥": r"$\geq$", "·": r"$\cdot$"}
@@ -73,9 +72,7 @@ def number(value: float | None) -> str:
 
 def estimate(found: Estimate | None) -> str:
     """A score with its interval, or the sign of a missing one for None and NaN."""
-    if found is None or found.value is None or found.value != found.value:
-        return MISSING
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    return MISSING if found is None else found.text
 
 
 def gain(found: Difference | None) -> str:

@@ -64,8 +64,7 @@ def decide(
         if share is not None and not 0 < share < 1:
             raise InputError(f"{name} {share:g}: give a share between 0 and 1")
     warn_below_chance([folder])
-    found = SavedRun(folder, folder.name, run).predictions("validation")
-    targets, scores = found.targets, found.scores[sorted(run.seeds).index(run.seeds[0])]
+    targets, scores = _validated(folder, run)
     decision = Decision(outcome=outcome, classes=run.classes, basis=_basis(run))
     if outcome in CLASSES:
         decision = _with_thresholds(decision, targets, scores, sensitivity)
@@ -75,6 +74,19 @@ def decide(
         return decision
     _require_enough(decision, targets, coverage, folder)
     return _with_sets(decision, targets, decision.calibrated(scores), coverage)
+
+
+def temperature_of(folder: Path, run: Run) -> float | None:
+    """Choose the temperature of a run's first seed; None where outputs are no classes."""
+    if run.outcome not in CLASSES:
+        return None
+    return fit_temperature(*_validated(folder, run), exclusive=run.outcome == "one")
+
+
+def _validated(folder: Path, run: Run) -> tuple[NDArray[np.float64], Reals]:
+    """Targets of the validation records, and the scores of the first seed."""
+    found = SavedRun(folder, folder.name, run).predictions("validation")
+    return found.targets, found.scores[sorted(run.seeds).index(run.seeds[0])]
 
 
 def _require_one_model(folder: Path, run: Run, outcome: Outcome) -> None:

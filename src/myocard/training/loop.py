@@ -171,10 +171,10 @@ def fit(
                 fabric.backward(value)
                 total += value.detach()
         mean = float(cast(Tensor, fabric.all_reduce(total, reduce_op="mean")))
-        _require_finite(mean, trained, step, settings)
+        norm = _finite_norm(mean, trained, step, settings)
         optimiser.step()
         optimiser.zero_grad()
-        done = Step(step + 1, steps, mean, rate, time.perf_counter() - began)
+        done = Step(step + 1, steps, mean, rate, norm, time.perf_counter() - began)
         if fabric.is_global_zero:
             state.note(done)
         if done.step % settings.checkpoint_every == 0 or done.step == steps:
@@ -188,7 +188,8 @@ def fit(
     model.eval()
 
 
-def _require_finite(loss: float, model: nn.Module, step: int, settings: Optimisation) -> None:
+def _finite_norm(loss: float, model: nn.Module, step: int, settings: Optimisation) -> float:
+    """The norm of the gradient; it and the loss are refused if they are not finite."""
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = float(devices.whole(get_total_norm(gradients)))
     for name, size in (("loss", loss), ("gradient", norm)):
@@ -197,3 +198,4 @@ def _require_finite(loss: float, model: nn.Module, step: int, settings: Optimisa
                 f"the {name} is {size} at step {step + 1}; lower base_learning_rate",
                 range(step * settings.accumulate, (step + 1) * settings.accumulate),
             )
+    return norm

@@ -14,18 +14,22 @@ from myocard.errors import InputError
 from myocard.files.atomic import replace_file
 from myocard.training import devices
 
+LOG = "log.jsonl"
+"""The file of a training's steps: a line each, those of states that were saved."""
+
 Moments = dict[int, dict[str, Tensor]]
 """AdamW's moments by name, of each parameter by its index."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Result of one step."""
+    """Result of one step; the gradient's norm is that of all parameters together."""
 
     step: int
     steps: int
     loss: float
     learning_rate: float
+    gradient_norm: float
     seconds: float
 
 
@@ -61,7 +65,7 @@ class TrainingState:
         def write(path: Path) -> None:
             save_file(tensors, path, metadata=about)
             # Before the state gets its name: resuming drops what was logged beyond it.
-            with (path.parent / "log.jsonl").open("a") as log:
+            with (path.parent / LOG).open("a") as log:
                 log.writelines(self.lines)
             self.lines.clear()
 
@@ -69,7 +73,11 @@ class TrainingState:
 
     def note(self, done: Step) -> None:
         """Log a step with the next state that is saved."""
-        rounded = {"loss": round(done.loss, 6), "seconds": round(done.seconds, 3)}
+        rounded = {
+            "loss": round(done.loss, 6),
+            "gradient_norm": float(f"{done.gradient_norm:.6g}"),
+            "seconds": round(done.seconds, 3),
+        }
         line = {k: v for k, v in (asdict(done) | rounded).items() if k != "steps"}
         self.lines.append(json.dumps(line) + "\n")
 
@@ -104,7 +112,7 @@ class TrainingState:
 
     def _keep_log(self, step: int) -> None:
         assert self.folder is not None
-        path = self.folder / "log.jsonl"
+        path = self.folder / LOG
         if path.exists() and devices.is_first():
             lines = path.read_text().splitlines(keepends=True)
             whole = [x for x in lines if x.endswith("\n")]  # a stop may have cut the last one short

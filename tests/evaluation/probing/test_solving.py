@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from myocard.evaluation.probing.scales import AxisScales, FullScales
-from myocard.evaluation.probing.solving import solve
+from myocard.evaluation.probing.solving import Regression, solve
 from myocard.nn.outcomes import LIKELIHOODS
 
 RECORDS, WIDTH, CLASSES = 300, 40, 3
@@ -97,3 +97,22 @@ def test_wide_features_are_solved_as_others(features, classes, monkeypatch):
     monkeypatch.setattr("myocard.evaluation.probing.solving.WIDE", 0)
     (by_axes,) = solve(features, targets, [1e-2], outcome="any")
     assert torch.allclose(full(features), by_axes(features), atol=5e-3)
+
+
+@pytest.mark.parametrize("outcome", ["number", "any"])
+def test_the_gap_is_what_the_objective_falls_to_its_optimum(features, classes, outcome):
+    targets = torch.nn.functional.one_hot(classes).float()
+    regression = Regression(standardised(features), targets, outcome)
+    found, _ = regression.minimise(0.1, regression.start())
+
+    def objective(solution: Tensor) -> float:
+        weights = solution[:, :-1]
+        logits = torch.nn.functional.linear(regression.features, weights, solution[:, -1])
+        loss = LIKELIHOODS[outcome].loss(logits.double(), targets).mean()
+        return float(loss + 0.1 * weights.double().square().sum() / 2)
+
+    assert regression.gap(found, 0.1) < 1e-6
+    # Least squares are a parabola everywhere, other losses near the optimum alone.
+    away = regression.start() if outcome == "number" else 0.9 * found
+    fallen = objective(away) - objective(found)
+    assert regression.gap(away, 0.1) == pytest.approx(fallen, rel=0.01)

@@ -26,6 +26,7 @@ from myocard.recipe import ProbeRecipe, choose
 from myocard.results.run import Hashes, Run
 from myocard.results.saved import prediction_table
 from myocard.results.scoring import mean_headlines, splits_to_score
+from myocard.runs import RunFolders
 from myocard.tasks.cohort import assemble_for
 from myocard.tasks.registry import stated
 from myocard.training.processes import processes_for, side_by_side
@@ -39,7 +40,7 @@ def probe(
     test: bool = False,
     progress: Progress = silent,
     jobs: int = 1,
-) -> list[Path]:
+) -> RunFolders:
     """Train every readout and head of ``recipe`` on the states of ``source``.
 
     Args:
@@ -56,7 +57,7 @@ def probe(
             digit.
 
     Returns:
-        The folders of all runs of the recipe.
+        The folders of all runs of the recipe; a notebook shows the runs in them.
 
     Raises:
         InputError: For a leak, a patient in two splits, an unknown readout or head, states that the
@@ -87,7 +88,7 @@ def probe(
     calls = [delayed(_train)(own, *each, target) for each in open_groups]
     kept = len(groups) - len(calls)
     side_by_side(f"probe {source.encoder.name}", calls, progress, jobs, kept)
-    return [target / each.name for probes in groups for each in probes]
+    return RunFolders(target / each.name for probes in groups for each in probes)
 
 
 def check_names(recipe: ProbeRecipe) -> None:

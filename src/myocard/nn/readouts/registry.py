@@ -87,4 +87,6 @@ def require_widths(name: str, widths: Sequence[int]) -> None:
             "mapped to one width (common_width = 64)"
         )
     if name == "alf" and widths[0] % 4:
-        raise InputError(f"readout 'alf' has four heads, and the width is {widths[0]}; take another")
+        raise InputError(
+            f"readout 'alf' has four heads, and the width is {widths[0]}; take another"
+        )

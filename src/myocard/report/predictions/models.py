@@ -12,9 +12,9 @@ from myocard.metrics.scores import Reals
 from myocard.metrics.summary import ClassEstimate, Estimate, Score, difference, estimated
 from myocard.outcomes import CLASSES
 from myocard.report.predictions.contrasts import Pairs, Scored, left_out, scored
-from myocard.report.topics.subgroups import strata
 from myocard.results.comparison import Calibration, SubgroupContrast
 from myocard.results.panel import Panel
+from myocard.results.strata import strata
 
 MOST = 30
 """Values of a column that a user names as subgroups."""
