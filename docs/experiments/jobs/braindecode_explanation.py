@@ -13,8 +13,6 @@ strongest = attribution.abs().max()
 figure, axes = plt.subplots(12, sharex=True, figsize=(10, 14))
 for axis, lead, trace, share in zip(axes, LEADS, signal, attribution, strict=True):
     axis.plot(trace, color="black", linewidth=0.5)
-    axis.scatter(
-        range(1000), trace, c=share, cmap="coolwarm", s=4, vmin=-strongest, vmax=strongest
-    )
+    axis.scatter(range(1000), trace, c=share, cmap="coolwarm", s=4, vmin=-strongest, vmax=strongest)
     axis.set_ylabel(lead)
 figure.savefig("explanation.png")

@@ -1,4 +1,4 @@
-"""Every layer's AUROC with a 95 % interval by patient, the penalty chosen on validation: a figure."""
+"""Each layer's AUROC with a 95 % interval by patient, the penalty chosen on validation: a figure."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,9 +36,7 @@ for layer in states.swapaxes(0, 1):
         fitted.append((roc_auc_score(sick[validation], found), c, model))
     _, _, best = max(fitted)
     scores = best.predict_proba(layer[test])[:, 1]
-    curve.append(
-        (roc_auc_score(sick[test], scores), *interval(scores, sick[test], patients[test]))
-    )
+    curve.append((roc_auc_score(sick[test], scores), *interval(scores, sick[test], patients[test])))
 value, low, high = np.transpose(curve)
 plt.fill_between(range(len(value)), low, high, alpha=0.3)
 plt.plot(value, marker="o")
