@@ -19,6 +19,7 @@ IN_ORDER = [
     "docs/encoders.md",
     "docs/embeddings.md",
     "docs/sklearn.md",
+    "docs/plots.md",
 ]
 """Documents whose blocks run where those of the README have run."""
 

@@ -16,7 +16,7 @@ from myocard.evaluation.probing.mixtures import GAP
 from myocard.nn.readouts.registry import POOLED
 from myocard.recipe import ProbeRecipe
 
-FOLDS = np.arange(200) // 2 % 10 + 1
+FOLDS = np.arange(120) // 2 % 10 + 1
 TRAIN, VALIDATION, TEST = (np.isin(FOLDS, own) for own in ([*range(1, 9)], [9], [10]))
 PENALTIES = (0.01, 1.0)
 OF_EACH_KIND = ("last", "ppa-normed", "scalar-mix", "class-mix", "loes", "alf")
@@ -79,7 +79,7 @@ def runs(planted, tmp_path_factory) -> dict[str | int, Path]:
     home = tmp_path_factory.mktemp("probed")
     np.save(home / "states.npy", planted.states.astype(np.float32))
     codes = np.where(planted.labels == 1, "scp:IMI", "scp:NORM")
-    ids = [f"r{k:03d}" for k in range(200)]
+    ids = [f"r{k:03d}" for k in range(120)]
     about = {"id": ids, "patient": planted.patients, "fold": FOLDS, "codes": codes}
     pd.DataFrame(about).to_csv(home / "records.csv", index=False)
     (features,) = import_embeddings(home / "states.npy", home).features
@@ -121,11 +121,11 @@ def test_a_readout_is_that_of_the_command_on_the_same_split(planted, runs, reado
 @pytest.mark.parametrize("readout", sorted({*POOLED} - {*OF_EACH_KIND, "pma"}))
 def test_every_other_readout_fits_and_tells_its_shares(planted, readout):
     model = LayerProbe(readout, penalty=0.1, layer_curve=False)
-    model.fit(planted.states[:80], planted.labels[:80])
-    shares = model.layer_weights(planted.states[:80])
-    assert shares.sum(axis=1) == pytest.approx(np.ones(80), abs=1e-6)
+    model.fit(planted.states, planted.labels)
+    shares = model.layer_weights(planted.states)
+    assert shares.sum(axis=1) == pytest.approx(np.ones(120), abs=1e-6)
     assert model.layer_weights_ == pytest.approx(shares.mean(axis=0), abs=1e-6)
-    assert model.score(planted.states[:80], planted.labels[:80]) > 0.5
+    assert model.score(planted.states, planted.labels) > 0.5
 
 
 def test_a_solved_mixture_finds_the_layer_that_tells_and_certifies_it(planted):
@@ -150,6 +150,6 @@ def test_a_gate_that_was_still_improving_is_told(planted):
 def test_no_patient_trains_and_chooses_and_classes_are_alike_in_both_parts(planted):
     train, held = split(planted.labels, planted.patients, 5, 0)
     assert not set(planted.patients[train]) & set(planted.patients[held])
-    assert sorted([*train, *held]) == list(range(200))
+    assert sorted([*train, *held]) == list(range(120))
     train, held = split(np.repeat([0, 1], [150, 50]), None, 5, 0)
     assert (len(held), (held >= 150).sum()) == (40, 10)

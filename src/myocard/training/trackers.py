@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from lightning_fabric.loggers import Logger, TensorBoardLogger
 from matplotlib.figure import Figure
@@ -28,6 +28,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
+@runtime_checkable
 class TrackerRun(Protocol):
     """A run in a tracker."""
 

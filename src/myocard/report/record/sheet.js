@@ -47,6 +47,7 @@ const lay = () => {
   for (const svg of [sheet, overlay]) svg.setAttribute("viewBox", `0 0 ${width} ${top + about.axis}`);
   sheet.setAttribute("width", `${width * size}mm`);
   sheet.setAttribute("height", `${(top + about.axis) * size}mm`);
+  sheet.style.setProperty("--enlarged", Math.max(size, 1));
   one("#zoom").textContent = `${Math.round(size * 100)} %`;
   follow();
   draw();
