@@ -1,7 +1,7 @@
-"""Lines of code of each job: ours in docs/jobs.md, others' in docs/experiments/jobs; run, it writes the table.
+"""Lines of code of each job in docs/jobs.md and docs/experiments/jobs; run, it writes the table.
 
-A line counts unless it is blank, a comment, part of a docstring or of an import. Python is formatted by ruff at
-100 columns, so that nobody's lines are longer; a line of a shell counts as it is, with `cat` and what it writes.
+A line counts unless it is blank, a comment, or part of a docstring or an import. Python is formatted
+by ruff at 100 columns, so that nobody's lines are longer.
 """
 
 import ast
@@ -13,8 +13,22 @@ from pathlib import Path
 DOCS = Path(__file__).parents[1]
 PAGE = DOCS / "jobs.md"
 OTHERS = ("braindecode", "deepecgkit", "s3prl", "plain")
+JOBS = (
+    "states",
+    "curve",
+    "mixture",
+    "crossvalidation",
+    "random",
+    "folder",
+    "thresholds",
+    "comparison",
+    "explanation",
+    "onnx",
+    "tracking",
+)
+"""Their files are called ``TOOL_JOB``; the sections of the page are in this order, from 1."""
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.M | re.S)
-_ROW = re.compile(r"^(\| \[(?P<number>\d+)\. [^|]*\]\(#[\w-]*\) \|).*$", flags=re.M)
+_ROW = re.compile(r"^(\| \[(?P<number>\d+)\. [^|]*\]\(#[\w-]*\)[^|]*\|).*$", flags=re.M)
 _CELL = re.compile(r" *(?:\*\*)?(?:\d+|–)(?:\*\*)?((?:<sup>.*?</sup>)?) *")
 _PYTHON = ("python", "py")
 
@@ -56,24 +70,9 @@ def ours(page: str) -> dict[int, int]:
 
 def others(number: int, tool: str) -> int | None:
     """Lines of a tool's files for a job; None where there is no file."""
-    files = [each for each in (DOCS / "experiments/jobs").glob(f"{tool}_{NAMES[number]}.*")]
+    files = (DOCS / "experiments/jobs").glob(f"{tool}_{JOBS[number - 1]}.*")
     languages = {".py": "python", ".sh": "sh"}
     return sum(count(languages[file.suffix], file.read_text()) for file in files) or None
-
-
-NAMES = {
-    1: "states",
-    2: "curve",
-    3: "mixture",
-    4: "crossvalidation",
-    5: "random",
-    6: "folder",
-    7: "thresholds",
-    8: "comparison",
-    9: "explanation",
-    10: "onnx",
-    11: "tracking",
-}
 
 
 def with_counts(page: str) -> str:
