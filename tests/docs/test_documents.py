@@ -21,6 +21,7 @@ IN_ORDER = [
     "docs/embeddings.md",
     "docs/sklearn.md",
     "docs/plots.md",
+    "docs/jobs.md",
 ]
 """Documents whose blocks run where those of the README have run."""
 
