@@ -1,4 +1,4 @@
-"""Each layer's AUROC with a 95 % interval by patient, the penalty chosen on validation: a figure."""
+"""Each layer's AUROC with a 95 % interval by patient, the penalty chosen on validation."""
 
 import matplotlib.pyplot as plt
 import numpy as np
