@@ -17,7 +17,7 @@ spec.loader.exec_module(jobs)
     ("code", "lines"),
     [
         (
-            '"""Title.\n\nText.\n"""\nimport os\nfrom a import (\n    b,\n)\n\n# Why.\nx = 1  # 1\n',
+            '"""Title.\n\nText.\n"""\nimport os\nfrom a import (\n    b,\n)\n\n# W.\nx = 1  # 1\n',
             1,
         ),
         ("f(\n    1,\n    # two\n\n    2,\n)\n", 4),
