@@ -1,7 +1,7 @@
 """The application: what is asked at which address."""
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from markupsafe import Markup
 
