@@ -33,8 +33,8 @@ from myocard.simulation import write
 
 CLASSES = ("CD", "MI", "NORM")
 
-# Open: a chunked body that is no form is answered by 400 before it is too large (413), the parser of
-# forms logs lines of its own, and a fault in the application comes as Starlette's plain text.
+# Open: a chunked body that is no form is answered by 400 before it is too large (413), the parser
+# of forms logs lines of its own, and a fault in the application comes as Starlette's plain text.
 pytestmark = pytest.mark.skip("three faults of the server are open; it is a preview")
 
 
