@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import sklearn
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -13,12 +13,10 @@ sklearn.set_config(enable_metadata_routing=True)
 
 
 def out_of_fold(states, labels):
-    probe = GridSearchCV(
-        make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
-        {"logisticregression__C": 10.0 ** np.arange(-4, 3)},
-        cv=GroupKFold(5),
-        scoring="roc_auc",
+    choice = LogisticRegressionCV(
+        Cs=10.0 ** np.arange(-4, 3), cv=GroupKFold(5), scoring="roc_auc", max_iter=1000
     )
+    probe = make_pipeline(StandardScaler(), choice)
     return cross_val_predict(
         probe,
         states,

@@ -21,17 +21,12 @@ def read(path):
 
 @torch.inference_mode()
 def hidden_states(network, signals):
-    outputs = []
-    modules = [network.stem, *network.blocks]
-    hooks = [
-        module.register_forward_hook(lambda _, __, output: outputs.append(output))
-        for module in modules
-    ]
-    network(torch.as_tensor(signals))
-    for hook in hooks:
-        hook.remove()
-    outputs[0] = outputs[0].mT
-    return torch.stack([output.mean(dim=1) for output in outputs], dim=1).numpy()
+    tokens = network.stem(torch.as_tensor(signals)).mT
+    states = [tokens.mean(dim=1)]
+    for block in network.blocks:
+        tokens = block(tokens)
+        states.append(tokens.mean(dim=1))
+    return torch.stack(states, dim=1).numpy()
 
 
 def extract(network, files):
