@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
@@ -25,7 +26,7 @@ ELSEWHERE = "https://www.apache.org/licenses/LICENSE-2.0"
 
 def on_files(files: Files, config: Any) -> Files:
     made = {page: (ROOT / file).read_text() for page, file in COPIES.items()}
-    made |= {"reference.md": _names(), "commands.md": _commands()}
+    made |= {"reference.md": _names(), "commands.md": _commands(), "notebooks.md": _notebooks()}
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))
     return files
@@ -51,10 +52,36 @@ def on_post_page(output: str, page: Any, **_: Any) -> str:
 def _names() -> str:
     """Return the page of public names, each with its docstring."""
     lines = ["# Classes and functions", "", "[Python](api.md) shows the use of these names.", ""]
-    for name in myocard.__all__:
-        found = getattr(myocard, name)
+    public = [getattr(myocard, name) for name in myocard.__all__ if name != "plot"]
+    figures = [each for each in vars(myocard.plot).values() if callable(each)]
+    for found in public + figures:
         lines += [f"::: {found.__module__}.{found.__name__}", ""]
     return "\n".join(lines)
+
+
+def _notebooks() -> str:
+    """Return the page of notebooks, each as it was executed."""
+    lines = ["# Notebooks", "", "They lie in `examples/`, and run in CI.", ""]
+    for path in sorted((ROOT / "examples").glob("*.ipynb")):
+        for cell in nbformat.read(path, 4).cells:
+            text = cell.source.replace("](../docs/", "](")
+            if cell.cell_type == "markdown":
+                lines += [re.sub(r"^#", "##", text, flags=re.M), ""]
+                continue
+            lines += ["```python", text, "```", ""]
+            for output in cell.outputs:
+                lines += _output(output)
+    return "\n".join(lines)
+
+
+def _output(output: Any) -> list[str]:
+    """Return the lines that show what a cell gave."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return [f"![Figure](data:image/png;base64,{data['image/png'].strip()})", ""]
+    if "text/html" in data:
+        return ["<div>", data["text/html"].strip(), "</div>", ""]
+    return ["```text", output.get("text", data.get("text/plain", "")).rstrip(), "```", ""]
 
 
 def _commands() -> str:

@@ -1,6 +1,6 @@
 """Runs as people hold them: a list that is also a table, scored anew, and shown in notebooks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from html import escape
 from pathlib import Path
@@ -134,19 +134,26 @@ def _opened(run: SavedRun) -> OpenRun:
 
 
 def _by_readout(section: Section) -> pd.DataFrame:
-    """A row for each run of a section."""
+    """A row for each readout of a section; of single layers, the one that is best on validation."""
     return pd.DataFrame(
         [
             {
                 "Encoder": describe_encoder(run),
-                "Readout": label_of(run),
+                "Readout": label,
                 "Head": run.info.head,
                 f"{section.metric}, {section.split} [95 %]": _text(group, run),
             }
             for group in section.groups
-            for run in group.every_run
+            for label, run in _named(group)
         ]
     )
+
+
+def _named(group: Group) -> Iterator[tuple[str, SavedRun]]:
+    if group.best_layer is not None:
+        best = group.layers[group.best_layer]
+        yield f"{label_of(best)}, best on validation", best
+    yield from ((label_of(run), run) for run in group.runs.values())
 
 
 def _text(group: Group, run: SavedRun) -> str:
@@ -177,7 +184,7 @@ def _figure(name: str, drawn: SavedRun | Iterable[SavedRun]) -> str:
 def _table(shown: pd.DataFrame) -> str:
     more = f"<p>… and {len(shown) - _MOST} more rows</p>" if len(shown) > _MOST else ""
     with pd.option_context("display.max_colwidth", None):
-        return shown.head(_MOST).to_html(index=False, border=0, na_rep="") + more
+        return shown.head(_MOST).to_html(index=False, border=0, na_rep="", justify="left") + more
 
 
 def _page(parts: Sequence[str]) -> str:

@@ -42,4 +42,5 @@ def test_every_public_name_is_in_the_reference(site, page):
     page.goto((site / "reference.html").as_uri())
     headings = page.locator("article h2").all_inner_texts()
     named = {heading.split()[0].strip("¶") for heading in headings}
-    assert {getattr(myocard, name).__name__ for name in myocard.__all__} <= named
+    public = {getattr(myocard, name).__name__ for name in myocard.__all__} - {"myocard.plot"}
+    assert public | {"layer_curve", "gate_over_time"} <= named

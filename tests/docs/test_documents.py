@@ -20,6 +20,8 @@ IN_ORDER = [
     "docs/encoders.md",
     "docs/embeddings.md",
     "docs/sklearn.md",
+    "docs/plots.md",
+    "docs/jobs.md",
 ]
 """Documents whose blocks run where those of the README have run."""
 

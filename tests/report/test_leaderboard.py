@@ -77,7 +77,7 @@ def test_the_readout_that_stands_for_an_encoder_is_best_on_validation(out: Path)
 def test_the_page_says_what_each_has_seen(out: Path):
     page = (out / "index.html").read_text()
     assert "good: ptbxl (1,000 records), chapman (500 records); tested records may be among" in page
-    assert "like: unknown." in page
+    assert "like: unknown (tested records may have been seen)." in page
     assert "poor: nothing." in page
     assert "MiniRocket: nothing." in page
     assert "http" not in page

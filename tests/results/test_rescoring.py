@@ -101,8 +101,9 @@ def test_a_measure_that_says_nothing_of_a_run_says_why(tmp_path: Path):
     table[[name for name in table if name.startswith("score:")]] = 2.0
     table.to_parquet(file)
     found = rescore([run], resamples=10).set_index(["metric", "output"])
-    assert "the same score" in found.loc[("auroc", "macro"), "note"]
-    assert "no probabilities" in found.loc[("brier", "macro"), "note"]
+    assert "the same score" in found.loc[("auroc", "MI"), "note"]
+    assert "no probabilities" in found.loc[("brier", "MI"), "note"]
+    assert found.loc[("auroc", "macro"), "note"] == "without CD, MI, NORM"
     assert np.isnan(found.loc[("auroc", "macro"), "value"])
 
 

@@ -174,7 +174,8 @@ def _scored(
             groups=owners, **draws,
         )  # fmt: skip
     whole = estimated(macro(values[:, :, usable])) if usable.any() else _NO_VALUE
-    said = "; ".join(dict.fromkeys(note for note in notes if note))
+    without = [name for name, note in zip(info.classes, notes, strict=True) if note]
+    said = f"without {', '.join(without)}" if without and len(kept) > 1 else notes[0] or ""
     yield {
         "output": "macro",
         "positives": sum(np.array(positives)[usable].tolist()),

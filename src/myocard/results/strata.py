@@ -72,7 +72,7 @@ def chosen(
         values = traits[trait].nunique()
         if values > _MOST and trait != "age":
             raise InputError(f"{trait} has {values} values; give {trait}=VALUE or =LOW..HIGH")
-        yield from strata(traits[[trait]])
+        yield from (each for each in strata(traits[[trait]]) if each[2].any())
 
 
 def _equal(column: pd.Series, value: str) -> NDArray[np.bool_]:

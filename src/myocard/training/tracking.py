@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file
@@ -94,7 +94,7 @@ class Follower:
             self.run.log_hyperparams(flat(params))
             self._note()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Follower":
         return self
 
     def __exit__(

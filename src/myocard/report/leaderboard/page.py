@@ -10,6 +10,13 @@ from myocard.report.html import slug
 from myocard.report.table import Table, p_text, signed
 from myocard.report.words import NOTES
 from myocard.results.leaderboard import Board, Entry, Readout
+from myocard.results.run import LeakCheck
+
+_CHECKS: dict[LeakCheck, str] = {
+    "records": "held-out records are compared with them one by one",
+    "names": "compared with the tested data by name alone",
+    "none": "tested records may have been seen",
+}
 
 
 def chapters(boards: tuple[Board, ...]) -> list[Chapter]:
@@ -59,11 +66,11 @@ def _shown(entry: Entry, board: Board) -> dict[str, str]:
         "Place": str(entry.place),
         "Ties": entry.ties,
         f"{board.metric} [95 %]": entry.best.score.text,
+        "To the first [95 %]": signed(gap.difference, gap.low, gap.high) if gap else MISSING,
+        "p, Holm": p_text(gap.p_holm if gap else None),
         "Best readout on validation": f"{entry.best.name}, {entry.best.head} head",
         "Last layer [95 %]": _text(entry.last),
         "Best mixture [95 %]": _text(entry.mixture),
-        "To the first [95 %]": signed(gap.difference, gap.low, gap.high) if gap else MISSING,
-        "p, Holm": p_text(gap.p_holm if gap else None),
         "Seeds": str(entry.seeds),
     }
 
@@ -91,7 +98,8 @@ def _numbers(entry: Entry, board: Board) -> dict[str, object]:
 
 def _seen(entry: Entry) -> str:
     seen = f"; tested records may be among them ({', '.join(entry.seen)})" if entry.seen else ""
-    return f"{entry.encoder}: {_pretrained_on(entry)}{seen}."
+    checked = f" ({_CHECKS[entry.leak_check]})" if entry.leak_check and not entry.random else ""
+    return f"{entry.encoder}: {_pretrained_on(entry)}{checked}{seen}."
 
 
 def _pretrained_on(entry: Entry) -> str:
