@@ -26,8 +26,8 @@ def test_it_is_found_by_a_word_without_a_network(site, page):
     found = page.locator(".md-search-result__link").first
     found.wait_for()
     found.click()
-    assert "pseudonym" in page.content()
-    assert not page.url.endswith("index.html")
+    page.wait_for_url(lambda address: "index.html" not in address)
+    page.get_by_text("pseudonym").first.wait_for(state="attached")
 
 
 @pytest.mark.parametrize("name", ["index", "reference", "commands", "results"])
