@@ -93,10 +93,9 @@ class Gate:
             await self._let_in(scope, receive, answer)
         except Refused as refused:
             await answer.refuse(refused)
-        # What an error says may name a file or a patient.
+        # Answered by the application, which raises it again; it may name a file or a patient.
         except Exception as error:
             LOG.error("%s in a request: %s", type(error).__name__, scope["method"])
-            await answer.refuse(Refused(500, "the server failed on this request"))
         taken = 1e3 * (time.monotonic() - began)
         LOG.info("%s %s in %.0f ms", scope["method"], answer.status, taken)
 
