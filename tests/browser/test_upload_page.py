@@ -20,7 +20,7 @@ def test_a_file_is_chosen_by_keyboard_and_by_screen_readers(page, file, require_
     page.get_by_text("For files that do not say").click()
     page.get_by_label("Leads, in the order of rows").fill("I,II")
     require_accessible(page)
-    names = [each.inner_text() for each in page.get_by_role("button").all()]
+    names = page.locator("button").all_inner_texts()
     assert names == ["Explain on a page", "Predict, as JSON"]
 
 
