@@ -207,12 +207,15 @@ def hostile(address: tuple[str, int], good: Case) -> dict[str, Callable[[], str 
     start = f"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\n"
     whole = f"{start}Content-Length: {len(body)}\r\n\r\n".encode() + body
     declared = f"{start}Content-Length: {10**12}\r\n\r\n".encode() + body
-    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
-    chunked = f"{start}Transfer-Encoding: chunked\r\n\r\n".encode() + 20 * chunk
+    part = body[: body.index(b"\r\n\r\n") + 4]
+    first, chunk = f"{len(part):x}\r\n".encode() + part, b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    begun = f"{start}Transfer-Encoding: chunked\r\n\r\n".encode()
+    chunked, zeros = begun + first + b"\r\n" + 20 * chunk, begun + 20 * chunk
     no_form = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
     return {
         "too large by its own account": lambda: raw(address, declared, 413, whole=True),
         "too large as it comes": lambda: raw(address, chunked, 413, whole=True),
+        "no form as it comes": lambda: raw(address, zeros, 400, whole=True),
         "half-sent": lambda: raw(address, whole[: len(whole) // 2], None, whole=False),
         "headers alone": lambda: raw(address, whole[:200], None, whole=False),
         "no form": lambda: raw(address, no_form, 422, whole=True),

@@ -117,6 +117,11 @@ def _refuse_in_words(app: "FastAPI") -> None:
     async def refuse_input(request: "Request", error: InputError) -> "JSONResponse":
         return refusal(error)
 
+    @app.exception_handler(Exception)
+    async def fail(request: "Request", error: Exception) -> "JSONResponse":
+        # The gate tells of its kind; what it says may name a file or a patient.
+        return JSONResponse({"detail": "the server failed on this request"}, 500)
+
     @app.exception_handler(RequestValidationError)
     async def refuse_form(request: "Request", error: RequestValidationError) -> "JSONResponse":
         first = error.errors()[0]

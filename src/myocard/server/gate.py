@@ -22,10 +22,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 Made = TypeVar("Made")
 
-_BEFORE_THE_BODY = (413, 503)
-"""Answers that do not wait for all of a body."""
 _LINGER = 1.0
-"""Seconds in which such a body is dropped before its connection is closed."""
+"""Seconds in which what is left of a body is dropped before its connection is closed."""
 HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """Headers of every answer: no browser or proxy is to keep it."""
 
@@ -93,10 +91,9 @@ class Gate:
             await self._let_in(scope, receive, answer)
         except Refused as refused:
             await answer.refuse(refused)
-        # What an error says may name a file or a patient.
+        # Answered by the application, which raises it again; it may name a file or a patient.
         except Exception as error:
             LOG.error("%s in a request: %s", type(error).__name__, scope["method"])
-            await answer.refuse(Refused(500, "the server failed on this request"))
         taken = 1e3 * (time.monotonic() - began)
         LOG.info("%s %s in %.0f ms", scope["method"], answer.status, taken)
 
@@ -104,6 +101,7 @@ class Gate:
         if scope["method"] != "POST":
             await self.app(scope, receive, answer)
             return
+        answer.is_body_read = False
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self.limits.most_bytes:
             raise self._too_large()
@@ -112,26 +110,26 @@ class Gate:
             raise Refused(503, waiting, (b"retry-after", b"1"))
         self.worker.taken += 1
         try:
-            await self.app(scope, self._bounded(receive), answer)
+            await self.app(scope, self._bounded(receive, answer), answer)
         finally:
             self.worker.taken -= 1
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, answer: "_Answer") -> Receive:
         """Return ``receive`` for a body of bounded size and time."""
-        arrived, is_whole = 0, False
-        deadline = time.monotonic() + self.limits.seconds
+        arrived, deadline = 0, time.monotonic() + self.limits.seconds
 
         async def bounded() -> Message:
-            nonlocal arrived, is_whole
-            if is_whole:
+            nonlocal arrived
+            if answer.is_body_read:
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), deadline - time.monotonic())
             except TimeoutError as error:
+                answer.is_body_read = True  # as far as it will be
                 told = f"the body did not arrive within {self.limits.seconds:g} s"
                 raise _for_starlette(Refused(408, told)) from error
             arrived += len(message.get("body", b""))
-            is_whole = not message.get("more_body", False)
+            answer.is_body_read = not message.get("more_body", False)
             if arrived > self.limits.most_bytes:
                 raise _for_starlette(self._too_large())
             return message
@@ -146,14 +144,15 @@ class _Answer:
     """Sends an answer with the headers of all, and knows how far it came."""
 
     def __init__(self, send: Send, receive: Receive, limits: Limits) -> None:
-        self.send, self.receive, self.limits, self.status = send, receive, limits, 0
+        self.send, self.receive, self.limits = send, receive, limits
+        self.status, self.is_body_read = 0, True
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *HEADERS]
         is_last = message["type"] == "http.response.body" and not message.get("more_body")
-        if is_last and self.status in _BEFORE_THE_BODY:
+        if is_last and not self.is_body_read:
             await self.send({**message, "more_body": True})
             await self._linger()
             message = {"type": "http.response.body", "body": b""}
@@ -173,8 +172,6 @@ class _Answer:
                     more = message.get("more_body", False)
 
     async def refuse(self, refused: Refused) -> None:
-        if self.status:
-            return
         body = json.dumps({"detail": refused.detail}).encode()
         kind, length = (b"content-type", b"application/json"), str(len(body)).encode()
         # What is left of the body would be read as the next request.

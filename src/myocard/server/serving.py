@@ -41,6 +41,8 @@ def serve(
 
     with _listening(host, port) as listener:
         _tell(listener.getsockname(), model)
+        # Its lines quote what was sent.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
             app,
             log_config=None,

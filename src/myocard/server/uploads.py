@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import SpooledTemporaryFile, TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
 from myocard.data.sources.listing import record_files
@@ -18,7 +18,7 @@ class Sent(NamedTuple):
     """A file of a request: the name that its sender gave it, and its content."""
 
     name: str
-    content: BinaryIO
+    content: BinaryIO | SpooledTemporaryFile[bytes]
 
 
 @contextmanager
