@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from myocard.errors import InputError
 from myocard.evaluation.explaining import explain
 from myocard.files.atomic import replace_file
 from myocard.files.progress import Progress, silent
-from myocard.files.step import file_step, inputs_beside, step
+from myocard.files.step import file_step, step
 from myocard.models.model import Model
+from myocard.record import Record
 from myocard.results.explanation import Entry, Explanation
 
 if TYPE_CHECKING:
@@ -50,8 +52,17 @@ class Question:
         Raises:
             InputError: When it cannot be read.
         """
-        record = opened(file, **self.stated._asdict()).whole()
-        return explain(self.model, record, name=file.stem, training=self.training, layer=self.layer)
+        record, name = self._read(file), file.stem
+        return explain(self.model, record, name=name, training=self.training, layer=self.layer)
+
+    def _read(self, file: Path) -> Record:
+        try:
+            return opened(file, **self.stated._asdict()).whole()
+        except InputError:
+            raise
+        # One file that a reader fails on should not be the end of all others.
+        except Exception as error:
+            raise InputError(f"{file}: not readable ({type(error).__name__}: {error})") from error
 
     def inputs(self, files: Sequence[Path]) -> Mapping[str, Any]:
         """All that the pages of some files depend on."""
@@ -118,8 +129,7 @@ def write_pages(
     Raises:
         InputError: When there is no record, or ``out`` was made from others.
     """
-    files, _ = record_files([folder], without=(out, inputs_beside(out)))
-    files = [file for file in files if not file.absolute().is_relative_to(out.absolute())]
+    files, _ = record_files([folder])
     if not files:
         raise InputError(f"{folder}: no file of a record there")
     what = f"explain by {question.model.encoder.info.name}"
@@ -129,10 +139,10 @@ def write_pages(
         for number, file in enumerate(files, 1):
             entries.append(_entry(question, file, work, f"{number:04d}", page))
             progress(what, number, len(files))
-        for entry in entries:
-            if entry.page is not None:
-                (work / entry.page).rename(fresh / entry.page)
-        (fresh / INDEX).write_text(index(entries, folder.name), encoding="utf-8")
+        # Copied: a kill that comes now takes the fresh folder, and should not take the pages.
+        for name in [entry.page for entry in entries if entry.page is not None]:
+            shutil.copyfile(work / name, fresh / name)
+        (fresh / INDEX).write_text(index(entries, folder.resolve().name), encoding="utf-8")
         (fresh / ENTRIES).write_text("".join(f"{each.model_dump_json()}\n" for each in entries))
 
     step(out, question.inputs(files), make)
@@ -153,8 +163,5 @@ def _entry(question: Question, file: Path, work: Path, number: str, page: Page) 
         entry = found.entry(name)
     except InputError as error:
         entry = Entry(name=file.stem, error=" ".join(str(error).split()))
-    # One file that a reader fails on should not be the end of all others.
-    except (ValueError, LookupError, ArithmeticError, TypeError) as error:
-        entry = Entry(name=file.stem, error=f"not readable ({type(error).__name__}: {error})")
     replace_file(kept, lambda fresh: fresh.write_text(entry.model_dump_json(), encoding="utf-8"))
     return entry
