@@ -67,13 +67,14 @@ def client(place: Path):
     return MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
 
 
-def runs_in_mlflow(place: Path, experiment: str) -> list:
+def runs_in_mlflow(place: Path, experiment: str, name: str = "nano-test") -> list:
     found = client(place).get_experiment_by_name(experiment)
-    return list(client(place).search_runs([found.experiment_id]))
+    runs = client(place).search_runs([found.experiment_id])
+    return [run for run in runs if run.info.run_name == name]
 
 
-def mlflow_points(place: Path, key: str) -> list[tuple[int, float]]:
-    (run,) = runs_in_mlflow(place, "training")
+def mlflow_points(place: Path, key: str, name: str = "nano-test") -> list[tuple[int, float]]:
+    (run,) = runs_in_mlflow(place, "training", name)
     history = client(place).get_metric_history(run.info.run_id, key)
     return sorted((point.step, point.value) for point in history)
 
@@ -144,7 +145,7 @@ def test_a_stopped_training_goes_on_in_its_run_with_each_step_once(
 
 
 def follower(place: Path, folder: Path) -> Follower:
-    return Follower(Tracking("mlflow", place / "other"), folder, "by hand", {}, records=8)
+    return Follower(Tracking("mlflow", place), folder, "by hand", {}, records=8)
 
 
 def test_a_tracker_that_cannot_be_reached_is_sent_later_what_it_lacks(place, tmp_path, caplog):
@@ -166,7 +167,7 @@ def test_a_tracker_that_cannot_be_reached_is_sent_later_what_it_lacks(place, tmp
     with follower(place, tmp_path) as two:
         two.follow(third)
         assert two.run.id == one.run.id
-    assert mlflow_points(place / "other", "training/loss") == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert mlflow_points(place, "training/loss", "by hand") == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
 
 
 @pytest.mark.parametrize("tracker", TRACKERS)
@@ -178,7 +179,7 @@ def test_evaluation_runs_are_logged_once_with_metrics_and_files(tracker, place, 
     wanted = Run.read(tmp_path / "layer-1").test.main.macro
     ends = {"": wanted.value, "_low": wanted.low, "_high": wanted.high}
     if tracker == "mlflow":
-        (run,) = runs_in_mlflow(place, "evaluation")
+        (run,) = runs_in_mlflow(place, "evaluation", "small/ptbxl-superdiagnostic/layer-1")
         for end, value in ends.items():
             assert run.data.metrics[f"test/auroc{end}"] == value
         assert run.data.params["readout"] == "layer"

@@ -229,10 +229,10 @@ def _mlflow(tracking: Tracking, experiment: str) -> tuple[Any, str]:
     """MLflow's client, and the number of an experiment, which is made where it is not there."""
     # No word of what is done here goes to anybody.
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     from mlflow.tracking import MlflowClient
 
+    for noisy in ("alembic", "mlflow"):  # Their import sets levels.
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     uri, artifacts = os.environ.get("MLFLOW_TRACKING_URI"), None
     if not uri:
         place = tracking.place.absolute()
