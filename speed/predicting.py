@@ -1,10 +1,12 @@
-"""Time `myocard predict` with the packaged encoder: one record from nothing, and 1,000 records.
+"""Time predictions with the packaged encoder: one record from nothing, and 1,000 records.
 
     .venv/bin/python speed/predicting.py [RECORDS]
 
-A gate that nobody trained reads all layers of `ecg-nano`; simulated WFDB files of 10 s at 500 Hz,
-in the page cache; one thread a process. Each command is a fresh process, start included, run three
-times: the quickest by the clock, and the least CPU time.
+A mixture that nobody trained reads all layers of `ecg-nano`; one record is predicted from the
+model's folder, and without torch from the file that `myocard export` makes, by the command and by
+`myocard.ONNXModel` in Python. Files are simulated, WFDB of 10 s at 500 Hz, in the page cache; one
+thread a process. Each command is a fresh process, start included, run three times: the quickest by
+the clock, and the least CPU time.
 """
 
 import os
@@ -19,6 +21,7 @@ from latency import timed
 
 from myocard import Model, from_pretrained
 from myocard.models.classifier import build_classifier
+from myocard.models.export import export
 from myocard.results.decision import Basis, Decision
 from myocard.results.run import ClassifierShape, SplitInfo
 from myocard.simulation import write
@@ -60,7 +63,8 @@ def quickest(words: Callable[[int], Sequence[object]]) -> tuple[float, float]:
 
 def predicted(model: Path, records: Path, jobs: int) -> tuple[float, float]:
     command = ["-m", "myocard", "predict", model, records, "--jobs", jobs, "--out"]
-    return quickest(lambda run: [*command, model.parent / f"{records.name}-{jobs}-{run}.csv"])
+    table = f"{model.name}-{records.name}-{jobs}"
+    return quickest(lambda run: [*command, model.parent / f"{table}-{run}.csv"])
 
 
 def main() -> None:
@@ -72,8 +76,15 @@ def main() -> None:
         records = place / "records500"
         clock, used = quickest(lambda _: ["-c", "import torch"])
         print(f"import of torch: {clock:.2f} s ({used:.2f} of CPU)", flush=True)
-        clock, used = predicted(model, min(records.rglob("*.hea")), 1)
+        record, exported = min(records.rglob("*.hea")), Path(scratch) / "model.onnx"
+        clock, used = predicted(model, record, 1)
         print(f"one record, from nothing: {clock:.2f} s ({used:.2f} of CPU)", flush=True)
+        export(model, exported)
+        clock, used = predicted(exported, record, 1)
+        print(f"the same in ONNX: {clock:.2f} s ({used:.2f} of CPU)", flush=True)
+        asked = f"myocard.ONNXModel({str(exported)!r}).predict_proba(myocard.read({str(record)!r}))"
+        clock, used = quickest(lambda _: ["-c", f"import myocard; print({asked})"])
+        print(f"the same in Python: {clock:.2f} s ({used:.2f} of CPU)", flush=True)
         for jobs in (1, 2):
             clock, used = predicted(model, records, jobs)
             rate = f"{count / clock:.0f} records/s; {1e3 * used / count:.1f} ms of CPU a record"

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -237,7 +238,7 @@ def serving(model: Path, folder: Path, *options: str) -> Iterator[tuple[subproce
 
 
 def _port(log: Path, process: subprocess.Popen) -> int:
-    for _ in range(1200):
+    for _ in range(5000):
         found = re.search(r"http://127\.0\.0\.1:(\d+) serves", log.read_text())
         if found:
             return int(found[1])
@@ -253,39 +254,53 @@ def memory(process: subprocess.Popen) -> float:
     return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1e3
 
 
+def plan(cases: Sequence[Case], attacks: Sequence[str], requests: int) -> list[Case | str]:
+    """Mix requests: one in seven is an attack, one in ten of the others a file to be refused."""
+    good = [case for case in cases if case.status == 200]
+    bad, kinds = cycle(case for case in cases if case.status != 200), cycle(attacks)
+    chosen = random.Random(0)
+    planned: list[Case | str] = []
+    for number in range(requests):
+        if number % 7 == 0:
+            planned.append(next(kinds))
+        else:
+            planned.append(next(bad) if number % 10 == 1 else chosen.choice(good))
+    chosen.shuffle(planned)
+    return planned
+
+
 def load(
     process: subprocess.Popen, port: int, cases: Sequence[Case], requests: int, clients: int
 ) -> tuple[list[Outcome], list[float], int]:
-    """Send requests, one in four of them hostile; return outcomes, memory after each, and 503s."""
-    address, good = ("127.0.0.1", port), [case for case in cases if case.status == 200]
+    """Send requests, some of them hostile; return outcomes, memory after each, and 503s."""
+    address = ("127.0.0.1", port)
+    attacks = hostile(address, cases[0])
+    todo, lock = iter(plan(cases, [*attacks], requests)), threading.Lock()
     outcomes: list[Outcome] = []
     used: list[float] = []
-    todo, lock = iter(range(requests)), threading.Lock()
     everybody = [Client(address) for _ in range(clients)]
 
-    def work(client: Client, seed: int) -> None:
-        rng = random.Random(seed)
-        attacks = hostile(address, good[0])
+    def ask(client: Client, asked: Case | str) -> Outcome:
+        if isinstance(asked, Case):
+            return client.ask(asked)
+        began, wrong = time.monotonic(), attacks[asked]()
+        # A server that is busy may say so to anybody.
+        wrong = None if wrong and " 503 " in wrong else wrong
+        return Outcome(asked, wrong, time.monotonic() - began)
+
+    def work(client: Client) -> None:
         while True:
             with lock:
-                if next(todo, None) is None:
-                    return
-            if rng.random() < 0.15:
-                name, began = rng.choice([*attacks]), time.monotonic()
-                wrong = attacks[name]()
-                found = Outcome(name, wrong, time.monotonic() - began)
-                if wrong and "503" in wrong:
-                    found = found._replace(wrong=None)
-            else:
-                bad = rng.random() < 0.12
-                found = client.ask(rng.choice(cases[len(good) :] if bad else good))
+                asked = next(todo, None)
+            if asked is None:
+                client.connection.close()
+                return
+            found = ask(client, asked)
             with lock:
                 outcomes.append(found)
                 used.append(memory(process))
 
-    threads = [
-        threading.Thread(target=work, args=(client, seed)) for seed, client in enumerate(everybody)
-    ]
+    threads = [threading.Thread(target=work, args=[client]) for client in everybody]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -52,8 +52,9 @@ def on_post_page(output: str, page: Any, **_: Any) -> str:
 def _names() -> str:
     """Return the page of public names, each with its docstring."""
     lines = ["# Classes and functions", "", "[Python](api.md) shows the use of these names.", ""]
-    for name in myocard.__all__:
-        found = getattr(myocard, name)
+    public = [getattr(myocard, name) for name in myocard.__all__ if name != "plot"]
+    figures = [each for each in vars(myocard.plot).values() if callable(each)]
+    for found in public + figures:
         lines += [f"::: {found.__module__}.{found.__name__}", ""]
     return "\n".join(lines)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from myocard.estimators.probes import LayerMixture as LayerMixture
     from myocard.estimators.probes import LayerProbe as LayerProbe
     from myocard.estimators.probes import LayerProbeRegressor as LayerProbeRegressor
+    from myocard.evaluation.explaining import explain as explain
     from myocard.evaluation.features import extract as extract
     from myocard.evaluation.probing import probe as probe
     from myocard.models.exported import ONNXModel as ONNXModel
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from myocard.nn.readouts.pooled import PMA as PMA
     from myocard.nn.readouts.pooled import PPA as PPA
     from myocard.recipe import ProbeRecipe as ProbeRecipe
+    from myocard.report.record.page import page as page
     from myocard.results.run import Run as Run
     from myocard.runs import load_runs as load_runs
     from myocard.runs import open_run as open_run
@@ -46,10 +48,12 @@ _LAZY = {
     "Preprocessing": "myocard.data.signal:Preprocessing",
     "ProbeRecipe": "myocard.recipe:ProbeRecipe",
     "Run": "myocard.results.run:Run",
+    "explain": "myocard.evaluation.explaining:explain",
     "extract": "myocard.evaluation.features:extract",
     "from_pretrained": "myocard.models.opening:from_pretrained",
     "load_runs": "myocard.runs:load_runs",
     "open_run": "myocard.runs:open_run",
+    "page": "myocard.report.record.page:page",
     "plot": "myocard.plot",
     "prepare": "myocard.data.preparation:prepare_folder",
     "probe": "myocard.evaluation.probing:probe",
@@ -73,10 +77,12 @@ __all__ = [
     "ProbeRecipe",
     "Record",
     "Run",
+    "explain",
     "extract",
     "from_pretrained",
     "load_runs",
     "open_run",
+    "page",
     "plot",
     "prepare",
     "probe",

@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """A page at the size of a desktop; the test fails if it asks the network or tells of errors."""
     context = chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     left, told = [], []
 
     def watch(route: Route) -> None:

@@ -251,9 +251,10 @@ def test_in_print_there_is_paper_and_no_control(opened):
     opened.emulate_media(media="print")
     assert opened.locator("#sheet").is_visible()
     assert not opened.locator(".controls").is_visible()
+    opened.set_viewport_size({"width": round(186 * MM), "height": round(270 * MM)})
     box = opened.locator("#sheet").bounding_box()
-    assert box["height"] <= 158 * MM + 1
-    assert box["width"] <= 277 * MM + 1
+    assert box["height"] <= 225 * MM + 1
+    assert box["width"] <= 186 * MM + 1
 
 
 @pytest.fixture

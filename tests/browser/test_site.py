@@ -26,8 +26,8 @@ def test_it_is_found_by_a_word_without_a_network(site, page):
     found = page.locator(".md-search-result__link").first
     found.wait_for()
     found.click()
-    assert "pseudonym" in page.content()
-    assert not page.url.endswith("index.html")
+    page.wait_for_url(lambda address: "index.html" not in address)
+    page.get_by_text("pseudonym").first.wait_for(state="attached")
 
 
 @pytest.mark.parametrize("name", ["index", "reference", "commands", "results"])
@@ -42,4 +42,5 @@ def test_every_public_name_is_in_the_reference(site, page):
     page.goto((site / "reference.html").as_uri())
     headings = page.locator("article h2").all_inner_texts()
     named = {heading.split()[0].strip("¶") for heading in headings}
-    assert {getattr(myocard, name).__name__ for name in myocard.__all__} <= named
+    public = {getattr(myocard, name).__name__ for name in myocard.__all__} - {"myocard.plot"}
+    assert public | {"layer_curve", "gate_over_time"} <= named

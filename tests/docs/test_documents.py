@@ -15,11 +15,13 @@ IN_ORDER = [
     "docs/guide.md",
     "docs/tasks.md",
     "docs/predict.md",
+    "docs/export.md",
     "docs/api.md",
     "docs/encoders.md",
     "docs/embeddings.md",
     "docs/sklearn.md",
     "docs/plots.md",
+    "docs/jobs.md",
 ]
 """Documents whose blocks run where those of the README have run."""
 

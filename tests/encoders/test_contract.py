@@ -153,6 +153,14 @@ def test_a_pass_leaves_weights_and_buffers_alone_and_takes_no_gradient(encoder, 
         assert torch.equal(value, before[name])
 
 
+def test_states_tell_by_gradients_what_of_the_signals_they_depend_on(encoder, signals):
+    for each in (encoder, encoder.randomised(0)):
+        shown = signals[:1].clone().requires_grad_()
+        (found,) = torch.autograd.grad(joined_states(each, shown).square().sum(), shown)
+        assert found.isfinite().all()
+        assert (found != 0).any(dim=2).all()
+
+
 def test_weights_go_out_and_in_again(encoder, signals):
     other = encoder.randomised(0)
     assert other.info.hash != encoder.info.hash

@@ -11,7 +11,7 @@ from myocard.encoders.ours import MyocardEncoder
 
 
 class Planted(NamedTuple):
-    """States of three layers, of which layer 1 alone tells the label; each patient has two records."""
+    """States of three layers, of which layer 1 tells the label; a patient has two records."""
 
     states: np.ndarray
     labels: np.ndarray
@@ -21,9 +21,9 @@ class Planted(NamedTuple):
 @pytest.fixture(scope="session")
 def planted() -> Planted:
     rng = np.random.default_rng(0)
-    states = rng.normal(size=(200, 3, 8)) * [[[1.0], [1.5], [2.0]]]
-    labels = (states[:, 1, :2].sum(axis=1) + rng.normal(size=200) > 0).astype(int)
-    return Planted(states, labels, np.repeat(np.arange(100), 2))
+    states = rng.normal(size=(120, 3, 8)) * [[[1.0], [1.5], [2.0]]]
+    labels = (states[:, 1, :2].sum(axis=1) + rng.normal(size=120) > 0).astype(int)
+    return Planted(states, labels, np.repeat(np.arange(60), 2))
 
 
 @pytest.fixture

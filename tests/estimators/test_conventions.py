@@ -6,10 +6,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from myocard import ECGLayers, LayerMixture, LayerProbe, LayerProbeRegressor
 
-# The checks give arrays of two dimensions, and an estimator has to be told how many layers they are.
-# One is as by default; the others, whose code is nearly the same, are quicker.
-QUICK = {"n_layers": 1, "layer_curve": False, "penalty": 0.01}
-ALL = [LayerProbe(n_layers=1), LayerMixture(**QUICK), LayerProbeRegressor(**QUICK)]
+# The checks give arrays of two dimensions, of which an estimator has to be told the layers.
+# The curve of a single layer is that layer's score; the penalty is chosen by one of them alone.
+GIVEN = {"n_layers": 1, "layer_curve": False}
+ALL = [
+    LayerProbe(**GIVEN),
+    *(each(**GIVEN, penalty=0.01) for each in (LayerMixture, LayerProbeRegressor)),
+]
 OF_ANY_INPUT = (
     "estimator_cloneable",
     "estimator_repr",

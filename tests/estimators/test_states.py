@@ -12,7 +12,7 @@ def columns(*widths: int) -> list[str]:
 
 
 def test_layers_in_three_dimensions_side_by_side_and_by_name_are_the_same(planted):
-    flat = planted.states.reshape(200, -1)
+    flat = planted.states.reshape(120, -1)
     table = pd.DataFrame(flat, columns=columns(8, 8, 8))
     stacked = LayerProbe("ppa").fit(planted.states, planted.labels)
     expected = stacked.predict_proba(planted.states)
@@ -24,7 +24,7 @@ def test_layers_in_three_dimensions_side_by_side_and_by_name_are_the_same(plante
 
 
 def test_layers_of_different_widths_are_read_alone_or_side_by_side(planted):
-    flat = planted.states.reshape(200, -1)[:, 3:]
+    flat = planted.states.reshape(120, -1)[:, 3:]
     table = pd.DataFrame(flat, columns=columns(5, 8, 8))
     model = LayerProbe("concat").fit(table, planted.labels)
     assert model.coef_.shape == (1, 16)
@@ -47,7 +47,7 @@ def test_layers_of_different_widths_are_read_alone_or_side_by_side(planted):
 )
 def test_wrong_settings_are_refused_with_the_choices(planted, changes, message):
     with pytest.raises(InputError, match=message) as refused:
-        LayerProbe(**changes).fit(planted.states, np.arange(200) % 3)
+        LayerProbe(**changes).fit(planted.states, np.arange(120) % 3)
     assert "--" not in str(refused.value)
 
 
@@ -76,6 +76,6 @@ def test_wrong_states_and_targets_are_refused_with_the_fix(states, labels, group
 def test_states_of_other_layers_than_were_fitted_are_refused(planted):
     model = LayerProbe(penalty=0.1, layer_curve=False).fit(planted.states, planted.labels)
     with pytest.raises(InputError, match="X has 8 layers, and 3 were fitted"):
-        model.predict(planted.states.reshape(200, 8, 3))
+        model.predict(planted.states.reshape(120, 8, 3))
     with pytest.raises(ValueError, match="X has 12 features, but LayerProbe is expecting 24"):
         model.predict(planted.states[:, :, :4])

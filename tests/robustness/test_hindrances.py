@@ -21,6 +21,7 @@ from myocard.files.atomic import occupied
 WORK_FOLDERS = dict.fromkeys(verbs.ONE_FOLDER, ".{out}.partial")
 WORK_FOLDERS |= {
     "predict": ".{out}.csv.partial",
+    "rescore": ".{out}.csv.partial",
     "export": ".{out}.pt2.partial",
     "explain": ".{out}.html.partial",
 }

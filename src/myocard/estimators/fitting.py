@@ -15,7 +15,7 @@ from myocard.evaluation.probing import pooled
 from myocard.evaluation.probing.job import Job, Probe, Trained
 from myocard.evaluation.probing.mixtures import GAP
 from myocard.evaluation.probing.paths import Solvable
-from myocard.evaluation.probing.solving import Regression
+from myocard.evaluation.probing.solving import EPSILON, Regression
 from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.pooled import ClassMixture
 from myocard.nn.readouts.registry import build_pooled
@@ -149,9 +149,8 @@ def _certificate(job: Job, trained: Trained) -> Certificate:
 
 @torch.no_grad()
 def _gap_of_head(job: Job, classifier: Classifier, penalty: float) -> float:
-    rows = job.cohort.rows["train"]
+    rows, head = job.cohort.rows["train"], classifier.head.state_dict()
     features = torch.cat([classifier.readout(states) for states in job.read(rows)])
-    norm, linear = classifier.head[0], classifier.head[1]
-    solution = torch.cat([linear.weight, linear.bias[:, None]], dim=1)
-    regression = Regression(norm(features), job.targets[rows], job.cohort.outcome)
-    return regression.gap(solution, penalty)
+    features = (features - head["0.running_mean"]) * (head["0.running_var"] + EPSILON).rsqrt()
+    solution = torch.cat([head["1.weight"], head["1.bias"][:, None]], dim=1)
+    return Regression(features, job.targets[rows], job.cohort.outcome).gap(solution, penalty)

@@ -116,7 +116,9 @@ class ECGLayers(TransformerMixin, BaseEstimator):
     def _encoded(self, some: Any) -> NDArray[np.float32]:
         records, form = some, {"rate": self.rate, "leads": self.leads, "unit": self.unit}
         if np.ndim(some) == 1:
-            records = [read(each, **form) if _is_path(each) else each for each in some]
+            records = [
+                read(each, **form) if isinstance(each, str | Path) else each for each in some
+            ]
             form = {}
         states = self.model_.hidden_states(records, only=self.only, **form)
         if isinstance(states, list):
@@ -125,10 +127,6 @@ class ECGLayers(TransformerMixin, BaseEstimator):
 
 
 def _model(given: str | Path | Model | ECGEncoder) -> Model:
-    if isinstance(given, Model):
-        return given
-    return from_pretrained(given) if _is_path(given) else Model(given)
-
-
-def _is_path(given: object) -> bool:
-    return isinstance(given, str | Path)
+    if isinstance(given, str | Path):
+        return from_pretrained(given)
+    return given if isinstance(given, Model) else Model(given)

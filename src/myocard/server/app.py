@@ -1,7 +1,7 @@
 """The application: what is asked at which address."""
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from markupsafe import Markup
 
@@ -30,7 +30,7 @@ def build(predictor: Predictor, limits: Limits) -> App:
         InputError: When FastAPI or python-multipart is not installed.
     """
     try:
-        import multipart  # noqa: F401
+        import python_multipart  # noqa: F401
         from fastapi import FastAPI
     except ImportError as error:
         raise InputError("to serve a model, pip install 'myocard[serve]'") from error
@@ -84,15 +84,17 @@ def _add_questions(app: "FastAPI", predictor: Predictor, worker: Worker) -> None
 
     Asked = Annotated[tuple[list[Sent], Stated], Depends(asked)]
     told = {413: "too large", 422: "not to be read or used", 503: "too many requests"}
-    refusals = {code: {"model": Refusal, "description": text} for code, text in told.items()}
+    refusals: dict[int | str, dict[str, Any]] = {
+        code: {"model": Refusal, "description": text} for code, text in told.items()
+    }
 
-    @app.post("/predict", response_model_exclude_none=True, responses={**refusals})
+    @app.post("/predict", response_model_exclude_none=True, responses=refusals)
     async def predict_a_record(record: Asked) -> Answer:
         return await worker.run(answered, predictor, *record)
 
     if _can_be_explained(predictor):
 
-        @app.post("/explain", response_class=HTMLResponse, responses={**refusals})
+        @app.post("/explain", response_class=HTMLResponse, responses=refusals)
         async def explain_a_record(record: Asked) -> HTMLResponse:
             return HTMLResponse(await worker.run(explained, predictor, *record))
 

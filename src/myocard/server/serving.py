@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import socket
 from pathlib import Path
+from typing import Any
 
 from myocard.errors import InputError
 from myocard.models.exported import open_predictor
@@ -39,15 +40,7 @@ def serve(
     import uvicorn
 
     with _listening(host, port) as listener:
-        address = listener.getsockname()
-        if not ipaddress.ip_address(address[0]).is_loopback:
-            LOG.warning(
-                "whoever reaches %s can ask: there is no login and no encryption; put a proxy that "
-                "has them in front",
-                address[0],
-            )
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        LOG.info("http://%s:%d serves %s; Ctrl-C ends it", shown, address[1], model)
+        _tell(listener.getsockname(), model)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -60,6 +53,19 @@ def serve(
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
             LOG.info("stopped")
+
+
+def _tell(address: Any, model: Path | str) -> None:
+    """Say where a server listens, and warn of an address that other machines reach."""
+    host, port, *_ = address
+    if not ipaddress.ip_address(host).is_loopback:
+        LOG.warning(
+            "whoever reaches %s can ask: there is no login and no encryption; put a proxy that has "
+            "them in front",
+            host,
+        )
+    shown = f"[{host}]" if ":" in host else host
+    LOG.info("http://%s:%d serves %s; Ctrl-C ends it", shown, port, model)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -104,12 +104,13 @@ def predictions_of(explanation: Explanation) -> list[Prediction]:
         said = columns.get(f"decision:{output}")
         answer = str(columns.get(f"set:{output}", ""))
         if f"low:{output}" in columns:
-            answer = f"{number(columns[f'low:{output}'])} to {number(columns[f'high:{output}'])}"
+            low, high = (float(columns[f"{end}:{output}"]) for end in ("low", "high"))
+            answer = f"{number(low)} to {number(high)}"
         if "set" in columns:
             answer = "in the set" if output in str(columns["set"]).split(";") else ""
         told = {None: "", True: "yes", False: "no"}[None if said is None else bool(said)]
-        unit = f" {explanation.shape.unit}" if explanation.shape.unit else ""
-        score = number(float(values[k])) + unit
+        in_units = explanation.shape.outcome == "number" and explanation.shape.unit
+        score = number(float(values[k])) + (f" {in_units}" if in_units else "")
         rows.append(Prediction(output, score, place, threshold, told, answer))
     return rows
 

@@ -10,6 +10,8 @@ const width = sheet.viewBox.baseVal.width;
 const SIZES = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4];
 let size = 1;
 
+const told = (value) => (Math.abs(value) < 0.005 ? 0 : value).toFixed(2);
+
 // A curve holds its own numbers: "M" and the first sample of each run, then a step to the next.
 const valuesOf = (path) => {
   const values = new Map();
@@ -47,6 +49,7 @@ const lay = () => {
   for (const svg of [sheet, overlay]) svg.setAttribute("viewBox", `0 0 ${width} ${top + about.axis}`);
   sheet.setAttribute("width", `${width * size}mm`);
   sheet.setAttribute("height", `${(top + about.axis) * size}mm`);
+  sheet.style.setProperty("--enlarged", Math.max(size, 1));
   one("#zoom").textContent = `${Math.round(size * 100)} %`;
   follow();
   draw();
@@ -102,7 +105,6 @@ const shade = () => {
       square.setAttribute("opacity", ((about.darkest * Math.abs(value)) / most).toFixed(3));
     });
   });
-  const told = (value) => value.toFixed(2);
   one("#told-output").textContent = about.outputs[output];
   one("#told-map").textContent = map
     ? `A square speaks for it by up to ${told(Math.max(0, ...values))} and against it by up to ` +
@@ -151,7 +153,7 @@ const draw = () => {
     circle.setAttribute("r", 5 * pixel);
     end.setAttribute("aria-valuemax", Math.round(about.seconds * 1000));
     end.setAttribute("aria-valuenow", Math.round(time * 1000));
-    end.setAttribute("aria-valuetext", `${Math.round(time * 1000)} ms, ${value.toFixed(2)} ${about.unit}`);
+    end.setAttribute("aria-valuetext", `${Math.round(time * 1000)} ms, ${told(value)} ${about.unit}`);
     return { x, y, time, value };
   });
   const [a, b] = points, left = Math.min(a.x, b.x), top = Math.min(a.y, b.y);
@@ -161,7 +163,7 @@ const draw = () => {
   one("#caliper .edges").setAttribute("d", `M${a.x} ${measured.top}V${bottom}M${b.x} ${measured.top}V${bottom}M${a.x} ${a.y}H${b.x}M${a.x} ${b.y}H${b.x}`);
   const time = Math.abs(b.time - a.time), rate = time > 0.2 ? `, ${Math.round(60 / time)} a minute` : "";
   one("#measured").textContent =
-    `${measured.lead}: ${Math.round(time * 1000)} ms, ${(b.value - a.value).toFixed(2)} ${about.unit}${rate}`;
+    `${measured.lead}: ${Math.round(time * 1000)} ms, ${told(b.value - a.value)} ${about.unit}${rate}`;
 };
 
 const pointOf = (event) => new DOMPoint(event.clientX, event.clientY).matrixTransform(overlay.getScreenCTM().inverse());

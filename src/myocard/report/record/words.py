@@ -11,7 +11,8 @@ UNACCOUNTED = 0.1
 
 def number(value: float) -> str:
     """Round to two decimals, or to three digits where more are before the point."""
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:.3g}"
+    text = f"{value:.2f}" if abs(value) < 100 else f"{value:.3g}"
+    return "0.00" if text == "-0.00" else text
 
 
 def warnings_of(explanation: Explanation) -> Iterator[str]:
