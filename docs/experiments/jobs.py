@@ -1,7 +1,7 @@
 """Lines of code of each job in docs/jobs.md and docs/experiments/jobs; run, it writes the table.
 
-A line counts unless it is blank, a comment, or part of a docstring or an import. Python is
-formatted by ruff at 100 columns, so that nobody's lines are longer.
+A line counts unless it is blank, a comment, or part of a docstring or an import. Python is as ruff
+formats it at 100 columns, so that nobody's lines are longer.
 """
 
 import ast

@@ -16,10 +16,7 @@ spec.loader.exec_module(jobs)
 @pytest.mark.parametrize(
     ("code", "lines"),
     [
-        (
-            '"""Title.\n\nText.\n"""\nimport os\nfrom a import (\n    b,\n)\n\n# W.\nx = 1  # 1\n',
-            1,
-        ),
+        ('"""Title."""\nfrom a import (\n    b,\n)\n\n# Why.\nx = 1  # one\n', 1),
         ("f(\n    1,\n    # two\n\n    2,\n)\n", 4),
         ('def f():\n    """Do."""\n    return """a\nb"""\n', 3),
     ],

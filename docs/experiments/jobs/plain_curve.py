@@ -1,4 +1,4 @@
-"""Each layer's AUROC with a 95 % interval by patient, the penalty chosen on validation."""
+"""AUROC of each layer with a 95 % interval by patient, penalties from validation: a figure."""
 
 import matplotlib.pyplot as plt
 import numpy as np
