@@ -68,7 +68,7 @@ class Runs(list[OpenRun]):
             InputError: For a column that ``frame`` does not have.
         """
         table = self.frame()
-        lacking = [column for column in wanted if column not in table]
+        lacking = [column for column in wanted if self and column not in table]
         if lacking:
             raise InputError(f"no column {lacking[0]!r}; choose from {', '.join(map(str, table))}")
         told = zip(

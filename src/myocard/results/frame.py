@@ -1,12 +1,14 @@
 """Runs as a table: a row each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from myocard.results.run import Run, SplitName
 from myocard.results.saved import SavedRun
+
+_WHOLE = ("layer", "n", "patients")
 
 
 def frame(runs: Iterable[SavedRun], split: SplitName = "validation") -> pd.DataFrame:
@@ -23,8 +25,13 @@ def frame(runs: Iterable[SavedRun], split: SplitName = "validation") -> pd.DataF
         a gate's largest slope), ``settled`` (share of trained seeds that twice the steps would not
         have changed); hashes of encoder and store, ``seconds``, ``run``.
     """
-    lines = [_line(run, split) for run in runs]
-    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=["task", "encoder", "readout"])
+    return tabled([_line(run, split) for run in runs])
+
+
+def tabled(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """A table of lines that begin with ``identity``; whole numbers stay whole where some lack."""
+    table = pd.DataFrame(lines)
+    return table.astype({name: "Int64" for name in _WHOLE if name in table})
 
 
 def identity(run: SavedRun) -> dict[str, Any]:
@@ -39,7 +46,7 @@ def identity(run: SavedRun) -> dict[str, Any]:
         "random": info.encoder.random,
         "readout": info.readout,
         "head": info.head,
-        "layer": pd.NA if info.layer is None else info.layer,
+        "layer": info.layer,
         "leads": len(info.leads),
         "fraction": info.fraction,
     }
@@ -53,8 +60,8 @@ def _line(run: SavedRun, split: SplitName) -> dict[str, Any]:
         **identity(run),
         "split": split,
         "folds": ",".join(map(str, size.folds)) if size else "",
-        "n": size.records if size else pd.NA,
-        "patients": size.patients if size else pd.NA,
+        "n": size.records if size else None,
+        "patients": size.patients if size else None,
         "metric": info.validation.headline,
         "value": found.value if found else None,
         "low": found.low if found else None,

@@ -15,7 +15,7 @@ from myocard.metrics.resamples import resampled
 from myocard.metrics.scores import Flags, Reals, macro
 from myocard.metrics.summary import Estimate, estimated
 from myocard.results.columns import Asked, read_table, read_told
-from myocard.results.frame import identity
+from myocard.results.frame import identity, tabled
 from myocard.results.measures import Applied, Of, applied
 from myocard.results.run import Run, SplitName
 from myocard.results.saved import PREDICTIONS, SavedRun, load_runs
@@ -63,7 +63,7 @@ def rescore(
     asked = [metric] if isinstance(metric, str) or callable(metric) else metric
     more = _more_traits(records, subgroups)
     lines = [line for run in runs for line in _lines(run, split, asked, subgroups, more, resamples)]
-    return pd.DataFrame(lines)
+    return tabled(lines)
 
 
 def write_rescored(
