@@ -1,7 +1,7 @@
 """The application: what is asked at which address."""
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, no_type_check
 
 from markupsafe import Markup
 
@@ -72,6 +72,8 @@ def _add_questions(app: "FastAPI", predictor: Predictor, worker: Worker) -> None
 
     files_help = "The file of a record; or its files, such as a WFDB header and its signals"
 
+    # FastAPI hands over Starlette's UploadFile, of which its own is a subclass.
+    @no_type_check
     def asked(
         files: Annotated[list[UploadFile], File(description=files_help)],
         rate: Annotated[float | None, Form(description="Hz, if the file does not say")] = None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import ceil
 from pathlib import Path
 from stat import S_ISREG
@@ -30,29 +31,32 @@ def read_signals(header: Header, folder: Path) -> Found:
     """Open all signals of a record of one segment, as ``read_wfdb``."""
     if not 0 < header.rate < float("inf"):
         raise InputError(f"a rate of {header.rate} Hz")
-    samples, files = _samples(header, folder), _by_file(header)
-
-    def cut(start: int, stop: int) -> NDArray[np.float32]:
-        rows = np.empty((len(header.signals), stop - start), np.float32)
-        for signals in files:
-            end = min(stop + max(signal.skew for signal in signals), samples)
-            frames = _frames(folder, signals, start, end)
-            if stop - start == samples and header.samples is not None:
-                _check_sums(frames.sum(axis=0, dtype=np.int64), frames[0], signals)
-            places = [place for place, signal in enumerate(header.signals) if signal in signals]
-            rows[places] = _scaled(as_rows(frames, signals, stop - start), signals)
-        return rows
-
-    def check() -> None:
-        for signals in files if header.samples is not None else ():
-            first = _frames(folder, signals, 0, 1)[0]
-            totals = np.zeros(len(first), np.int64)
-            for start in range(0, samples, BLOCK):
-                frames = _frames(folder, signals, start, min(start + BLOCK, samples))
-                totals += frames.sum(axis=0, dtype=np.int64)
-            _check_sums(totals, first, signals)
-
+    samples = _samples(header, folder)
+    cut = partial(_cut, header, folder, samples)
+    check = partial(_check, header, folder, samples)
     return described(header, Stored((len(header.signals), samples), cut, check))
+
+
+def _cut(header: Header, folder: Path, samples: int, start: int, stop: int) -> NDArray[np.float32]:
+    rows = np.empty((len(header.signals), stop - start), np.float32)
+    for signals in _by_file(header):
+        end = min(stop + max(signal.skew for signal in signals), samples)
+        frames = _frames(folder, signals, start, end)
+        if stop - start == samples and header.samples is not None:
+            _check_sums(frames.sum(axis=0, dtype=np.int64), frames[0], signals)
+        places = [place for place, signal in enumerate(header.signals) if signal in signals]
+        rows[places] = _scaled(as_rows(frames, signals, stop - start), signals)
+    return rows
+
+
+def _check(header: Header, folder: Path, samples: int) -> None:
+    for signals in _by_file(header) if header.samples is not None else ():
+        first = _frames(folder, signals, 0, 1)[0]
+        totals = np.zeros(len(first), np.int64)
+        for start in range(0, samples, BLOCK):
+            frames = _frames(folder, signals, start, min(start + BLOCK, samples))
+            totals += frames.sum(axis=0, dtype=np.int64)
+        _check_sums(totals, first, signals)
 
 
 def _frames(folder: Path, signals: Sequence[SignalLine], start: int, stop: int) -> NDArray[Any]:
