@@ -2,10 +2,10 @@
 
     .venv/bin/python speed/latency.py
 
-Random weights of the `stmem` preset (9 s at 250 Hz, filtered), read by PMA and a linear head; one
-simulated record of 10 s at 500 Hz; one thread. Cold is a fresh process that imports, loads and
-predicts; its files are in the page cache. CPU seconds stand beside the clock's, which other work on
-the machine stretches.
+The packaged encoder, and random weights of the `stmem` preset (9 s at 250 Hz, filtered), read by
+PMA and a linear head; one simulated record of 10 s at 500 Hz; one thread. Cold is a fresh process
+that imports, loads and predicts; its files are in the page cache. CPU seconds stand beside the
+clock's, which other work on the machine stretches.
 """
 
 import os
@@ -24,32 +24,47 @@ from myocard import from_pretrained
 from myocard.data.leaks import trained_on_nothing
 from myocard.data.signal import Band, Preprocessing
 from myocard.encoders.ours import MyocardEncoder
+from myocard.encoders.protocol import ECGEncoder
 from myocard.models.checkpoint import Checkpoint
 from myocard.models.classifier import build_classifier
+from myocard.models.graphs import write_onnx
 from myocard.nn.encoder import Encoder, EncoderShape
-from myocard.results.run import ClassifierShape
+from myocard.results.decision import Basis, Decision
+from myocard.results.run import ClassifierShape, SplitInfo
 from myocard.simulation import simulate
 
-SIZES = {"tiny": 60, "base": 15}
+TIMES = {"ecg-nano": 60, "tiny": 60, "base": 15}
+SPLITS = dict.fromkeys(("train", "validation"), SplitInfo(folds=(), records=0, patients=0))
+NOBODY = Basis(source="none", tested_on="none", splits=SPLITS, metric="auroc")
 COLD = """
 import sys
 import numpy as np
-from myocard import from_pretrained
-model = from_pretrained(sys.argv[1])
-model.predict_proba(np.load(sys.argv[2]), rate=500, leads=model.encoder.input.leads)
+from myocard import {opener} as opened
+model = opened(sys.argv[1])
+leads = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+model.predict_proba(np.load(sys.argv[2]), rate=500, leads=leads, unit="mV")
 """
 
 
-def save(size: str, folder: Path) -> None:
-    network = Encoder(EncoderShape.of_size(size, samples=2250, patch=75)).eval()
+def encoder_of(name: str) -> ECGEncoder:
+    if name == "ecg-nano":
+        return from_pretrained(name).encoder
+    network = Encoder(EncoderShape.of_size(name, samples=2250, patch=75)).eval()
     expected = Preprocessing(250, 2250, band=Band(highpass=0.67, lowpass=40.0))
-    encoder = MyocardEncoder(size, network, expected, trained_on_nothing())
+    return MyocardEncoder(name, network, expected, trained_on_nothing())
+
+
+def save(encoder: ECGEncoder, folder: Path, graph: Path) -> None:
     shape = ClassifierShape(
         task="ptbxl-superdiagnostic", classes=("MI", "CD"), readout="pma", head="linear"
     )
     classifier = build_classifier(shape, encoder.norm, encoder.layers)
     rest = {name: value.clone() for name, value in classifier.state_dict().items()}
-    Checkpoint(encoder, rest, shape).save(folder)
+    decision = Decision(
+        outcome="any", classes=shape.classes, temperature=1.0, thresholds=(0.5, 0.5), basis=NOBODY
+    )
+    Checkpoint(encoder, rest, shape, decision).save(folder)
+    write_onnx(from_pretrained(folder), graph)
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
@@ -89,11 +104,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         record = Path(scratch) / "record.npy"
         np.save(record, simulate(0, 0).record.signal)
-        for size, times in SIZES.items():
-            folder = Path(scratch) / size
-            save(size, folder)
+        for name, times in TIMES.items():
+            folder, graph = Path(scratch) / name, Path(scratch) / f"{name}.onnx"
+            save(encoder_of(name), folder, graph)
+            torch_starts = cold(COLD.format(opener="from_pretrained"), str(folder), str(record))
+            onnx_starts = cold(COLD.format(opener="ONNXModel"), str(graph), str(record))
             print(
-                f"{size}: cold {cold(COLD, str(folder), str(record))}; warm, {times} records, "
+                f"{name}: cold {torch_starts}, by ONNX {onnx_starts}; warm, {times} records, "
                 f"{warm(folder, times)}",
                 flush=True,
             )
