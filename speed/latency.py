@@ -29,8 +29,8 @@ from myocard.models.checkpoint import Checkpoint
 from myocard.models.classifier import build_classifier
 from myocard.models.graphs import write_onnx
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.results.classifier import ClassifierShape, SplitInfo
 from myocard.results.decision import Basis, Decision
-from myocard.results.run import ClassifierShape, SplitInfo
 from myocard.simulation import simulate
 
 TIMES = {"ecg-nano": 60, "tiny": 60, "base": 15}

@@ -132,8 +132,8 @@ def predict_windows(path: Path) -> int:
 def save_model(folder: Path) -> None:
     from myocard import Model, from_pretrained
     from myocard.models.classifier import build_classifier
+    from myocard.results.classifier import ClassifierShape, SplitInfo
     from myocard.results.decision import Basis, Decision
-    from myocard.results.run import ClassifierShape, SplitInfo
 
     encoder = from_pretrained().encoder
     shape = ClassifierShape(task="any", classes=("MI", "CD"), readout="pma", head="linear")

@@ -22,8 +22,8 @@ from latency import timed
 from myocard import Model, from_pretrained
 from myocard.models.classifier import build_classifier
 from myocard.models.export import export
+from myocard.results.classifier import ClassifierShape, SplitInfo
 from myocard.results.decision import Basis, Decision
-from myocard.results.run import ClassifierShape, SplitInfo
 from myocard.simulation import write
 
 CLASSES = ("CD", "HYP", "MI", "NORM", "STTC")

@@ -16,8 +16,8 @@ from myocard.leads import LEADS
 from myocard.models.classifier import build_classifier
 from myocard.models.model import Model
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.results.classifier import ClassifierShape, SplitInfo
 from myocard.results.decision import Basis, Decision
-from myocard.results.run import ClassifierShape, SplitInfo
 from myocard.simulation import entries
 
 # Tiny shapes are fastest on one thread, and pytest-xdist fills the cores.

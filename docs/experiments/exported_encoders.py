@@ -35,8 +35,8 @@ from myocard.models.graphs import write_onnx, write_torch
 from myocard.models.model import Model
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.recipe import PRESETS
+from myocard.results.classifier import ClassifierShape, SplitInfo
 from myocard.results.decision import Basis, Decision
-from myocard.results.run import ClassifierShape, SplitInfo
 
 RECORDS = 8
 CLASSES = ("CD", "HYP", "MI", "NORM", "STTC")

@@ -4,10 +4,11 @@ import numpy as np
 
 from myocard.leads import LEADS
 from myocard.record import Facts, Record
+from myocard.results.classifier import ClassifierShape, SplitInfo
 from myocard.results.decision import Basis, Decision
 from myocard.results.explanation import Attribution, Explanation, Neighbour, Neighbours
 from myocard.results.reference import LayerQuantiles, Reference
-from myocard.results.run import ClassifierShape, EncoderInfo, SplitInfo
+from myocard.results.run import EncoderInfo
 
 RATE, SECONDS, LAYERS = 500, 10, 5
 PULSE = (1.0, 1.2)

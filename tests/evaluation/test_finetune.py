@@ -24,7 +24,8 @@ from myocard.models.classifier import build_classifier, classifiers_hash, read_p
 from myocard.nn.readouts.classifier import Classifier
 from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split
 from myocard.report import write_report
-from myocard.results.run import ClassifierShape, Run
+from myocard.results.classifier import ClassifierShape
+from myocard.results.run import Run
 
 TASK = "ptbxl-all"
 SPLIT = Split(train=(1, 2, 3, 4, 5, 6), validation=(7, 8), test=(9, 10))

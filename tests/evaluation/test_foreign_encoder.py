@@ -38,8 +38,9 @@ from myocard.leads import LEADS
 from myocard.models.classifier import read_classifiers
 from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split
 from myocard.report import write_report
+from myocard.results.classifier import ClassifierShape
 from myocard.results.layers import LayerMeasures
-from myocard.results.run import ClassifierShape, EncoderInfo, Run
+from myocard.results.run import EncoderInfo, Run
 from myocard.results.saved import load_runs
 from myocard.simulation import entries
 

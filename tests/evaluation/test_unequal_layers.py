@@ -36,8 +36,9 @@ from myocard.nn.readouts.registry import POOLED, READOUTS, WITHOUT_SUM, build_po
 from myocard.nn.readouts.widths import LayerMaps, SideBySide
 from myocard.recipe import FinetuneRecipe, Optimisation, ProbeRecipe, Split
 from myocard.report import write_report
+from myocard.results.classifier import ClassifierShape
 from myocard.results.layers import LayerMeasures
-from myocard.results.run import BEST_LAYER, ClassifierShape, Run
+from myocard.results.run import BEST_LAYER, Run
 from myocard.results.saved import load_runs
 from myocard.simulation import entries
 

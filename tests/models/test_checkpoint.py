@@ -18,7 +18,7 @@ from myocard.errors import InputError
 from myocard.files.manifest import CHECKPOINT, altered
 from myocard.models.checkpoint import HASHED, Checkpoint, load_encoder, load_weights
 from myocard.recipe import CorpusPart, FinetuneRecipe, PretrainRecipe, read_input
-from myocard.results.run import ClassifierShape
+from myocard.results.classifier import ClassifierShape
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from myocard.models.graphs import OPSET, ModelGraph, program_of, translated, wri
 from myocard.models.quantising import quantised
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.readouts.registry import POOLED
+from myocard.results.classifier import ClassifierShape, Scale, SplitInfo
 from myocard.results.decision import Basis, Decision
-from myocard.results.run import ClassifierShape, Scale, SplitInfo
 from myocard.simulation import write
 
 CLASSES = ("CD", "MI", "NORM")

@@ -14,8 +14,8 @@ from myocard.record import Record
 from myocard.report.record import sheet, words
 from myocard.report.record.index import index
 from myocard.report.record.page import page
+from myocard.results.classifier import Scale
 from myocard.results.explanation import Entry, Neighbour, Neighbours
-from myocard.results.run import Scale
 
 
 class Rows(HTMLParser):

@@ -12,8 +12,9 @@ from myocard.metrics.calibration import fit_temperature, scale
 from myocard.metrics.conformal import bound_of_class
 from myocard.metrics.scores import auroc, best_thresholds, macro
 from myocard.recipe import ProbeRecipe, Split
+from myocard.results.classifier import SplitInfo
 from myocard.results.decision import Basis, Decision
-from myocard.results.run import EncoderInfo, Hashes, Run, SplitInfo
+from myocard.results.run import EncoderInfo, Hashes, Run
 from myocard.results.saved import PREDICTIONS, prediction_table
 from myocard.results.scoring import scored
 from myocard.results.validation import decide, warn_below_chance

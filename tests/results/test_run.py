@@ -9,8 +9,8 @@ import pytest
 
 from myocard.errors import InputError
 from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, RocketRecipe
+from myocard.results.classifier import ClassifierShape
 from myocard.results.run import (
-    ClassifierShape,
     CodeWeights,
     EncoderInfo,
     Entropy,

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from myocard.metrics.scores import best_thresholds
-from myocard.results.run import SplitInfo
+from myocard.results.classifier import SplitInfo
 from myocard.results.scoring import (
     average_weights,
     choose_penalties,

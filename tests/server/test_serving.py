@@ -23,8 +23,8 @@ from myocard.errors import InputError
 from myocard.models.classifier import build_classifier
 from myocard.models.exported import open_predictor
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.results.classifier import ClassifierShape, SplitInfo
 from myocard.results.decision import Basis, Decision
-from myocard.results.run import ClassifierShape, SplitInfo
 from myocard.server.app import build
 from myocard.server.gate import Limits
 from myocard.server.serving import _listening, _tell

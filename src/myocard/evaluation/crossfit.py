@@ -22,7 +22,8 @@ from myocard.files.step import Inputs, read_inputs, step
 from myocard.metrics.summary import Metrics, summarise
 from myocard.outcomes import CLASSES, Outcome
 from myocard.recipe import ProbeRecipe, Split
-from myocard.results.run import BEST_LAYER, LayerWeights, Run, SplitInfo, SplitName
+from myocard.results.classifier import SplitInfo
+from myocard.results.run import BEST_LAYER, LayerWeights, Run, SplitName
 from myocard.results.saved import PREDICTIONS
 from myocard.results.scoring import splits_to_score
 from myocard.tasks.cohort import TRAITS

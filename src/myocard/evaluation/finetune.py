@@ -27,7 +27,8 @@ from myocard.nn.encoder import Encoder
 from myocard.nn.readouts.heads import TRAINABLE
 from myocard.nn.readouts.registry import POOLED, require_widths
 from myocard.recipe import FinetuneRecipe, choose
-from myocard.results.run import ClassifierShape, EncoderInfo, Hashes
+from myocard.results.classifier import ClassifierShape
+from myocard.results.run import EncoderInfo, Hashes
 from myocard.results.scoring import scale_of, splits_to_score
 from myocard.tasks.cohort import assemble_for
 from myocard.tasks.registry import stated, task

@@ -7,8 +7,8 @@ from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.published import Card
 from myocard.metrics.outcomes import NAMES
 from myocard.outcomes import CLASSES, Outcome
+from myocard.results.classifier import ClassifierShape, SplitInfo
 from myocard.results.decision import Decision
-from myocard.results.run import ClassifierShape, SplitInfo
 
 _KINDS: dict[Outcome, str] = {
     "any": "any number of classes",

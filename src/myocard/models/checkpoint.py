@@ -31,8 +31,8 @@ from myocard.models.card import encoder_card, model_card
 from myocard.models.places import found, is_published, of_encoder
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.recipe import read_input
+from myocard.results.classifier import ClassifierShape
 from myocard.results.decision import DECISION, Decision
-from myocard.results.run import ClassifierShape
 
 HASHED = ("model.safetensors", "preprocessing.json", "corpus.parquet")
 CARD, ENCODER_CARD = "README.md", "encoder.md"

@@ -21,8 +21,9 @@ from myocard.nn.readouts.classifier import Classifier
 from myocard.nn.readouts.heads import HEADS
 from myocard.nn.readouts.registry import POOLED, TOKENS, build_pooled
 from myocard.nn.readouts.widths import LayerMaps, Mapped
+from myocard.results.classifier import ClassifierShape
 from myocard.results.decision import Decision
-from myocard.results.run import RUN, ClassifierShape, Run
+from myocard.results.run import RUN, Run
 
 WEIGHTS = "classifier.safetensors"
 _FIX = "give the run folder of a probe"

@@ -13,7 +13,7 @@ from myocard.errors import InputError
 from myocard.models.records import ArrayForm, Records, stacked
 from myocard.models.statement import Predictor, Reading, Statement
 from myocard.outcomes import CLASSES
-from myocard.results.run import first_problem
+from myocard.results.document import first_problem
 
 ONNX = ".onnx"
 STATEMENT = "myocard"

@@ -22,8 +22,8 @@ from myocard.models.card import licence_of, model_card
 from myocard.models.classifier import WEIGHTS, load_classifier, write_classifiers
 from myocard.models.places import ENCODER, of_encoder
 from myocard.nn.readouts.classifier import Classifier
+from myocard.results.classifier import ClassifierShape
 from myocard.results.decision import DECISION, Decision
-from myocard.results.run import ClassifierShape
 
 
 def published_files(place: Path) -> list[Path]:

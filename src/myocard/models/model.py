@@ -28,8 +28,8 @@ from myocard.models.reference import LayerReference
 from myocard.models.statement import Reading, Statement
 from myocard.nn.readouts.classifier import Classifier
 from myocard.outcomes import CLASSES
+from myocard.results.classifier import ClassifierShape
 from myocard.results.decision import Decision
-from myocard.results.run import ClassifierShape
 from myocard.training.threads import one_thread
 
 _BATCH = 16

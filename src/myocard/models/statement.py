@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field
 
 from myocard.data.signal import Preprocessing
 from myocard.metrics.summary import Frozen
+from myocard.results.classifier import ClassifierShape
 from myocard.results.decision import Decision
-from myocard.results.run import ClassifierShape
 
 Int8 = Literal["dynamic", "static"]
 """Quantisation to integers: of activations as they come, or by what calibration records had."""

@@ -8,7 +8,8 @@ from myocard.metrics.summary import Frozen, Interval, Score
 from myocard.metrics.verdicts import Verdict
 from myocard.outcomes import Outcome
 from myocard.recipe import Settings
-from myocard.results.run import Document, command, versions
+from myocard.results.document import Document
+from myocard.results.run import command, versions
 from myocard.tasks.own.settings import Kind
 
 COMPARISON = "comparison.json"

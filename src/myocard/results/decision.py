@@ -12,7 +12,8 @@ from myocard.metrics.calibration import scale
 from myocard.metrics.scores import Flags, Reals
 from myocard.metrics.summary import Estimate, Frozen
 from myocard.outcomes import CLASSES, Outcome
-from myocard.results.run import Document, SplitInfo
+from myocard.results.classifier import SplitInfo
+from myocard.results.document import Document
 
 DECISION = "decision.json"
 _ANSWERS = np.array(["neither", "no", "yes", "yes or no"])

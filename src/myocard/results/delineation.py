@@ -7,7 +7,8 @@ import pandas as pd
 from pydantic import Field
 
 from myocard.metrics.summary import Estimate, Frozen
-from myocard.results.run import Document, EncoderInfo, Hashes, SplitName, command, versions
+from myocard.results.document import Document
+from myocard.results.run import EncoderInfo, Hashes, SplitName, command, versions
 
 DELINEATION = "delineation.json"
 MEAN = "mean of boundaries"

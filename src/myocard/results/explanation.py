@@ -12,9 +12,10 @@ from myocard.metrics.ranks import rank_correlation
 from myocard.metrics.summary import Frozen
 from myocard.outcomes import CLASSES
 from myocard.record import Record
+from myocard.results.classifier import ClassifierShape
 from myocard.results.decision import Decision
 from myocard.results.reference import Reference
-from myocard.results.run import ClassifierShape, EncoderInfo
+from myocard.results.run import EncoderInfo
 
 Method = Literal["gradients", "occlusion"]
 PAIR = 2

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from myocard.metrics.summary import Estimate, Frozen
-from myocard.results.run import Document, LeakCheck, SplitName, command, versions
+from myocard.results.document import Document
+from myocard.results.run import LeakCheck, SplitName, command, versions
 
 LEADERBOARD = "leaderboard.json"
 

@@ -9,7 +9,9 @@ from pydantic import Field
 
 from myocard.files.tables import read_parquet
 from myocard.metrics.summary import Frozen
-from myocard.results.run import RUN, ClassifierShape, Document, Run
+from myocard.results.classifier import ClassifierShape
+from myocard.results.document import Document
+from myocard.results.run import RUN, Run
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _FIX = "run the program again"

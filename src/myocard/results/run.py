@@ -4,15 +4,15 @@ import platform
 import shlex
 import sys
 from importlib.metadata import version
-from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field
 
-from myocard.errors import InputError
 from myocard.metrics.summary import Frozen, Metrics
-from myocard.outcomes import CLASSES, Outcome
+from myocard.outcomes import CLASSES
 from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, RocketRecipe
+from myocard.results.classifier import SHAPE, ClassifierShape, SplitInfo
+from myocard.results.document import Document
 from myocard.results.mixture import Mixture
 
 RUN = "run.json"
@@ -60,53 +60,6 @@ class EncoderInfo(Frozen):
     def architecture(self) -> tuple[str | None, int | None, int | None]:
         """The fields in which an encoder and its random control agree."""
         return self.preset, self.layers, self.width
-
-
-class Scale(Frozen):
-    """Mean and deviation of a number among the training records, in its own unit."""
-
-    mean: float
-    deviation: float
-
-
-class ClassifierShape(Frozen):
-    """The parts of a classifier on an encoder's states; they travel with its weights.
-
-    Attributes:
-        task: Name of the task that it predicts.
-        outcome: Kind of its outputs.
-        classes: Its outputs, in order.
-        scale: Mean and deviation of each output's targets, where they are numbers.
-        unit: Their unit.
-        readout: A name from ``READOUTS``, or ``layer``.
-        layer: The one layer that ``layer`` reads.
-        common_width: Dimensions that each layer is mapped to; None where it is read as it is.
-        head: A name from ``HEADS``; for baselines what stands in its place.
-    """
-
-    task: str
-    outcome: Outcome = "any"
-    classes: tuple[str, ...]
-    scale: tuple[Scale, ...] = ()
-    unit: str | None = None
-    readout: str
-    layer: int | None = None
-    common_width: int | None = Field(default=None, gt=0)
-    head: str
-
-    @model_validator(mode="after")
-    def _names_its_layer(self) -> "ClassifierShape":
-        if (self.readout == "layer") != (self.layer is not None):
-            raise ValueError('"layer" holds a number for the readout "layer" and null for others')
-        return self
-
-
-class SplitInfo(Frozen):
-    """The size of a split."""
-
-    folds: tuple[int, ...]
-    records: int
-    patients: int
 
 
 class Choice(Frozen):
@@ -193,39 +146,6 @@ class TransferInfo(Frozen):
     stores: tuple[str, str] | None = None
 
 
-_Document = TypeVar("_Document", bound="Document")
-
-
-class Document(Frozen):
-    """A JSON file of results, of one schema."""
-
-    FILE: ClassVar[str]
-    FIX: ClassVar[str]
-    """Advice where the file cannot be read."""
-
-    def write(self, folder: Path) -> None:
-        text = self.model_dump_json(indent=2, by_alias=True)
-        (folder / self.FILE).write_text(text + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls: type[_Document], folder: Path) -> _Document:
-        """Read the file in ``folder``.
-
-        Raises:
-            InputError: When it is not there, or not of this schema.
-        """
-        path = folder / cls.FILE
-        if not folder.exists():
-            raise InputError(f"{folder}: no such folder; {cls.FIX}")
-        if not path.exists():
-            raise InputError(f"{folder}: no {cls.FILE} there; {cls.FIX}")
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
-            why = first_problem(error) if isinstance(error, ValidationError) else error
-            raise InputError(f"{path}: {why}; {cls.FIX}") from error
-
-
 class Run(Document, ClassifierShape):
     """All that ``run.json`` says.
 
@@ -293,15 +213,6 @@ class Run(Document, ClassifierShape):
 
     def metrics(self, split: SplitName) -> Metrics | None:
         return self.test if split == "test" else self.validation
-
-
-def first_problem(error: ValidationError) -> str:
-    """The place of the first value that was refused, and why."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
-
-
-SHAPE = tuple(ClassifierShape.model_fields)
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,8 @@ from myocard.metrics.outcomes import headline_metric
 from myocard.metrics.scores import best_thresholds, macro
 from myocard.metrics.summary import Metrics, summarise
 from myocard.outcomes import CLASSES
-from myocard.results.run import Choice, LayerWeights, Scale, SplitInfo, SplitName
+from myocard.results.classifier import Scale, SplitInfo
+from myocard.results.run import Choice, LayerWeights, SplitName
 from myocard.tasks.cohort import Cohort
 
 Scores = Mapping[SplitName, NDArray[np.floating]]

@@ -19,7 +19,8 @@ from myocard.evaluation.features import Features
 from myocard.evaluation.probing import probe
 from myocard.nn.readouts.registry import build_readout
 from myocard.recipe import Optimisation, ProbeRecipe, Split
-from myocard.results.run import ClassifierShape, Run
+from myocard.results.classifier import ClassifierShape
+from myocard.results.run import Run
 from myocard.results.saved import load_runs
 from myocard.tasks.cohort import assemble
 from myocard.tasks.registry import task

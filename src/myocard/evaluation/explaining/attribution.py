@@ -19,9 +19,9 @@ from myocard.encoders.protocol import ECGEncoder, joined_states
 from myocard.models.model import Model
 from myocard.nn.readouts.classifier import Classifier
 from myocard.outcomes import CLASSES
+from myocard.results.classifier import ClassifierShape
 from myocard.results.decision import Decision
 from myocard.results.explanation import PAIR, Attribution
-from myocard.results.run import ClassifierShape
 
 SQUARE = 0.2
 """Seconds of a square: the large one of ECG paper at 25 mm/s."""
