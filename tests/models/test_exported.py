@@ -314,6 +314,14 @@ def test_published_encoders_are_traced_for_any_number_of_records(real_data, file
         assert torch.allclose(found[name], value, atol=1e-4), name
 
 
+def test_what_onnx_lacks_is_told_by_its_name(real_data, tmp_path):
+    encoder = open_published(real_data / "encoders/ecg-cpc/last.ckpt")
+    told = r"not to be had in ONNX \(No ONNX function found for .* complex.*--format torch"
+    with pytest.raises(InputError, match=told):
+        write_onnx(model_of(encoder), tmp_path / "model.onnx")
+    assert not [*tmp_path.iterdir()]
+
+
 def without_statement(content: bytes) -> bytes:
     proto = onnx.load_from_string(content)
     del proto.metadata_props[:]

@@ -173,10 +173,14 @@ def translated(program: ExportedProgram, inputs: list[str], outputs: list[str]) 
                 external_data=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        last = str(error).strip().splitlines()[-1]
-        raise InputError(f"not to be had in ONNX: {last}; export with --format torch") from error
+        why = " ".join(str(_first_cause(error)).split())
+        raise InputError(f"not to be had in ONNX ({why}); export with --format torch") from error
     assert found is not None
     return found.model_proto
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    return error if error.__cause__ is None else _first_cause(error.__cause__)
 
 
 def _strip(proto: Any) -> None:
