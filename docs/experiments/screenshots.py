@@ -2,10 +2,12 @@
 
     .venv/bin/python docs/experiments/screenshots.py OUT [explain …]
 
-``OUT`` holds what the pages are made from, and is kept. Everything in the pictures is simulated: no
-ECG of a person is among them. A picture is a function that returns a page, and a line in ``SHOTS``.
+``OUT`` holds what the pages are made from, the demo's runs among it, and is kept. Everything in the
+pictures is simulated: no ECG of a person is among them. A picture is a function that returns a
+page, and a line in ``SHOTS``.
 """
 
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +26,7 @@ from myocard.evaluation.probing import probe
 from myocard.models.opening import from_pretrained
 from myocard.models.saving import save
 from myocard.recipe import ProbeRecipe, check
+from myocard.report.leaderboard import write_leaderboard
 from myocard.report.record.page import page
 
 IMAGES = Path(__file__).parents[1] / "images"
@@ -68,9 +71,35 @@ def explain(out: Path) -> Path:
     return path
 
 
+def report(out: Path) -> Path:
+    """Report the demo."""
+    myocard = [sys.executable, "-m", "myocard"]
+    subprocess.run([*myocard, "demo", "--out", out / "demo"], check=True)
+    return out / "demo" / "report" / "index.html"
+
+
+def leaderboard(out: Path) -> Path:
+    """Rank the demo's encoders."""
+    report(out)
+    return write_leaderboard([out / "demo"], out / "leaderboard")
+
+
+def site(out: Path) -> Path:
+    """Build the site of the documents."""
+    folder = out / "site"
+    subprocess.run(["mkdocs", "build", "--quiet", "--site-dir", folder.absolute()], check=True)
+    return folder / "index.html"
+
+
 SHOTS: Mapping[str, Shot] = {
     "explain": Shot(explain, 1280, 1500),
     "explain-phone": Shot(explain, 360, 740, "#ecg"),
+    "report": Shot(report, 1280, 1100),
+    "report-phone": Shot(report, 360, 740),
+    "leaderboard": Shot(leaderboard, 1280, 800),
+    "leaderboard-phone": Shot(leaderboard, 360, 740),
+    "site": Shot(site, 1280, 900),
+    "site-phone": Shot(site, 360, 740),
 }
 
 
