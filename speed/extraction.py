@@ -14,7 +14,7 @@ from functools import partial
 
 import torch
 
-from myocard.data.leaks import PretrainedOn
+from myocard.data.corpora import PretrainedOn
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import pooled_states
 from myocard.nn.encoder import Encoder, EncoderShape

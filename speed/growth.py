@@ -26,7 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from myocard.data.batches import Part, Shuffled, Windows, shuffled
-from myocard.data.leaks import nothing_known, trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
+from myocard.data.leaks import nothing_known
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.store import FILES, Store

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from myocard import from_pretrained
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Band, Preprocessing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder

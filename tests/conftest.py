@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store

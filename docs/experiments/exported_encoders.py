@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 import myocard
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.encoders.openecg import Codec
 from myocard.encoders.openecg import Shape as CodecShape
 from myocard.encoders.ours import MyocardEncoder

@@ -14,7 +14,7 @@ from myocard.benchmark.reading import read_benchmark
 from myocard.benchmark.run import run_benchmark
 from myocard.benchmark.sample import Sample, Timed
 from myocard.benchmark.trials import Benchmark, Condition
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.evaluation.features import extract
 from myocard.files.step import read_inputs, write_inputs

@@ -16,7 +16,7 @@ import pytest
 
 from myocard import cli
 from myocard.cli import options
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.files.manifest import CHECKPOINT
 from myocard.models.checkpoint import HASHED, Checkpoint, load_encoder

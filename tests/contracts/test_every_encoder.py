@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, replace
 import pytest
 import torch
 
-from myocard.data.leaks import PretrainedOn
+from myocard.data.corpora import PretrainedOn
 from myocard.data.signal import Band, Preprocessing
 from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.encoders.protocol import (

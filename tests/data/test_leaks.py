@@ -8,15 +8,13 @@ import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
 from myocard.data.leaks import (
-    CORPUS_COLUMNS,
-    PretrainedOn,
     known_as,
     nothing_known,
     read_fingerprints,
     recognise,
     refuse,
-    trained_on_nothing,
     write_fingerprints,
 )
 from myocard.data.preparation import Wanted, prepare

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.ours import MyocardEncoder
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import save_file
 from torch import nn
 
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import Layer

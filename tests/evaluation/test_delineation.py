@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor, nn
 
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import Layer
 from myocard.errors import InputError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Resample
 from myocard.data.steps import Window as WindowStep

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from myocard.data.batches import Part, Windows, in_order
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.protocol import Layer, pooled_states
 from myocard.errors import InputError

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from myocard.data.batches import Part, Windows
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn, known_as
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.leaks import known_as
 from myocard.data.signal import Preprocessing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from myocard.data.batches import Part, Windows, in_order
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store

@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from myocard.data.batches import Part, Windows, in_order
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Resample, Window, ZScore

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import myocard
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.signal import Band, Preprocessing
 from myocard.encoders.ours import EffectiveRank, Origin
 from myocard.errors import InputError
@@ -130,8 +130,10 @@ def test_a_corpus_without_one_of_its_columns_is_refused_whatever_its_hash(saved)
     path = saved / "corpus.parquet"
     pd.read_parquet(path).drop(columns="fingerprint").to_parquet(path, index=False)
     rewrite(saved)
+    corpus = Checkpoint.load(saved).encoder.pretrained_on
+    assert corpus.leak_check == "records"
     with pytest.raises(InputError, match=r"corpus\.parquet: no column fingerprint"):
-        Checkpoint.load(saved)
+        corpus.known(pd.DataFrame())
 
 
 SHAPE = {"samples": 100, "patch": 10, "width": 12, "depth": 3, "heads": 3}

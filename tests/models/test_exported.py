@@ -16,7 +16,7 @@ import torch
 
 import myocard
 from myocard import InputError, Model, ONNXModel
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.registry import open_published

@@ -15,7 +15,7 @@ import torch
 
 import myocard
 from myocard import Model, Record, from_pretrained
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Band, Preprocessing
 from myocard.data.store import Store
@@ -377,15 +377,6 @@ def test_importing_the_package_waits_for_no_torch_and_warns_of_nothing():
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
-def test_a_prediction_waits_for_no_package_that_trains_scores_or_draws():
-    code = (
-        "import sys, myocard.models.model;"
-        "print({'lightning_fabric', 'sklearn', 'matplotlib', 'joblib'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "set()", done.stderr
 
 
 def test_the_package_names_what_is_public_and_nothing_else():

@@ -12,7 +12,7 @@ import torch
 
 import myocard
 from myocard import Model, from_pretrained
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.preparation import prepare_folder
 from myocard.encoders.merl import ViT
 from myocard.encoders.published import PublishedEncoder

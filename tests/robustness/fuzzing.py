@@ -32,12 +32,8 @@ from safetensors.torch import save_file
 from myocard import simulation
 from myocard.benchmark import reading
 from myocard.data import sources, store
-from myocard.data.leaks import (
-    read_fingerprints,
-    recognise,
-    trained_on_nothing,
-    write_fingerprints,
-)
+from myocard.data.corpora import trained_on_nothing
+from myocard.data.leaks import read_fingerprints, recognise, write_fingerprints
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.signal import Preprocessing
 from myocard.encoders import merl

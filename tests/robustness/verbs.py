@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from myocard import simulation
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder

@@ -16,7 +16,7 @@ import serving as load
 import torch
 
 from myocard import Model
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.errors import InputError

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from myocard.data.corpora import PretrainedOn, trained_on_nothing
 from myocard.data.labels import table
-from myocard.data.leaks import PretrainedOn, trained_on_nothing
 from myocard.data.sources import entries
 from myocard.errors import InputError
 from myocard.tasks.audit import audit_labels, compare, leaks_by_name

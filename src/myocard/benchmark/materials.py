@@ -12,7 +12,7 @@ from myocard import simulation
 from myocard.benchmark.corpora import StoreSettings, expand
 from myocard.benchmark.layout import Layout
 from myocard.benchmark.trials import Benchmark, Condition
-from myocard.data.leaks import trained_on_nothing
+from myocard.data.corpora import trained_on_nothing
 from myocard.data.preparation import Wanted, prepare, settings_of
 from myocard.data.signal import Preprocessing
 from myocard.data.sources import dataset, entries, simulated

@@ -4,22 +4,18 @@ Both tables have the columns source, id, patient, sha256 and fingerprint.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from myocard.data.corpora import PretrainedOn
 from myocard.data.fingerprint import TOLERANCE, nearest
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file, writing
 from myocard.files.tables import read_parquet
 
-CORPUS_COLUMNS = ("source", "id", "patient", "sha256", "fingerprint")
 WAYS = {
     "same waveform as": ["sha256"],
     "same record as": ["source", "id"],
@@ -27,63 +23,6 @@ WAYS = {
 }
 COPY = "same fingerprint as"
 _MAKE = "make one with `myocard fingerprint`"
-_COLLECTIONS = {
-    "challenge": {"chapman", "cpsc2018", "georgia", "incart", "ningbo", "ptb", "ptbxl"},
-    "ecg-arrhythmia": {"chapman", "ningbo"},
-    "code": {"code15"},
-}
-"""Data sets that hold the records of others, under ids of their own."""
-
-
-@dataclass(frozen=True, eq=False)
-class PretrainedOn:
-    """Corpus that an encoder was pretrained on, as far as it is known.
-
-    Attributes:
-        records: A row for each record, with ``CORPUS_COLUMNS``; None where records are not known.
-        datasets: Names of data sets; None where not even these are known.
-    """
-
-    records: pd.DataFrame | None = None
-    datasets: tuple[str, ...] | None = None
-
-    @property
-    def leak_check(self) -> Literal["records", "names", "none"]:
-        """Level at which held-out records can be compared with it."""
-        if self.records is not None:
-            return "records"
-        return "none" if self.datasets is None else "names"
-
-    @cached_property
-    def key(self) -> str:
-        """Hash of all that is known of it."""
-        columns = list(CORPUS_COLUMNS)
-        rows = [] if self.records is None else self.records[columns].astype(str).values.tolist()
-        content = json.dumps([self.leak_check, self.datasets, rows])
-        return hashlib.sha256(content.encode()).hexdigest()
-
-    def seen(self, sources: Iterable[str]) -> tuple[str, ...]:
-        """Name its data sets that hold records of ``sources``, as far as names tell."""
-        return shared(self.datasets or (), sources)
-
-    def known(self, records: pd.DataFrame) -> pd.Series:
-        """Tell in words how and as which each of ``records`` is known; empty where it is not.
-
-        Nothing is known where the encoder's records are not.
-        """
-        if self.records is None:
-            return nothing_known(records)
-        return known_as(self.records, records)
-
-
-def shared(datasets: Iterable[str], sources: Iterable[str]) -> tuple[str, ...]:
-    """Name the ``datasets`` that hold records of ``sources``, as far as names tell."""
-    here = {part for source in sources for part in _parts(source)}
-    return tuple(name for name in datasets if here & _parts(name))
-
-
-def _parts(dataset: str) -> set[str]:
-    return {dataset} | _COLLECTIONS.get(dataset, set())
 
 
 def write_fingerprints(records: pd.DataFrame, file: Path) -> None:
@@ -111,12 +50,7 @@ def read_fingerprints(file: Path) -> PretrainedOn:
     if not table["fingerprint"].str.fullmatch(r"[0-9a-f-]{128}").all():
         raise InputError(f"{file}: holds other fingerprints than myocard's; {_MAKE}")
     # Ids are hashed, so that no record is recognised by its id or patient.
-    return PretrainedOn(table.assign(patient=table["id"]), tuple(sorted(set(table["source"]))))
-
-
-def trained_on_nothing() -> PretrainedOn:
-    """Return the corpus of an encoder that was pretrained on no record."""
-    return PretrainedOn(pd.DataFrame(columns=list(CORPUS_COLUMNS), dtype=object), ())
+    return PretrainedOn(table.assign(patient=table["id"]))
 
 
 def nothing_known(records: pd.DataFrame) -> pd.Series:

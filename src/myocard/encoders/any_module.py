@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from myocard.data.leaks import PretrainedOn, trained_on_nothing
+from myocard.data.corpora import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.hooks import (
     ORDERS,

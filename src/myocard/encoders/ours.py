@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from myocard.data.leaks import PretrainedOn, trained_on_nothing
+from myocard.data.corpora import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.protocol import Layer, block_layers, weights_hash
 from myocard.errors import InputError

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from myocard.data.leaks import PretrainedOn
+from myocard.data.corpora import PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.errors import InputError
 from myocard.leads import parse_leads

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from myocard.data.leaks import PretrainedOn, trained_on_nothing
+from myocard.data.corpora import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.protocol import Layer, own_names, weights_hash
 from myocard.errors import InputError

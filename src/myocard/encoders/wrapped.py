@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from myocard.data.leaks import PretrainedOn, trained_on_nothing
+from myocard.data.corpora import PretrainedOn, trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.encoders.hooks import Hooks, Returned, first_pass
 from myocard.encoders.protocol import Layer, own_names, weights_hash

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn, trained_on_nothing
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.encoders.protocol import ECGEncoder
@@ -193,7 +193,7 @@ def _describe(
         encoder,
         name=f"{encoder.name}-{recipe.task_name}",
         network=network.cpu().eval(),
-        pretrained_on=PretrainedOn(trained_on, tuple(sorted(set(trained_on["source"])))),
+        pretrained_on=PretrainedOn(trained_on),
         origin=origin,
     )
     rest = {k: v.clone() for k, v in model.classifier.state_dict().items()}

@@ -3,7 +3,7 @@
 import csv
 import warnings
 from collections.abc import Iterable
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +74,16 @@ def read_csv_table(path: Path | StringIO, **how: Any) -> "pd.DataFrame":
             raise ValueError("rows are longer than the first row; name every column") from warning
 
 
-def read_parquet(path: Path, columns: Iterable[str], fix: str) -> "pd.DataFrame":
+def read_parquet(
+    path: Path, columns: Iterable[str], fix: str, content: bytes | None = None
+) -> "pd.DataFrame":
     """Read the table at ``path``, which has ``columns`` at least.
 
     Args:
         path: The file.
         columns: Columns that must be there.
         fix: Advice on a file that cannot be used, for the message.
+        content: Its content, where it has been read.
 
     Raises:
         InputError: When it is no such table.
@@ -88,7 +91,7 @@ def read_parquet(path: Path, columns: Iterable[str], fix: str) -> "pd.DataFrame"
     import pandas as pd
 
     try:
-        table = pd.read_parquet(path)
+        table = pd.read_parquet(path if content is None else BytesIO(content))
     # PyArrow and pandas raise errors of every kind for a broken file.
     except Exception as error:
         raise InputError(f"{path}: not a readable table ({error}); {fix}") from error

@@ -9,6 +9,7 @@ and the card of its encoder in ``encoder.md``.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.encoders.files import read_weights
 from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.encoders.protocol import ECGEncoder
@@ -124,7 +125,6 @@ class Checkpoint:
         has_decision = DECISION in CHECKPOINT.hashes(folder)
         config = CHECKPOINT.read(folder, (*HASHED, *([DECISION] if has_decision else [])))
         expected = read_input(folder)
-        corpus = read_parquet(folder / "corpus.parquet", CORPUS_COLUMNS, CHECKPOINT.fix)
         try:
             shape = parsed(EncoderShape, config["encoder"])
             origin, name = Origin.model_validate(config["origin"]), str(config["name"])
@@ -140,7 +140,12 @@ class Checkpoint:
             network = Encoder(shape)
         load_weights(network, weights, "encoder.", path)
         rest = {k: v for k, v in weights.items() if not k.startswith("encoder.")}
-        pretrained_on = PretrainedOn(corpus, tuple(sorted(set(corpus["source"]))))
+        # Predictions take neither the corpus nor the pandas that reads it.
+        file = folder / "corpus.parquet"
+        unread = partial(
+            read_parquet, file, CORPUS_COLUMNS, CHECKPOINT.fix, content=file.read_bytes()
+        )
+        pretrained_on = PretrainedOn(unread)
         encoder = MyocardEncoder(name, network.eval(), expected, pretrained_on, origin)
         decision = Decision.read(folder) if has_decision else None
         return cls(encoder, rest, classifier, decision)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from myocard.data.batches import Windows, in_order
-from myocard.data.leaks import PretrainedOn
+from myocard.data.corpora import PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.encoders.ours import EffectiveRank, MyocardEncoder
 from myocard.encoders.protocol import joined_states

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from myocard.data.batches import Part, Shuffled, Windows, shuffled
-from myocard.data.leaks import CORPUS_COLUMNS, PretrainedOn
+from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.store import Store
 from myocard.encoders.ours import MyocardEncoder, Origin
 from myocard.errors import InputError
@@ -183,10 +183,7 @@ def describe(recipe: PretrainRecipe, model: Model, windows: Windows) -> Checkpoi
     corpus = pd.concat([p.store.records.iloc[p.rows] for p in windows.parts])
     # Reports tell ST-MEM from IPASTMEM by the mixture; what differs in anything else is neither.
     published = (recipe.objective, recipe.mixture_layers, recipe.decoder) == ("mae", None, "full")
-    pretrained_on = PretrainedOn(
-        corpus.loc[:, list(CORPUS_COLUMNS)].reset_index(drop=True),
-        tuple(sorted(set(corpus["source"]))),
-    )
+    pretrained_on = PretrainedOn(corpus.loc[:, list(CORPUS_COLUMNS)].reset_index(drop=True))
     encoder = MyocardEncoder(
         recipe.name, model.encoder.eval(), windows.preprocessing, pretrained_on
     )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from myocard.data.corpora import shared
 from myocard.metrics.summary import Frozen, Metrics
 from myocard.outcomes import CLASSES
 from myocard.recipe import FinetuneRecipe, NetworkRecipe, ProbeRecipe, RocketRecipe
@@ -206,9 +207,6 @@ class Run(Document, ClassifierShape):
     @property
     def seen(self) -> tuple[str, ...]:
         """Data sets of its encoder's pretraining that hold tested records, as far as names tell."""
-        # Its pandas takes as long as a prediction.
-        from myocard.data.leaks import shared
-
         return shared(self.encoder.datasets or (), self.source.split(" and "))
 
     def metrics(self, split: SplitName) -> Metrics | None:

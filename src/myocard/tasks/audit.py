@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from myocard.data.corpora import PretrainedOn
 from myocard.data.labels import table
-from myocard.data.leaks import PretrainedOn, known_as
+from myocard.data.leaks import known_as
 from myocard.errors import InputError
 from myocard.tasks.task import TASKS, Task
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.format import write_array_header_1_0
 from torch import nn
 
-from myocard.data.leaks import PretrainedOn
+from myocard.data.corpora import PretrainedOn
 from myocard.encoders.protocol import Layer
 from myocard.errors import InputError
 from myocard.evaluation.embeddings.arrays import Numbers, read_layers

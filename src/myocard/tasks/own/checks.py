@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myocard.data.leaks import CORPUS_COLUMNS, recognise
+from myocard.data.corpora import CORPUS_COLUMNS
+from myocard.data.leaks import recognise
 from myocard.metrics.conformal import shortage
 from myocard.outcomes import Outcome
 from myocard.recipe import Split
