@@ -75,7 +75,7 @@ def report(out: Path) -> Path:
     """Report the demo."""
     myocard = [sys.executable, "-m", "myocard"]
     subprocess.run([*myocard, "demo", "--out", out / "demo"], check=True)
-    return out / "demo" / "report" / "index.html"
+    return out / "demo" / "report" / "report.html"
 
 
 def leaderboard(out: Path) -> Path:
@@ -112,8 +112,8 @@ def take(browser: Browser, shot: Shot, made: Path, image: Path) -> None:
     opened.locator(shot.scroll).evaluate("(element) => element.scrollIntoView()")
     opened.screenshot(path=image)
     context.close()
-    # A palette of 128 colours halves the size, and nobody sees it.
-    few = Image.open(image).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    # A palette of 64 colours halves the size, and nobody sees it.
+    few = Image.open(image).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     few.save(image, optimize=True)
     print(f"{image.name}: {image.stat().st_size:,} bytes")
     assert image.stat().st_size <= MOST
