@@ -122,3 +122,12 @@ def test_layers_are_those_of_the_model_whatever_holds_the_signals(tmp_path):
 def test_what_holds_no_signals_is_refused(tiny, given, message):
     with pytest.raises(InputError, match=message):
         ECGLayers(tiny).fit_transform(given)
+
+
+def test_a_record_that_cannot_be_read_is_named_by_its_index_in_all_of_x(tiny, signals):
+    some = signals[:5].copy()
+    some[3, 1] = 0
+    for size in (1, 2, 64):
+        layers = ECGLayers(tiny, **FORM, batch_size=size).fit(some)
+        with pytest.raises(InputError, match="record 3, counted from 0: lead .* is constant"):
+            layers.transform(some)

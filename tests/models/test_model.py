@@ -265,6 +265,12 @@ def test_a_record_that_cannot_be_read_is_refused_alone_and_among_others(model, g
                 ask(asked)
 
 
+def test_of_several_records_the_one_that_cannot_be_read_is_named(model):
+    given = [record(2), record(3), broken("V6", 0.25)]
+    with pytest.raises(InputError, match="record 2, counted from 0: lead V6 is constant"):
+        model.hidden_states(given)
+
+
 def test_a_broken_lead_can_be_left_out(model):
     rest = LEADS[:8] + LEADS[9:]
     expected = model.hidden_states(record(1), only=rest)

@@ -57,6 +57,14 @@ def test_predictions_are_calibrated_and_decided_as_the_decision_says():
         assert said[name] == [name, score, yes, "", threshold, str(columns[f"set:{name}"][0])]
 
 
+def test_superclasses_are_spelt_out_and_other_outputs_are_left_as_they_are():
+    found = explanation()
+    assert "MI: myocardial infarction" in page(found)
+    other = replace(found, shape=found.shape.model_copy(update={"task": "mine"}))
+    assert words.meanings(other) == ""
+    assert "myocardial infarction" not in page(other)
+
+
 def test_a_curve_is_written_to_a_microvolt_with_its_gaps():
     values = np.random.default_rng(0).normal(size=400).astype(np.float32)
     values[[0, 100, 101, 399]] = np.nan

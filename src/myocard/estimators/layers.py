@@ -14,6 +14,7 @@ from myocard.encoders.protocol import ECGEncoder
 from myocard.errors import InputError
 from myocard.models.model import Model
 from myocard.models.opening import NANO, from_pretrained
+from myocard.models.records import RecordError
 from myocard.nn.readouts.norms import NormShape
 
 
@@ -86,7 +87,7 @@ class ECGLayers(TransformerMixin, BaseEstimator):
 
         Raises:
             InputError: For what is no such array or sequence, and for a record that the encoder
-                cannot read.
+                cannot read; it names the record's index.
         """
         check_is_fitted(self)
         if np.ndim(X) not in (1, 3):
@@ -95,7 +96,7 @@ class ECGLayers(TransformerMixin, BaseEstimator):
                 "Records or paths"
             )
         size = self.batch_size
-        parts = [self._encoded(X[first : first + size]) for first in range(0, len(X), size)]
+        parts = [self._encoded(X[first : first + size], first) for first in range(0, len(X), size)]
         if not parts:
             raise InputError("X holds no record")
         return np.concatenate(parts)
@@ -113,14 +114,17 @@ class ECGLayers(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _encoded(self, some: Any) -> NDArray[np.float32]:
+    def _encoded(self, some: Any, first: int) -> NDArray[np.float32]:
         records, form = some, {"rate": self.rate, "leads": self.leads, "unit": self.unit}
         if np.ndim(some) == 1:
             records = [
                 read(each, **form) if isinstance(each, str | Path) else each for each in some
             ]
             form = {}
-        states = self.model_.hidden_states(records, only=self.only, **form)
+        try:
+            states = self.model_.hidden_states(records, only=self.only, **form)
+        except RecordError as error:
+            raise RecordError(first + error.number, error.reason) from error
         if isinstance(states, list):
             return np.concatenate(states, axis=1)
         return states.reshape(len(states), -1)

@@ -42,6 +42,20 @@ class Form(ArrayForm, total=False):
     only: Sequence[str] | None
 
 
+class RecordError(InputError):
+    """Error for one of several records, told by its index.
+
+    Attributes:
+        number: Index of the record.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"record {number}, counted from 0: {reason}")
+        self.number = number
+        self.reason = reason
+
+
 def listed(
     records: Records,
     rate: float | None = None,
@@ -99,8 +113,13 @@ def stacked(
         InputError: As ``listed`` and ``window``.
     """
     each_one, single = listed(records, **form)
-    windows = np.stack([window(record, expected) for record in each_one])
-    return windows, 0 if single else slice(None)
+    windows = []
+    for number, record in enumerate(each_one):
+        try:
+            windows.append(window(record, expected))
+        except InputError as error:
+            raise error if single else RecordError(number, str(error)) from error
+    return np.stack(windows), 0 if single else slice(None)
 
 
 def window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:

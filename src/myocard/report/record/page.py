@@ -67,6 +67,7 @@ def page(explanation: Explanation) -> str:
         colours={"fine": FINE, "bold": BOLD},
         predictions=predictions_of(explanation),
         operating=words.operating_point(explanation),
+        meanings=words.meanings(explanation),
         sheet=drawn,
         left=sheet.LEFT,
         squares={} if found is None else sheet.squares_of(found),

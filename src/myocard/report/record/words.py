@@ -5,6 +5,14 @@ from collections.abc import Iterator
 from myocard.metrics.outcomes import NAMES
 from myocard.results.explanation import ALIKE, Explanation
 
+SUPERCLASSES = {
+    "NORM": "normal ECG",
+    "CD": "conduction disturbance",
+    "HYP": "hypertrophy",
+    "MI": "myocardial infarction",
+    "STTC": "ST-T change",
+}
+"""Meanings of PTB-XL's superclasses."""
 UNACCOUNTED = 0.1
 """Share of a change from which up it is said that gradients leave it unexplained."""
 
@@ -67,6 +75,14 @@ def basis_of(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "Tested", f"{NAMES[basis.metric]} {value} on {test:,} records of {basis.tested_on}"
 
 
+def meanings(explanation: Explanation) -> str:
+    """Spell out PTB-XL's superclasses, where outputs are these."""
+    shape = explanation.shape
+    if "superdiagnostic" not in shape.task or not set(shape.classes) <= set(SUPERCLASSES):
+        return ""
+    return "; ".join(f"{name}: {SUPERCLASSES[name]}" for name in shape.classes) + "."
+
+
 def operating_point(explanation: Explanation) -> str:
     """How thresholds and sets were chosen, in sentences."""
     decision, told = explanation.decision, []
@@ -86,6 +102,8 @@ def operating_point(explanation: Explanation) -> str:
             f"The set holds the truth for {100 * decision.coverage:g} % of records like those of "
             "validation."
         )
+        if explanation.shape.outcome == "any":
+            told.append("“yes or no” leaves it open.")
     if explanation.shape.outcome == "time":
         told.append("A log hazard ranks records by risk; it is no probability.")
     return " ".join(told)
