@@ -16,6 +16,7 @@ import pytest
 
 from myocard import cli
 from myocard.cli import options
+from myocard.cli.output import _with_json
 from myocard.data.corpora import trained_on_nothing
 from myocard.data.signal import Preprocessing
 from myocard.files.manifest import CHECKPOINT
@@ -88,6 +89,41 @@ def test_a_finding_is_json_too_and_exits_with_1(myocard, place):
     assert code == 1
     (finding,) = json.loads(out)["findings"]
     assert "model.safetensors" in finding
+
+
+@pytest.mark.parametrize("words", ["predict", "read a.xml --rate x", "nothing"])
+def test_words_that_are_not_understood_are_json_too_and_exit_with_2(myocard, words):
+    code, out, err = myocard(*words.split(), "--json")
+    assert (code, json.loads(out)) == (2, {"error": "not understood; standard error says why"})
+    assert "Error" in err
+
+
+@pytest.mark.parametrize(("options", "kind"), [((), bytes), (("--json",), json.loads)])
+def test_names_that_standard_output_cannot_hold_are_written_out(tmp_path, options, kind):
+    name = os.fsdecode("ö".encode() + b"\xff.npy")
+    np.save(tmp_path / "a.npy", np.zeros((2, 1000), np.float32))
+    (tmp_path / "a.npy").rename(tmp_path / name)
+    words = ["read", name, "--rate", "100", "--leads", "I,II", "--unit", "mV"]
+    done = subprocess.run(
+        [sys.executable, "-m", "myocard", *words, *options],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert kind(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"), [(KeyboardInterrupt(), "stopped"), (ZeroDivisionError("a\nb"), "a b")]
+)
+def test_what_ends_a_command_is_in_its_json(capsys, fault, told):
+    def command() -> None:
+        raise fault
+
+    with pytest.raises(type(fault)):
+        _with_json(command)(json=True)
+    assert json.loads(capsys.readouterr().out) == {"error": told}
 
 
 def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch):

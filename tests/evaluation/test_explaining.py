@@ -1,5 +1,6 @@
 """Attribution against what is known without it; neighbours, layers and pages of a folder."""
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from myocard.data.corpora import CORPUS_COLUMNS, PretrainedOn
 from myocard.data.signal import Preprocessing
 from myocard.data.steps import Resample
 from myocard.data.steps import Window as WindowStep
-from myocard.data.window import span_read
+from myocard.data.window import Stated, span_read
 from myocard.errors import InputError
 from myocard.evaluation.explaining import attribution, explain
 from myocard.evaluation.explaining.attribution import (
@@ -269,6 +270,23 @@ def test_a_folders_pages_go_on_where_a_stopped_job_left_them(decided, folder, tm
     }  # fmt: skip
     assert write_pages(question, folder, out, page, lambda rows, title: "") == 1
     assert len(asked) == 3
+
+
+def test_a_record_gets_its_page_whatever_its_file_is_called(decided, beat, tmp_path):
+    names = ["<b>ö\n.npy", "bad\udcff.npy", "x" * 250 + ".npy"]
+    (tmp_path / "records").mkdir()
+    np.save(tmp_path / "a.npy", beat.signal.astype(np.float32))
+    for name in names:
+        shutil.copyfile(tmp_path / "a.npy", tmp_path / "records" / name)
+    (tmp_path / "records" / "worse\udcff.npy").write_bytes(b"nothing")
+    question = Question(decided, stated=Stated(100, LEADS, "mV"))
+    out, shown = tmp_path / "pages", lambda explanation: f"page of {explanation.name}"
+    assert write_pages(question, tmp_path / "records", out, shown, lambda rows, _: told(rows)) == 1
+    assert {path.name for path in out.iterdir() if path.name[0] == "0"} == {
+        "0001--b-.html", "0002-bad-.html", f"0004-{'x' * 100}.html"
+    }  # fmt: skip
+    assert (out / "0002-bad-.html").read_text() == r"page of bad\udcff"
+    assert r"worse\udcff None" in (out / INDEX).read_text()
 
 
 def test_a_page_is_refused_for_what_is_no_record_or_no_page(decided, folder, tmp_path):

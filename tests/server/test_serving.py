@@ -161,6 +161,13 @@ def test_a_request_without_a_place_is_told_to_come_again(server, cases):
     assert wrong(port, cases[0]) is None
 
 
+def test_a_body_that_is_sent_whole_before_its_sender_reads_is_told_that_it_is_too_large(server):
+    connection = HTTPConnection("127.0.0.1", server[1], timeout=60)
+    connection.request("POST", "/predict", bytes(20_000_000), load.FORM)
+    answer = connection.getresponse()
+    assert (answer.status, b"more than 1 MB" in answer.read()) == (413, True)
+
+
 def test_its_page_needs_no_script_and_loads_nothing_and_its_health_names_the_model(server, place):
     _, port = server
     status, headers, page = got(port, "/")
@@ -243,6 +250,7 @@ def test_a_fault_of_the_server_is_told_without_what_it_says(place, cases, caplog
         (["a.dat", r"C:\ecg\a.dat"], "a.dat: sent twice; give each file of the record once"),
         ([".hidden"], "a file name with strange characters"),
         (["a\n.dat"], "a file name with strange characters"),
+        (["心" * 100], "a file name with strange characters"),
         (["x" * 200], "a file name with strange characters"),
         (["a.hea", "b.hea"], "2 files of 2 records; give the files of one record"),
         (["a.txt", "b.txt"], "2 files of 0 records; give the files of one record"),

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from io import TextIOWrapper
 
 # In the order in which `myocard --help` lists their commands.
 # isort: off
@@ -12,6 +13,7 @@ from myocard.cli import comparison, delineation, encoders, reading, data, tasks,
 
 # isort: on
 from myocard.cli.options import app, console
+from myocard.cli.output import tell_misuse
 from myocard.errors import InputError
 from myocard.training.devices import require_alone
 
@@ -25,6 +27,9 @@ def main() -> None:
     """Run the command line; a fault of the user's is one line and exit code 2."""
     # Fabric tells its precision and devices at INFO, and resets its root logger when imported.
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    # A path is printed even where its letters cannot be; standard error does so anyway.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     logger, said = logging.getLogger("myocard"), _Said()
     logger.addHandler(said)
     logger.setLevel(logging.INFO)
@@ -38,6 +43,9 @@ def main() -> None:
         _say(" ".join(str(error).split()), style="bold red")
         sys.exit(2)
     except SystemExit as done:
+        # Wrong words are told on standard error, by Typer.
+        if done.code == 2 and "--json" in sys.argv:
+            tell_misuse()
         # Typer turns Ctrl-C, and so SIGTERM, into this code without a word.
         if done.code == 130:
             _say("stopped; the same command goes on from what was saved, or starts again")

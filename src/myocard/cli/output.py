@@ -8,9 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from typer import Option, Typer
-
-from myocard.errors import InputError
+from typer import Exit, Option, Typer
 
 _FACTS: ContextVar[dict[str, object] | None] = ContextVar("facts", default=None)
 _AS_JSON = Annotated[bool, Option("--json", help="Print one JSON object, for scripts")]
@@ -44,7 +42,12 @@ def _with_json(function: Callable[..., None]) -> Callable[..., None]:
         before = _FACTS.set(facts)
         try:
             function(*args, **kwargs)
-        except (InputError, OSError) as error:
+        except Exit:
+            raise
+        except KeyboardInterrupt:
+            facts["error"] = "stopped"
+            raise
+        except Exception as error:
             facts["error"] = " ".join(str(error).split())
             raise
         finally:
@@ -60,8 +63,14 @@ def _with_json(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def tell_misuse() -> None:
+    """Print the JSON object of a command that was not understood."""
+    print(_dumps({"error": "not understood; standard error says why"}))
+
+
 def _dumps(facts: dict[str, object]) -> str:
-    return json.dumps(facts, default=_plain, ensure_ascii=False)
+    # ASCII, as standard output may be in any encoding.
+    return json.dumps(facts, default=_plain)
 
 
 def _plain(value: object) -> object:

@@ -23,7 +23,9 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, Option(min=0, max=65_535, help="Port; 0 takes a free one")] = 8000,
     queue: Annotated[int, Option(min=0, help="Requests that may wait; more get 503")] = 16,
-    max_mb: Annotated[float, Option(min=0.001, help="Largest upload (MB); more gets 413")] = 20,
+    max_mb: Annotated[
+        float, Option(min=0.001, max=100_000, help="Largest upload (MB); more gets 413")
+    ] = 20,
     probe: Annotated[Path | None, Option(help="Run folder of a probe of the encoder")] = None,
 ) -> None:
     """Serve a model to this machine: a page, JSON, and nothing kept.

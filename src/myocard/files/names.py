@@ -6,6 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 
 
+def as_text(name: str) -> str:
+    """Return a name, or words with one, as UTF-8; what it holds beside that is written out."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def in_any_case(path: Path) -> Path:
     """Return ``path``, or where nothing is called so, the one file beside whose capitals differ."""
     if path.exists():

@@ -86,7 +86,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, answer = time.monotonic(), _Answer(send, receive, self.limits)
+        began, answer = time.monotonic(), _Answer(send, receive)
         try:
             await self._let_in(scope, receive, answer)
         except Refused as refused:
@@ -143,8 +143,8 @@ class Gate:
 class _Answer:
     """Sends an answer with the headers of all, and knows how far it came."""
 
-    def __init__(self, send: Send, receive: Receive, limits: Limits) -> None:
-        self.send, self.receive, self.limits = send, receive, limits
+    def __init__(self, send: Send, receive: Receive) -> None:
+        self.send, self.receive = send, receive
         self.status, self.is_body_read = 0, True
 
     async def __call__(self, message: Message) -> None:
@@ -163,13 +163,11 @@ class _Answer:
 
         A connection that is closed on it is reset, and the answer may be lost with it.
         """
-        dropped, more = 0, True
+        more = True
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):
-                while more and dropped <= self.limits.most_bytes:
-                    message = await self.receive()
-                    dropped += len(message.get("body", b""))
-                    more = message.get("more_body", False)
+                while more:
+                    more = (await self.receive()).get("more_body", False)
 
     async def refuse(self, refused: Refused) -> None:
         body = json.dumps({"detail": refused.detail}).encode()

@@ -12,6 +12,8 @@ from myocard.data.sources.listing import record_files
 from myocard.errors import InputError
 
 _NAME = re.compile(r"[^\W_][\w .()+,=@-]{0,119}")
+_LONGEST = 200
+"""Bytes of a name; systems allow 255."""
 
 
 class Sent(NamedTuple):
@@ -69,6 +71,6 @@ def _plain(name: str) -> str:
         InputError: When a file here may not be called so.
     """
     last = PurePosixPath(name.replace("\\", "/")).name
-    if not _NAME.fullmatch(last):
+    if not _NAME.fullmatch(last) or len(last.encode()) > _LONGEST:
         raise InputError("a file name with strange characters; give it a plain one, such as a.dat")
     return last

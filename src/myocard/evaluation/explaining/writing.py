@@ -14,6 +14,7 @@ from myocard.data.window import Stated
 from myocard.errors import InputError
 from myocard.evaluation.explaining import explain
 from myocard.files.atomic import replace_file
+from myocard.files.names import as_text
 from myocard.files.progress import Progress, silent
 from myocard.files.step import file_step, step
 from myocard.models.model import Model
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 INDEX, ENTRIES = "index.html", "entries.jsonl"
 """The index, and its rows as one JSON object a line."""
+_LONGEST = 100
+"""Letters of a record's name in that of its page; systems allow 255, and some is put around it."""
 Page = Callable[[Explanation], str]
 Index = Callable[[Sequence[Entry], str], str]
 """Function that renders the index of some entries under a title."""
@@ -52,7 +55,7 @@ class Question:
         Raises:
             InputError: When it cannot be read.
         """
-        record, name = self._read(file), file.stem
+        record, name = self._read(file), as_text(file.stem)
         return explain(self.model, record, name=name, training=self.training, layer=self.layer)
 
     def _read(self, file: Path) -> Record:
@@ -142,8 +145,9 @@ def write_pages(
         # Copied: a kill that comes now takes the fresh folder, and should not take the pages.
         for name in [entry.page for entry in entries if entry.page is not None]:
             shutil.copyfile(work / name, fresh / name)
-        (fresh / INDEX).write_text(index(entries, folder.resolve().name), encoding="utf-8")
-        (fresh / ENTRIES).write_text("".join(f"{each.model_dump_json()}\n" for each in entries))
+        (fresh / INDEX).write_text(index(entries, as_text(folder.resolve().name)), encoding="utf-8")
+        lines = "".join(f"{each.model_dump_json()}\n" for each in entries)
+        (fresh / ENTRIES).write_text(lines, encoding="utf-8")
 
     step(out, question.inputs(files), make)
     lines = (out / ENTRIES).read_text(encoding="utf-8").splitlines()
@@ -155,13 +159,13 @@ def _entry(question: Question, file: Path, work: Path, number: str, page: Page) 
     kept = work / f"{number}.json"
     if kept.exists():
         return Entry.model_validate_json(kept.read_text(encoding="utf-8"))
-    name = f"{number}-{re.sub(r'[^A-Za-z0-9._-]+', '-', file.stem)}.html"
+    name = f"{number}-{re.sub(r'[^A-Za-z0-9._-]+', '-', file.stem)[:_LONGEST]}.html"
     try:
         found = question.answer(file)
         text = page(found)
         replace_file(work / name, lambda fresh: fresh.write_text(text, encoding="utf-8"))
         entry = found.entry(name)
     except InputError as error:
-        entry = Entry(name=file.stem, error=" ".join(str(error).split()))
+        entry = Entry(name=as_text(file.stem), error=" ".join(as_text(str(error)).split()))
     replace_file(kept, lambda fresh: fresh.write_text(entry.model_dump_json(), encoding="utf-8"))
     return entry
