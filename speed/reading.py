@@ -90,49 +90,51 @@ def ceilings() -> tuple[float, float]:
     return 2 * 1024**3 / product / 1e6, array.nbytes / copy / 1e6
 
 
+def contestants(folder: Path) -> dict[str, tuple[Callable[[], object], int]]:
+    """Everything that is timed, and for how many records each time."""
+    numbers = itertools.count()
+    simulation.write(folder / "raw", "ptbxl", count=RECORDS)
+    found = entries("ptbxl-500", folder / "raw")
+    stems = [entry.path.with_suffix("") for entry in found]
+    # The cost of a store apart from its records is shared by as many as a small source has.
+    listed = [replace(e, id=f"{e.id}-{copy}") for copy in range(COPIES) for e in found]
+    records = [read(stem) for stem in stems[:64]]
+
+    def prepared(preset: str) -> Store:
+        expected, _ = PRESETS[preset]
+        leads, band = expected.leads, expected.band
+        wanted = Wanted(expected.rate, 10.0, leads, band, allow=("duplicate",))
+        out = folder / f"store-{next(numbers)}"
+        return prepare(listed, out, wanted, source="simulated", jobs=1)
+
+    expected, _ = PRESETS["stmem"]
+    store = prepared("stmem")
+    windows = Windows([Part(store, np.arange(RECORDS))], expected)
+    files = [folder / f"{number}.npy" for number in range(48)]
+    for file, signal in zip(files, store.signals, strict=False):
+        np.save(file, signal.astype(np.float32))
+    signals = [record.signal for record in records]
+    return {
+        "wfdb reads": each(lambda stem: wfdb.rdsamp(str(stem)), stems[:48]),
+        "we read": each(read, stems),
+        "resample, sosfiltfilt": each(
+            lambda signal: published_filter(resample(signal, 2500, axis=-1)), signals[:16]
+        ),
+        "conform": each(lambda s: conform(s, 500, 250, expected.band), signals),
+        "fingerprint": each(fingerprint, records),
+        "sha256": each(lambda record: record.sha256, records),
+        "published record": each(published_record, stems[:16]),
+        "prepare stmem": (partial(prepared, "stmem"), len(listed)),
+        "prepare ecgsoup": (partial(prepared, "ecgsoup"), len(listed)),
+        "published item": each(published_item, files),
+        "item of a batch": (lambda: list(in_order(windows, BATCH, 0.4)), RECORDS),
+    }
+
+
 def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
-        folder, numbers = Path(name), itertools.count()
-        simulation.write(folder / "raw", "ptbxl", count=RECORDS)
-        found = entries("ptbxl-500", folder / "raw")
-        stems = [entry.path.with_suffix("") for entry in found]
-        # The cost of a store apart from its records is shared by as many as a small source has.
-        listed = [replace(e, id=f"{e.id}-{copy}") for copy in range(COPIES) for e in found]
-        records = [read(stem) for stem in stems[:64]]
-
-        def prepared(preset: str) -> Store:
-            expected, _ = PRESETS[preset]
-            leads, band = expected.leads, expected.band
-            wanted = Wanted(expected.rate, 10.0, leads, band, allow=("duplicate",))
-            out = folder / f"store-{next(numbers)}"
-            return prepare(listed, out, wanted, source="simulated", jobs=1)
-
-        expected, _ = PRESETS["stmem"]
-        store = prepared("stmem")
-        windows = Windows([Part(store, np.arange(RECORDS))], expected)
-        files = [folder / f"{number}.npy" for number in range(48)]
-        for file, signal in zip(files, store.signals, strict=False):
-            np.save(file, signal.astype(np.float32))
-        signals = [record.signal for record in records]
-        taken = least(
-            {
-                "wfdb reads": each(lambda stem: wfdb.rdsamp(str(stem)), stems[:48]),
-                "we read": each(read, stems),
-                "resample, sosfiltfilt": each(
-                    lambda signal: published_filter(resample(signal, 2500, axis=-1)), signals[:16]
-                ),
-                "conform": each(lambda s: conform(s, 500, 250, expected.band), signals),
-                "fingerprint": each(fingerprint, records),
-                "sha256": each(lambda record: record.sha256, records),
-                "published record": each(published_record, stems[:16]),
-                "prepare stmem": (partial(prepared, "stmem"), len(listed)),
-                "prepare ecgsoup": (partial(prepared, "ecgsoup"), len(listed)),
-                "published item": each(published_item, files),
-                "item of a batch": (lambda: list(in_order(windows, BATCH, 0.4)), RECORDS),
-            }
-        )
-    report(taken, *ceilings())
+        report(least(contestants(Path(name))), *ceilings())
 
 
 def report(taken: dict[str, float], flops: float, bandwidth: float) -> None:
