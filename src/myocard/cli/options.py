@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 from typer import Argument, Exit, Option
@@ -88,22 +88,19 @@ Changes = Annotated[
     list[str] | None, Option("--set", help="key = value over the recipe's, in TOML")
 ]
 Log = Annotated[
-    str | None, Option("--log", help="Tracker to log to: tensorboard or mlflow, in tracking/")
+    Literal["tensorboard", "mlflow"] | None,
+    Option("--log", help="Tracker to log to, in tracking/"),
 ]
 Random = Annotated[int | None, Option(help="Seed: the same encoder with random weights instead")]
 
 
-def tracking(tracker: str | None) -> "Tracking | None":
-    """The tracker that is named, if any.
-
-    Raises:
-        InputError: For a name that is no tracker's.
-    """
+def tracking(tracker: Literal["tensorboard", "mlflow"] | None) -> "Tracking | None":
+    """The tracker that is named, if any."""
     if tracker is None:
         return None
     from myocard.training.tracking import Tracking
 
-    return Tracking.named(tracker)
+    return Tracking(tracker)
 
 
 def track(tracking: "Tracking | None", folders: Sequence[Path]) -> None:
