@@ -1,9 +1,8 @@
 """A model behind HTTP."""
 
-from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Option
 
 from myocard.cli import options
 from myocard.cli.options import app
@@ -11,20 +10,14 @@ from myocard.cli.options import app
 
 @app.command(rich_help_panel=options.USE)
 def serve(
-    model: Annotated[
-        Path,
-        Argument(
-            help="Folder that `myocard save` made, or .onnx that `myocard export` made; or an "
-            "encoder, with --probe"
-        ),
-    ],
+    model: options.AnyModel,
     host: Annotated[
         str, Option(help="Address to listen at; other machines reach this one alone by another")
     ] = "127.0.0.1",
     port: Annotated[int, Option(min=0, max=65_535, help="Port; 0 takes a free one")] = 8000,
     queue: Annotated[int, Option(min=0, help="Requests that may wait; more get 503")] = 16,
     max_mb: Annotated[float, Option(min=0.001, help="Largest upload (MB); more gets 413")] = 20,
-    probe: Annotated[Path | None, Option(help="Run folder of a probe of the encoder")] = None,
+    probe: options.Probe = None,
 ) -> None:
     """Serve a model to this machine: a page, JSON, and nothing kept.
     [dim]myocard serve model[/dim]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from myocard.data.faults import Unfit
 from myocard.data.formats.reading import opened
 from myocard.data.sources.listing import record_files, state
 from myocard.data.window import Stated
@@ -62,7 +63,8 @@ class Question:
             raise
         # One file that a reader fails on should not be the end of all others.
         except Exception as error:
-            raise InputError(f"{file}: not readable ({type(error).__name__}: {error})") from error
+            told = f"{file}: not readable ({type(error).__name__}: {error})"
+            raise Unfit(told, "unreadable") from error
 
     def inputs(self, files: Sequence[Path]) -> Mapping[str, Any]:
         """All that the pages of some files depend on."""
@@ -143,7 +145,8 @@ def write_pages(
         for name in [entry.page for entry in entries if entry.page is not None]:
             shutil.copyfile(work / name, fresh / name)
         (fresh / INDEX).write_text(index(entries, folder.resolve().name), encoding="utf-8")
-        (fresh / ENTRIES).write_text("".join(f"{each.model_dump_json()}\n" for each in entries))
+        lines = "".join(f"{each.model_dump_json()}\n" for each in entries)
+        (fresh / ENTRIES).write_text(lines, encoding="utf-8")
 
     step(out, question.inputs(files), make)
     lines = (out / ENTRIES).read_text(encoding="utf-8").splitlines()
