@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -213,7 +214,9 @@ def asked(app, body: bytes, *, whole: bool = True) -> tuple[int, dict[str, str]]
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [kind]}
     scope |= {"query_string": b"", "raw_path": b"/predict", "http_version": "1.1", "scheme": "http"}
     sockets = Sockets({"type": "http.request", "body": body, "more_body": not whole})
-    asyncio.run(app(scope, sockets.receive, sockets.send))
+    # A browser's tests leave a loop running in this thread.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, app(scope, sockets.receive, sockets.send)).result()
     content = b"".join(each.get("body", b"") for each in sockets.gone)
     return sockets.gone[0]["status"], json.loads(content)
 
