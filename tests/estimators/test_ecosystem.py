@@ -131,3 +131,17 @@ def test_a_record_that_cannot_be_read_is_named_by_its_index_in_all_of_x(tiny, si
         layers = ECGLayers(tiny, **FORM, batch_size=size).fit(some)
         with pytest.raises(InputError, match="record 3, counted from 0: lead .* is constant"):
             layers.transform(some)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0: give a whole number of records"),
+        ({"batch_size": "8"}, "batch_size='8': give a whole number of records"),
+        ({"encoder": None}, "encoder=None: give a name, a folder, a Model"),
+    ],
+)
+def test_wrong_settings_of_layers_are_refused(tiny, signals, changes, message):
+    layers = ECGLayers(**{"encoder": tiny} | FORM | changes)
+    with pytest.raises(InputError, match=message):
+        layers.fit_transform(signals)

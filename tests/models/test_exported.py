@@ -26,6 +26,7 @@ from myocard.models.export import export
 from myocard.models.exported import session_of
 from myocard.models.graphs import OPSET, ModelGraph, program_of, translated, write_onnx, write_torch
 from myocard.models.quantising import quantised
+from myocard.models.statement import stated_hash
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.nn.readouts.registry import POOLED
 from myocard.results.classifier import ClassifierShape, Scale, SplitInfo
@@ -335,6 +336,19 @@ def with_another_weight(content: bytes) -> bytes:
     return proto.SerializeToString()
 
 
+def signed(content: bytes, **changes) -> bytes:
+    """Make a statement say something else, and that nobody changed it."""
+    proto = onnx.load_from_string(content)
+    told = json.loads(proto.metadata_props[0].value) | changes
+    told["graph"]["statement"] = stated_hash(json.dumps(told))
+    entry = onnx.StringStringEntryProto(key="myocard", value=json.dumps(told))
+    body = content[: told["graph"]["size"]]
+    return body + onnx.ModelProto(metadata_props=[entry]).SerializeToString()
+
+
+OTHER = "not the statement that was written; export the model again"
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -350,6 +364,14 @@ def with_another_weight(content: bytes) -> bytes:
             r"input\.rate: Input should",
         ),
         (without_statement, "a graph that does not say what it predicts; give a file that"),
+        (lambda content: content.replace(b'"rate":100', b'"rate":250'), OTHER),
+        (lambda content: content.replace(b'"V1","V2"', b'"V2","V1"'), OTHER),
+        (lambda content: content.replace(b'"temperature":1.5', b'"temperature":2.5'), OTHER),
+        (lambda content: signed(content, layers=["one"], widths=[36]), OTHER),
+        (
+            lambda content: signed(content, input={"rate": 100, "samples": 100, "leads": ["I"]}),
+            OTHER,
+        ),
         (with_another_weight, "not the graph that was written; export the model again"),
     ],
 )
@@ -378,10 +400,10 @@ def test_what_cannot_be_opened_or_exported_is_refused(place, tmp_path):
 
 
 def test_numbers_are_not_taken_for_probabilities(place, tmp_path, records):
-    proto = onnx.load(place / "model.onnx")
-    held = proto.metadata_props[0]
-    held.value = held.value.replace('"outcome":"any"', '"outcome":"time"')
-    onnx.save(proto, tmp_path / "times.onnx")
+    content = (place / "model.onnx").read_bytes()
+    (held,) = onnx.load_from_string(content).metadata_props
+    shape = json.loads(held.value)["shape"] | {"outcome": "time"}
+    (tmp_path / "times.onnx").write_bytes(signed(content, shape=shape))
     exported = ONNXModel(tmp_path / "times.onnx")
     assert exported.predict(records[0]).shape == (3,)
     with pytest.raises(InputError, match="made: outputs are no probabilities; call predict"):

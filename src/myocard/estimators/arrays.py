@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 from itertools import groupby
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,6 +23,10 @@ from myocard.tasks.cohort import Cohort
 
 _LEAST = 0.01
 """Deviation of numbers below which the 1e-5 that heads add to variances counts."""
+_MOST = 1e15
+"""Size of numbers whose squares are told in single precision, sums of them too."""
+_NEAREST = 1e-6
+"""Deviation beside the mean from which on single precision tells numbers apart."""
 _COLUMN = re.compile(r"layer(\d+)_\d+")
 
 
@@ -40,10 +46,12 @@ class Target(NamedTuple):
 
 def flattened(X: Any) -> tuple[Any, int | None]:
     """X with layers side by side, and how many there are if X has three dimensions."""
-    if getattr(X, "ndim", 2) != 3:
+    whole = np.asarray(X) if isinstance(X, list | tuple) else X
+    if getattr(whole, "ndim", 2) != 3:
         return X, None
-    whole = np.asarray(X)
-    return whole.reshape(len(whole), -1), whole.shape[1]
+    whole = np.asarray(whole)
+    records, layers, width = whole.shape
+    return whole.reshape(records, layers * width), layers
 
 
 def widths_of(
@@ -64,9 +72,9 @@ def widths_of(
         raise InputError(f"X has {shown} layers, and n_layers is {said}; leave n_layers out")
     count = shown if said is None else said
     if count is not None:
-        if count < 1 or features % count:
-            raise InputError(f"{features} features are not of {count} layers; correct n_layers")
-        return [features // count] * count
+        if not isinstance(count, Integral) or count < 1 or features % count:
+            raise InputError(f"{features} features are not of {count!r} layers; correct n_layers")
+        return [features // int(count)] * int(count)
     found = [_COLUMN.fullmatch(name) for name in names]
     numbers = [int(each[1]) for each in found if each is not None]
     if not numbers or len(numbers) < len(found) or numbers != sorted(numbers):
@@ -83,18 +91,39 @@ def in_layers(flat: NDArray[np.floating], widths: Sequence[int], kind: torch.dty
     return states.unflatten(1, (len(widths), -1)) if len(set(widths)) == 1 else states
 
 
+def require_told(told: NDArray[Any], name: str) -> None:
+    """Refuse what lacks the value of a record.
+
+    Raises:
+        InputError: Counting the records.
+    """
+    missing = int(pd.isna(told).sum())
+    if missing:
+        raise InputError(f"{name} lacks a value for {missing} of {len(told)} records; give all")
+
+
 def require_spread(flat: NDArray[np.floating], widths: Sequence[int]) -> None:
-    """Refuse numbers so small that their scale would change the scores.
+    """Refuse numbers that single precision does not tell apart, or whose scale changes scores.
 
     Raises:
         InputError: Naming the layer.
     """
-    parts = np.split(flat.std(axis=0), np.cumsum(widths)[:-1])
-    for layer, spread in enumerate(map(np.median, parts)):
+    most = np.abs(flat).max()
+    if most > _MOST:
+        raise InputError(f"X has values of {most:.1g}, and the most is {_MOST:.0e}; scale X down")
+    ends = np.cumsum(widths)[:-1]
+    spreads = map(np.median, np.split(flat.std(axis=0), ends))
+    offsets = map(np.median, np.split(np.abs(flat.mean(axis=0)), ends))
+    for layer, (spread, offset) in enumerate(zip(spreads, offsets, strict=True)):
         if 0 < spread < _LEAST:
             raise InputError(
                 f"layer {layer} of X has a deviation of {spread:.1g}, and heads need {_LEAST} or "
                 f"more to tell numbers apart; multiply X, such as by {1 / spread:.0e}"
+            )
+        if 0 < spread < _NEAREST * offset:
+            raise InputError(
+                f"layer {layer} of X has a deviation of {spread:.1g} about {offset:.1g}, which "
+                "single precision does not tell apart; subtract the mean of each column"
             )
 
 

@@ -110,12 +110,11 @@ def split(
         InputError: When there are too few records or groups for two parts.
     """
     if not isinstance(validation, Integral):
-        parts = check_cv(validation).split(strata, strata, groups)
-        return next(iter(parts))
+        return _first(check_cv(validation).split(strata, strata, groups), len(strata))
     units = strata if groups is None else groups
     most = np.unique(strata, return_counts=True)[1].max()
     folds = min(int(validation), most, len(units if groups is None else np.unique(units)))
-    if folds < 2:
+    if folds < 2 or len(strata) < 4:
         raise InputError(
             f"{len(strata)} records are too few to hold some out, or all of one group; give more, "
             "or the parts as validation=[(rows to train on, rows to choose on)]"
@@ -123,6 +122,23 @@ def split(
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     folding = kind(int(folds), shuffle=True, random_state=seed)
     return next(folding.split(strata, strata, groups))
+
+
+def _first(splits: Iterable[Any], records: int) -> tuple[Rows, Rows]:
+    """The first split, as numbers of rows."""
+    try:
+        train, choose = (np.arange(records)[np.asarray(rows)] for rows in next(iter(splits)))
+    except (StopIteration, IndexError) as error:
+        raise InputError(
+            f"validation holds no split into rows of {records} records; give (rows to train on, "
+            "rows to choose on)"
+        ) from error
+    if len(train) < 2 or not len(choose):
+        raise InputError(
+            f"validation trains on {len(train)} records and chooses on {len(choose)}; give two or "
+            "more to train on, and one or more to choose on"
+        )
+    return train, choose
 
 
 def _train(job: Job, probe: Probe) -> Trained:

@@ -1,5 +1,6 @@
 """A transformer from ECGs to the states of every layer of an encoder."""
 
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,8 @@ class ECGLayers(TransformerMixin, BaseEstimator):
                 "Records or paths"
             )
         size = self.batch_size
+        if not isinstance(size, Integral) or size < 1:
+            raise InputError(f"batch_size={size!r}: give a whole number of records")
         parts = [self._encoded(X[first : first + size], first) for first in range(0, len(X), size)]
         if not parts:
             raise InputError("X holds no record")
@@ -130,7 +133,11 @@ class ECGLayers(TransformerMixin, BaseEstimator):
         return states.reshape(len(states), -1)
 
 
-def _model(given: str | Path | Model | ECGEncoder) -> Model:
+def _model(given: object) -> Model:
     if isinstance(given, str | Path):
         return from_pretrained(given)
+    if not isinstance(given, Model | ECGEncoder):
+        raise InputError(
+            f"encoder={given!r}: give a name, a folder, a Model, or what `myocard.wrap` makes"
+        )
     return given if isinstance(given, Model) else Model(given)

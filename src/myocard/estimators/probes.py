@@ -10,10 +10,13 @@ from sklearn.utils import Tags, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from myocard.errors import InputError
-from myocard.estimators.arrays import Target
+from myocard.estimators.arrays import Target, require_told
 from myocard.estimators.reader import LayerReader
 from myocard.nn.outcomes import LIKELIHOODS
 from myocard.outcomes import Outcome
+
+_LARGEST = 1e100
+"""Size of targets whose squares neither overflow nor vanish; the least is its inverse."""
 
 
 class LayerProbe(ClassifierMixin, LayerReader):
@@ -68,6 +71,8 @@ class LayerProbe(ClassifierMixin, LayerReader):
                 targets that do not fit.
         """
         flat, y = self._validated(X, y)
+        if y.ndim == 1:
+            require_told(y, "y")
         check_classification_targets(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -152,6 +157,9 @@ class LayerProbeRegressor(RegressorMixin, LayerReader):
         """
         flat, y = self._validated(X, y, y_numeric=True)
         values = np.asarray(y, dtype=np.float64).reshape(len(flat), -1)
+        sizes = np.abs(values).max(axis=0)
+        if (sizes > _LARGEST).any() or ((sizes > 0) & (sizes < 1 / _LARGEST)).any():
+            raise InputError(f"y has values up to {sizes.max():.1g}; give it in a common unit")
         self._shape = y.shape[1:]
         mean, deviation = values.mean(axis=0), values.std(axis=0)
         self._scale = mean, np.where(deviation > 0, deviation, 1.0)

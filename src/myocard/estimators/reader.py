@@ -20,6 +20,7 @@ from myocard.estimators.arrays import (
     in_layers,
     job_of,
     require_spread,
+    require_told,
     widths_of,
 )
 from myocard.estimators.fitting import curve_of, fit_probe, split
@@ -86,17 +87,19 @@ class LayerReader(BaseEstimator):
         choose(NORMS, self.norm, "norm")
         if groups is not None:
             groups = column_or_1d(groups)
+            require_told(groups, "groups")
             check_consistent_length(flat, groups)
         parts = split(target.strata, groups, self.validation, recipe.seeds[0])
         states = in_layers(flat, self._widths, torch.float32)
         job = job_of(states, self._widths, self.norm, target, parts, groups, recipe)
         fitted = fit_probe(job, probe, refit=self.refit)
+        if self.layer_curve:
+            # Before double(): readouts share the norm.
+            self.layer_curve_ = curve_of(job)
         self.classifier_ = fitted.classifier.double().eval()
         self.penalty_ = fitted.penalty
         self.layer_weights_ = fitted.layer_weights
         self.certificate_ = fitted.certificate
-        if self.layer_curve:
-            self.layer_curve_ = curve_of(job)
         head = self.classifier_.head.state_dict()
         weights = head["1.weight"] * (head["0.running_var"] + EPSILON).rsqrt()
         self.coef_ = weights.numpy()

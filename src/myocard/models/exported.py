@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from myocard.errors import InputError
 from myocard.models.records import ArrayForm, Records, stacked
-from myocard.models.statement import Predictor, Reading, Statement
+from myocard.models.statement import Predictor, Reading, Statement, stated_hash
 from myocard.outcomes import CLASSES
 from myocard.results.document import first_problem
 
@@ -131,7 +131,22 @@ def _opened(file: Path) -> tuple[Any, Statement]:
     graph = stated.graph
     if graph is None or hashlib.sha256(content[: graph.size]).hexdigest() != graph.sha256:
         raise InputError(f"{file}: not the graph that was written; export the model again")
+    if stated_hash(text) != graph.statement or not _fits(session, stated):
+        raise InputError(f"{file}: not the statement that was written; export the model again")
     return session, stated
+
+
+def _fits(session: Any, stated: Statement) -> bool:
+    """Tell if a graph takes and gives what is stated."""
+    shape = {each.name: each.shape[1:2] for each in (*session.get_inputs(), *session.get_outputs())}
+    outputs, layers = [len(stated.shape.classes)], [len(stated.layers)]
+    return (
+        shape.get(SIGNALS) == [len(stated.input.leads)]
+        and shape.get(SCORES) == shape.get(RAW) == outputs
+        and shape.get(LAYER_WEIGHTS) == layers
+        and stated.shape.classes == stated.decision.classes
+        and len(stated.widths) == len(stated.layers)
+    )
 
 
 def runtime() -> Any:

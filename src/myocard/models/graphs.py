@@ -34,7 +34,7 @@ from myocard.models.exported import (
     session_of,
 )
 from myocard.models.model import Model
-from myocard.models.statement import Graph, Int8, Statement
+from myocard.models.statement import Graph, Int8, Statement, stated_hash
 
 OPSET = 20
 LARGEST_DIFFERENCE = 1e-4
@@ -145,6 +145,7 @@ def write_onnx(
         opset=OPSET,
         size=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
+        statement=stated_hash(model.statement.model_dump_json(by_alias=True)),
         int8=int8,
         difference=difference,
     )

@@ -24,6 +24,7 @@ class Graph(Frozen):
         opset: Version of ONNX's operators.
         size: Bytes of the file before the statement, which stands at its end.
         sha256: Hash of these bytes.
+        statement: Hash of all else that the statement says.
         int8: Way in which it was quantised.
         difference: Largest difference of its scores from the model's on windows of noise.
     """
@@ -31,8 +32,15 @@ class Graph(Frozen):
     opset: int
     size: int
     sha256: str
+    statement: str
     int8: Int8 | None = None
     difference: float
+
+
+def stated_hash(text: str) -> str:
+    """Hash what a statement in JSON says, but for its graph."""
+    told = {key: value for key, value in json.loads(text).items() if key != "graph"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 class Statement(Frozen):

@@ -30,7 +30,9 @@ Fraction = Annotated[
     float, Field(gt=0, le=1, description="of the training records, drawn by patient and seed")
 ]
 Penalties = Annotated[
-    tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_distinct)
+    tuple[Annotated[float, Field(ge=0, le=1e30)], ...],
+    Field(min_length=1),
+    AfterValidator(_distinct),
 ]
 
 
