@@ -33,7 +33,9 @@ signal = np.random.default_rng(0).normal(size=(12, 5000))
 record = myocard.Record.from_array(signal, 500, leads=LEADS, unit="mV")
 myocard.from_pretrained().hidden_states(record)
 """
-TOO_SLOW = "pandas pyarrow scipy.signal scipy.stats sympy sklearn matplotlib lightning_fabric joblib"
+TOO_SLOW = (
+    "pandas pyarrow scipy.signal scipy.stats sympy sklearn matplotlib lightning_fabric joblib"
+)
 
 
 def test_a_first_prediction_does_not_wait_for_what_only_the_rest_needs():

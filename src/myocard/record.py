@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from numbers import Real
 
 import numpy as np
@@ -23,6 +23,7 @@ _UNITS = {name.lower(): name for name in MILLIVOLTS} | {"\u00b5v": "uV", "\u03bc
 _UNITS |= {"millivolt": "mV", "microvolt": "uV", "volt": "V"}
 
 
+@lru_cache
 def unit_named(name: str) -> str | None:
     """Return the spelling of a unit in ``MILLIVOLTS``, from any case; None where it is none."""
     lower = name.strip().lower()

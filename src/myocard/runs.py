@@ -37,7 +37,7 @@ class OpenRun(SavedRun):
             for name, size in info.splits.items()
         )
         parts = [f"<p><b>{escape(info.task)}, {escape(info.source)}</b>: {escape(about)}</p>"]
-        parts.append(f"<p>{sizes}; {len(info.seeds)} seeds. {escape(str(self.folder))}</p>")
+        parts.append(f"<p>{escape(sizes)}; {len(info.seeds)} seeds. {escape(str(self.folder))}</p>")
         parts.append(_table(_by_output(found)))
         if info.layer_weights is not None and len(info.layer_weights.mean) > 1:
             parts.append(_figure("layer_weights", self))

@@ -29,7 +29,7 @@ OTHERS = {
         "model.decision.sensitivity is null, not 0.9",
     ),
     "explain": ("{same} --unit mV", 'unit is null, not "mV"'),
-    "explain, of a folder": ("{same} --layer 1", "layer is null, not 1"),
+    "explain, of a folder": ("{same} --rate 100", "rate is null, not 100"),
     "compare": ("{same} --seed 7", "seed is 0, not 7"),
     "leaderboard": (
         "leaderboard features --out {out}",

@@ -14,7 +14,7 @@ from writing.signals import counts
 from myocard import InputError, read, windows
 from myocard.data.formats.recording import Recording
 from myocard.data.signal import Band, Preprocessing, conform, resampled_length, standardise
-from myocard.data.spans import Window, cut, places_in, recording_of, surrounded
+from myocard.data.spans import Window, cut, cut_with_margins, places_in, recording_of
 from myocard.data.steps import Resample, ZScore
 from myocard.data.steps import Window as Cut
 from myocard.data.window import window_at, window_of
@@ -59,7 +59,7 @@ def test_windows_are_all_that_fit(
     for place in places:
         window = cut(record, place)
         assert seconds - 1e-5 <= window.seconds < seconds + 1.01 / rate
-        around = surrounded(record, place, ("II",), to, Band())
+        around = cut_with_margins(record, place, ("II",), to, Band())
         length = resampled_length(around.signal.shape[1], rate, to)
         assert 0 <= around.first <= length - round(seconds * to)
     beyond = len(places) * step
@@ -72,7 +72,7 @@ def test_a_window_is_filtered_as_in_the_whole_record(night: Record, to: int, ban
     whole, long = conform(night.signal, night.rate, to, band), Recording.of(night)
     places = places_in(long, 9.0, 7.5, to)
     for place in places:
-        around = surrounded(long, place, LEADS, to, band)
+        around = cut_with_margins(long, place, LEADS, to, band)
         found = conform(around.signal, night.rate, to, band)[:, around.first :][:, : 9 * to]
         expected = whole[:, round(place.start * to) :][:, : 9 * to]
         if place in (places[0], places[-1]):
@@ -86,9 +86,9 @@ def test_values_that_are_not_finite_do_not_reach_a_window_beside_them(night: Rec
     broken = night.signal.copy()
     broken[0, 39 * 360], broken[1, 51 * 360 :] = np.nan, np.inf
     long = Recording.of(Record.from_array(broken, night.rate, LEADS, "mV"))
-    around = surrounded(long, Window(40.0, 10.0), LEADS, 250, Band(0.67, 40.0))
+    around = cut_with_margins(long, Window(40.0, 10.0), LEADS, 250, Band(0.67, 40.0))
     assert np.isfinite(around.signal).all()
-    clean = surrounded(Recording.of(night), Window(40.0, 10.0), LEADS, 250, Band(0.67, 40.0))
+    clean = cut_with_margins(Recording.of(night), Window(40.0, 10.0), LEADS, 250, Band(0.67, 40.0))
     found, expected = (
         conform(each.signal, 360, 250, Band(0.67, 40.0))[:, each.first :][:, :2500]
         for each in (around, clean)

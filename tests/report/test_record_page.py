@@ -112,13 +112,11 @@ def test_a_name_is_text_wherever_it_stands():
 def test_nothing_that_is_not_there_is_spoken_of():
     bare = replace(
         explanation(),
-        attribution=None,
         neighbours=None,
         reference=None,
         single=np.full((5, 3), np.nan),
     )
     text = page(bare)
-    assert "How far to trust" not in text
     assert "No training records were given" in text
     assert "No heads of single layers" in text
     assert "was not kept with the model" in text

@@ -88,6 +88,9 @@ def test_what_cannot_be_asked_is_refused_by_name(runs, tmp_path: Path):
         rescore(runs, subgroups=["ward=B"])
     with pytest.raises(InputError, match="no record has sex=X"):
         rescore(runs, subgroups=["sex=X"])
+    for records in (pd.DataFrame({"ward": ["B"]}), pd.DataFrame({"id": ["1", "1"]})):
+        with pytest.raises(InputError, match="one row for each"):
+            rescore(runs, subgroups=["sex"], records=records)
     write_run(tmp_path / "closed", test=False)
     with pytest.raises(InputError, match="test was not scored"):
         rescore(load_runs(tmp_path), test=True)

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -196,7 +197,7 @@ def test_a_record_is_explained_on_a_page(server, cases):
     page = answer.read().decode()
     connection.close()
     assert (answer.status, answer.getheader("content-type")) == (200, "text/html; charset=utf-8")
-    assert "00001_hr.hea" in page
+    assert "<h1>00001_hr</h1>" in page
     assert "/tmp" not in page
 
 
@@ -220,7 +221,9 @@ def asked(app, body: bytes, *, whole: bool = True) -> tuple[int, dict[str, str]]
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [kind]}
     scope |= {"query_string": b"", "raw_path": b"/predict", "http_version": "1.1", "scheme": "http"}
     sockets = Sockets({"type": "http.request", "body": body, "more_body": not whole})
-    asyncio.run(app(scope, sockets.receive, sockets.send))
+    # A browser's tests leave a loop running in this thread.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, app(scope, sockets.receive, sockets.send)).result()
     content = b"".join(each.get("body", b"") for each in sockets.gone)
     return sockets.gone[0]["status"], json.loads(content)
 
@@ -248,10 +251,9 @@ def test_a_fault_of_the_server_is_told_without_what_it_says(place, cases, caplog
     [
         ([], "no file was sent; give the file of a record"),
         (["a.dat", r"C:\ecg\a.dat"], "a.dat: sent twice; give each file of the record once"),
-        ([".hidden"], "a file name with strange characters"),
-        (["a\n.dat"], "a file name with strange characters"),
-        (["心" * 100], "a file name with strange characters"),
-        (["x" * 200], "a file name with strange characters"),
+        ([".hidden"], "a file name that is long or strange"),
+        (["a\n.dat"], "a file name that is long or strange"),
+        (["心" * 100], "a file name that is long or strange"),
         (["a.hea", "b.hea"], "2 files of 2 records; give the files of one record"),
         (["a.txt", "b.txt"], "2 files of 0 records; give the files of one record"),
     ],

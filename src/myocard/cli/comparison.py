@@ -73,15 +73,7 @@ def compare(
 @app.command(rich_help_panel=options.MORE)
 def rescore(
     results: Annotated[list[Path], Argument(help="Folders that hold runs, at any depth")],
-    out: Annotated[
-        Path,
-        Option(
-            "--out",
-            "-o",
-            help="Table to write, .csv or .parquet: kept if made from the same inputs, refused "
-            "if from others",
-        ),
-    ],
+    out: options.Table,
     metric: Annotated[
         list[str] | None, Option(help="auroc, f1, brier …; all of the task by default")
     ] = None,

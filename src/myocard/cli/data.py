@@ -134,10 +134,10 @@ def labels(
 @audit.command()
 def privacy(store: StoreFolder) -> None:
     """List what in a store could identify a person; exit with 1 where something does by itself."""
-    from myocard.data.privacy import identifying
+    from myocard.data.privacy import identifying_content
     from myocard.data.store import Store
 
-    found = identifying(Store.open(store))
+    found = identifying_content(Store.open(store))
     kinds = {True: "identifies", False: "may help to"}
     lines = [f"{kinds[each.direct]}: {each.where}: {each.told}" for each in found]
     tell(*lines, findings=[asdict(each) for each in found])

@@ -9,13 +9,12 @@ from myocard.cli import options
 from myocard.cli.options import app
 from myocard.cli.output import tell
 from myocard.cli.progress import shown
+from myocard.errors import InputError
 
 
 @app.command(rich_help_panel=options.USE)
 def explain(
-    model: Annotated[
-        Path, Argument(help="Folder that `myocard save` made; or an encoder, with --probe")
-    ],
+    model: options.SavedModel,
     records: Annotated[Path, Argument(help="A file, or a folder that is searched for records")],
     out: Annotated[
         Path,
@@ -25,7 +24,7 @@ def explain(
             help="Page to write, .html; of a folder, the folder of its pages and their index",
         ),
     ],
-    probe: Annotated[Path | None, Option(help="Run folder of a probe of the encoder")] = None,
+    probe: options.Probe = None,
     features: Annotated[
         Path | None, Option(help="States of the training records, of which the nearest are listed")
     ] = None,
@@ -36,29 +35,19 @@ def explain(
         int | None, Option(help="Layer at which they are; by default the one that weighs most")
     ] = None,
     names: Annotated[bool, Option("--names", help="Show their ids")] = False,
-    rate: Annotated[
-        float | None, Option(help="Samples per second (Hz), for files that do not say")
-    ] = None,
-    leads: Annotated[
-        str | None, Option(help="Such as I,II,V2: their rows, for files that do not say")
-    ] = None,
-    unit: Annotated[
-        str | None, Option(help="Unit of signals, for files that do not say: mV, uV, V; NU: none")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
-    ] = None,
+    rate: options.Rate = None,
+    leads: options.Rows = None,
+    unit: options.Unit = None,
+    rename: options.Rename = None,
 ) -> None:
     """Explain what a model says of a record, on a page.
     [dim]myocard explain model ecg.xml --out page.html[/dim]
 
     The ECG on paper with what the model saw in it, predictions, layers, and the nearest training
-    records. The page needs nothing beside it. Of a folder, a page each and an index.
+    records. The page needs nothing beside it. A folder gets a page for each and an index.
 
     Exit code: 0 if every record has a page, 1 if one has not, 2 if nothing was done.
     """
-    from myocard.data.formats.joining import parse_rename
-    from myocard.data.window import Stated
     from myocard.evaluation.explaining import writing
     from myocard.evaluation.explaining.neighbours import TrainingRecords
     from myocard.evaluation.features import Features
@@ -66,8 +55,9 @@ def explain(
     from myocard.report.record.index import index
     from myocard.report.record.page import page
 
-    named = tuple(leads.split(",")) if leads else None
-    stated = Stated(rate, named, unit, parse_rename(rename or ()) or None)
+    if features is None and (task, layer, names) != (None, None, False):
+        raise InputError("--task, --layer and --names are for --features")
+    stated = options.stated(rate, leads, unit, rename)
     opened = decided_model(model, probe)
     opened = opened if probe is None else opened.compared(probe)
     training = None

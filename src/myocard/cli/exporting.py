@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Argument, Option
+from typer import Option
 
 from myocard.cli import options
 from myocard.cli.options import app
@@ -12,9 +12,7 @@ from myocard.cli.output import tell
 
 @app.command(rich_help_panel=options.USE)
 def export(
-    model: Annotated[
-        Path, Argument(help="Folder that `myocard save` made; or an encoder, with --probe")
-    ],
+    model: options.SavedModel,
     out: Annotated[
         Path,
         Option(
@@ -28,7 +26,7 @@ def export(
         Literal["onnx", "torch"],
         Option("--format", help="ONNX, or an archive of torch.export (.pt2)"),
     ] = "onnx",
-    probe: Annotated[Path | None, Option(help="Run folder of a probe of the encoder")] = None,
+    probe: options.Probe = None,
     int8: Annotated[
         Literal["dynamic", "static"] | None,
         Option(help="Integers in place of floats: ranges of each record, or of --calibration"),

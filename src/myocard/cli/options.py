@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 from typer import Argument, Exit, Option
@@ -12,6 +12,7 @@ from myocard.cli.output import App
 from myocard.errors import InputError
 
 if TYPE_CHECKING:
+    from myocard.data.window import Stated
     from myocard.training.tracking import Tracking
 
 MAIN = "The main path, in this order"
@@ -59,30 +60,47 @@ Encoder = Annotated[
         "PACKAGE.MODULE:FUNCTION of your own, which makes an encoder",
     ),
 ]
-_KEPT_OR_REFUSED = "Folder to write: kept if made from the same inputs, refused if from others"
-Out = Annotated[Path, Option("--out", "-o", help=_KEPT_OR_REFUSED)]
+SavedModel = Annotated[
+    Path, Argument(help="Folder that `myocard save` made; or an encoder, with --probe")
+]
+AnyModel = Annotated[
+    Path,
+    Argument(
+        help="Folder that `myocard save` made, or .onnx that `myocard export` made; or an "
+        "encoder, with --probe"
+    ),
+]
+Probe = Annotated[Path | None, Option(help="Run folder of a probe of the encoder")]
+Rate = Annotated[float | None, Option(help="Samples per second (Hz), for files that do not say")]
+Rows = Annotated[str | None, Option(help="Such as I,II,V2: rows, for files that do not say")]
+Unit = Annotated[
+    str | None, Option(help="Unit of signals, for files that do not say: mV, uV, V; NU: none")
+]
+Rename = Annotated[
+    list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
+]
+_KEPT_OR_REFUSED = "to write: kept if made from the same inputs, refused if from others"
+Out = Annotated[Path, Option("--out", "-o", help=f"Folder {_KEPT_OR_REFUSED}")]
+Table = Annotated[Path, Option("--out", "-o", help=f"Table, .csv or .parquet, {_KEPT_OR_REFUSED}")]
 Results = Annotated[Path, Option("--out", "-o", help="Results, a folder for each run")]
 Test = Annotated[bool, Option("--test", help="Score the test folds too: once, when all is chosen")]
 Changes = Annotated[
     list[str] | None, Option("--set", help="key = value over the recipe's, in TOML")
 ]
 Log = Annotated[
-    str | None, Option("--log", help="Tracker to log to: tensorboard or mlflow, in tracking/")
+    Literal["tensorboard", "mlflow"] | None,
+    Option("--log", help="Tracker to log to, in tracking/"),
 ]
 Random = Annotated[int | None, Option(help="Seed: the same encoder with random weights instead")]
 
 
-def tracking(tracker: str | None) -> "Tracking | None":
-    """The tracker that is named, if any.
-
-    Raises:
-        InputError: For a name that is no tracker's.
-    """
+def tracking(tracker: Literal["tensorboard", "mlflow"] | None) -> "Tracking | None":
+    """The tracker that is named, if any."""
     if tracker is None:
         return None
     from myocard.training.tracking import Tracking
 
-    return Tracking.named(tracker)
+    return Tracking(tracker)
 
 
 def track(tracking: "Tracking | None", folders: Sequence[Path]) -> None:
@@ -91,6 +109,21 @@ def track(tracking: "Tracking | None", folders: Sequence[Path]) -> None:
         from myocard.evaluation.tracked import track_runs
 
         track_runs(tracking, folders)
+
+
+def stated(
+    rate: float | None, leads: str | None, unit: str | None, rename: list[str] | None
+) -> "Stated":
+    """Join what is said of records whose files do not say it.
+
+    Raises:
+        InputError: For what renames no signal.
+    """
+    from myocard.data.formats.joining import parse_rename
+    from myocard.data.window import Stated
+
+    rows = tuple(leads.split(",")) if leads else None
+    return Stated(rate, rows, unit, parse_rename(rename or ()) or None)
 
 
 def numbers(listed: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a command made or found: lines for people, or one JSON object for scripts."""
+"""Results of a command: lines for people, or one JSON object for scripts."""
 
 import inspect
 import json

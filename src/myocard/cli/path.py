@@ -40,9 +40,7 @@ def prepare(
         float | None,
         Option(help="Seconds from a window of a long record to the next; its middle by default"),
     ] = None,
-    rename: Annotated[
-        list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
-    ] = None,
+    rename: options.Rename = None,
     allow: Annotated[
         list[str] | None, Option(help="Keep, flagged: flat_lead, duplicate, wrong_unit")
     ] = None,

@@ -42,42 +42,20 @@ def save(
 
 @app.command(rich_help_panel=options.USE)
 def predict(
-    model: Annotated[
-        Path,
-        Argument(
-            help="Folder that `myocard save` made, or .onnx that `myocard export` made; or an "
-            "encoder, with --probe"
-        ),
-    ],
+    model: options.AnyModel,
     records: Annotated[
         list[Path], Argument(help="Files of records, and folders that are searched for them")
     ],
-    out: Annotated[
-        Path,
-        Option(
-            "--out",
-            "-o",
-            help="Table to write, .csv or .parquet: kept if made from the same inputs, refused "
-            "if from others",
-        ),
-    ],
-    probe: Annotated[Path | None, Option(help="Run folder of a probe of the encoder")] = None,
+    out: options.Table,
+    probe: options.Probe = None,
     step: Annotated[
         float | None,
         Option(help="Seconds from a window to the next, for a row each; the middle by default"),
     ] = None,
-    rate: Annotated[
-        float | None, Option(help="Samples per second (Hz), for files that do not say")
-    ] = None,
-    leads: Annotated[
-        str | None, Option(help="Such as I,II,V2: their rows, for files that do not say")
-    ] = None,
-    unit: Annotated[
-        str | None, Option(help="Unit of signals, for files that do not say: mV, uV, V; NU: none")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
-    ] = None,
+    rate: options.Rate = None,
+    leads: options.Rows = None,
+    unit: options.Unit = None,
+    rename: options.Rename = None,
     jobs: Annotated[
         int, Option(help="Processes, each of which holds the model; -1 for one a core")
     ] = -1,
@@ -90,12 +68,9 @@ def predict(
 
     Exit code: 0 if every record has scores, 1 if one has not, 2 if nothing was done.
     """
-    from myocard.data.formats.joining import parse_rename
-    from myocard.data.window import Stated
     from myocard.evaluation.prediction import predict as make
 
-    names = tuple(leads.split(",")) if leads else None
-    stated = Stated(rate, names, unit, parse_rename(rename or ()) or None)
+    stated = options.stated(rate, leads, unit, rename)
     with shown() as progress:
         failed = make(
             model,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from myocard.cli import options
 from myocard.cli.options import DATA, app
 from myocard.cli.output import tell
 from myocard.errors import InputError
@@ -21,16 +22,10 @@ _JUDGED = 600
 @app.command(rich_help_panel=DATA)
 def read(
     file: Annotated[Path, Argument(help="An ECG in any format that myocard reads")],
-    rate: Annotated[float | None, Option(help="Hz, where the file does not say")] = None,
-    leads: Annotated[
-        str | None, Option(help="Names of its rows, where it does not say: I,II,V1")
-    ] = None,
-    unit: Annotated[
-        str | None, Option(help="Unit of the signal, where it does not say: mV, uV, V; NU: none")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, Option(help="NAME=LEAD: the lead that a signal is, such as MLII=II")
-    ] = None,
+    rate: options.Rate = None,
+    leads: options.Rows = None,
+    unit: options.Unit = None,
+    rename: options.Rename = None,
     png: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
     svg: Annotated[Path | None, Option(help="Draw it on ECG paper")] = None,
 ) -> None:

@@ -1,9 +1,8 @@
 """A model behind HTTP."""
 
-from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Option
 
 from myocard.cli import options
 from myocard.cli.options import app
@@ -11,13 +10,7 @@ from myocard.cli.options import app
 
 @app.command(rich_help_panel=options.USE)
 def serve(
-    model: Annotated[
-        Path,
-        Argument(
-            help="Folder that `myocard save` made, or .onnx that `myocard export` made; or an "
-            "encoder, with --probe"
-        ),
-    ],
+    model: options.AnyModel,
     host: Annotated[
         str, Option(help="Address to listen at; other machines reach this one alone by another")
     ] = "127.0.0.1",
@@ -26,7 +19,7 @@ def serve(
     max_mb: Annotated[
         float, Option(min=0.001, max=100_000, help="Largest upload (MB); more gets 413")
     ] = 20,
-    probe: Annotated[Path | None, Option(help="Run folder of a probe of the encoder")] = None,
+    probe: options.Probe = None,
 ) -> None:
     """Serve a model to this machine: a page, JSON, and nothing kept.
     [dim]myocard serve model[/dim]

@@ -31,7 +31,7 @@ class Finding:
     direct: bool = False
 
 
-def identifying(store: Store) -> list[Finding]:
+def identifying_content(store: Store) -> list[Finding]:
     """List what a store holds that could identify a person, the direct first."""
     return sorted(_findings(store), key=lambda finding: not finding.direct)
 

@@ -42,7 +42,7 @@ class Window(NamedTuple):
         return first, first + ceil(round(self.seconds * rate, 6))
 
 
-class Surrounded(NamedTuple):
+class WithMargins(NamedTuple):
     """A window with what lies beside it in the record.
 
     Attributes:
@@ -111,9 +111,9 @@ def cut(recording: Recording, place: Window) -> Record:
     return recording.cut(min(first, recording.samples), min(stop, recording.samples))
 
 
-def surrounded(
+def cut_with_margins(
     recording: Recording, place: Window, leads: Sequence[str], to: int, band: Band
-) -> Surrounded:
+) -> WithMargins:
     """Cut a window out with all that resampling it to ``to`` Hz and filtering it take in.
 
     The surroundings end at a value that is not finite: the last one before goes on from there.
@@ -129,7 +129,7 @@ def surrounded(
     signal = _continued(signal, first - begin, stop - begin)
     samples = round(place.seconds * to)
     last = resampled_length(signal.shape[1], rate, to) - samples
-    return Surrounded(signal, min(resampled_length(first - begin, rate, to), last), samples)
+    return WithMargins(signal, min(resampled_length(first - begin, rate, to), last), samples)
 
 
 def _continued(signal: Signal, first: int, stop: int) -> Signal:

@@ -14,7 +14,7 @@ from myocard.data.formats.reading import opened
 from myocard.data.formats.recording import Recording
 from myocard.data.formats.wfdb import reason_of
 from myocard.data.signal import Preprocessing, resampled_length
-from myocard.data.spans import Window, cut, places_in, surrounded
+from myocard.data.spans import Window, cut, cut_with_margins, places_in
 from myocard.errors import InputError
 from myocard.record import Record
 
@@ -129,7 +129,7 @@ def window_at(recording: Recording, start: float, expected: Preprocessing) -> ND
     record = _required(cut(recording, place), expected)
     if expected.steps:
         return expected(record.signal, record.rate)
-    around = surrounded(recording, place, expected.leads, expected.rate, expected.band)
+    around = cut_with_margins(recording, place, expected.leads, expected.rate, expected.band)
     spare = resampled_length(around.signal.shape[1], record.rate, expected.rate) - around.samples
     return expected(around.signal, record.rate, (around.first + 0.5) / (spare + 1))
 

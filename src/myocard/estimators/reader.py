@@ -71,10 +71,10 @@ class LayerReader(BaseEstimator):
 
     def _validated(self, X: Any, y: Any, **how: Any) -> tuple[NDArray[Any], Any]:
         flat, shown = flattened(X)
-        kinds, fewest = [np.float64, np.float32], 2
         flat, y = validate_data(
-            self, flat, y, dtype=kinds, ensure_min_samples=fewest, multi_output=True, **how
-        )
+            self, flat, y, dtype=[np.float64, np.float32], ensure_min_samples=2,
+            multi_output=True, **how,
+        )  # fmt: skip
         names = list(getattr(self, "feature_names_in_", []))
         self._widths = widths_of(flat.shape[1], shown, self.n_layers, names)
         self.n_layers_ = len(self._widths)

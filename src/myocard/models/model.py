@@ -71,7 +71,7 @@ class Model:
 
     @cached_property
     def statement(self) -> Statement:
-        """What is said of it beside its weights.
+        """The model without its weights.
 
         Raises:
             InputError: When it has no classifier or no decision.

@@ -33,7 +33,7 @@ def quantised(proto: Any, int8: Int8, calibration: Iterable[NDArray[np.float32]]
 
     options = {
         "per_channel": True,
-        # Of weights, seven bits: with eight, sums overflow on processors without VNNI.
+        # Seven bits of weights: with eight, sums overflow on processors without VNNI.
         "reduce_range": True,
         "extra_options": {"MatMulConstBOnly": True},
     }

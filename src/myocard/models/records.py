@@ -132,4 +132,4 @@ def window(record: Record, expected: Preprocessing) -> NDArray[np.float32]:
         return window_of(record, expected)
     except Unfit as error:
         advice = "; fix it, or name other leads with `only`" if error.reason in _OF_LEADS else ""
-        raise InputError(f"{error}{advice}") from error
+        raise Unfit(f"{error}{advice}", error.reason) from error

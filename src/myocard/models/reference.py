@@ -1,4 +1,4 @@
-"""What a model is compared with on a page of one record, on disk beside it.
+"""References that a page on one record compares a model with, on disk beside it.
 
 ``reference.json`` and ``single-layers.safetensors``: how the layer weights of the validation
 records are spread, and what each layer says alone. Both come from the folder of the model's run and
@@ -93,7 +93,7 @@ class LayerReference:
 
     @torch.inference_mode()
     def answers(self, states: Tensor, layers: int) -> NDArray[np.float64]:
-        """What each layer says alone of a record, ``(layers, outputs)``; NaN where none is known.
+        """Ask each layer alone about a record, ``(layers, outputs)``; NaN where none is known.
 
         Probabilities at the layer's own temperature, or numbers in their unit.
 

@@ -1,4 +1,4 @@
-"""What is said of a model beside its weights: enough to prepare signals and to read its scores."""
+"""Statements of models without their weights: enough to prepare signals and to read its scores."""
 
 import hashlib
 import json
@@ -109,7 +109,7 @@ class Predictor(Protocol):
 
     @property
     def statement(self) -> Statement:
-        """What is said of it beside its weights.
+        """The model without its weights.
 
         Raises:
             InputError: When it has no decision.

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure as Canvas
 # Okabe and Ito's palette, which people of every colour vision can tell apart.
 BLUE, VERMILION, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#B5579A", "#56B4E9"
 INK, GREY, HAIRLINE = "#22262b", "#8b9097", "#d9dce0"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, INK)
 LESS_TO_MORE = LinearSegmentedColormap.from_list("less to more", (BLUE, "white", VERMILION))
 
 _STYLE = "myocard.plot.figures"

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from myocard.errors import InputError
 from myocard.plot.canvas import (
     BLUE,
+    COLOURS,
     GREEN,
     GREY,
     HAIRLINE,
     INK,
     PURPLE,
-    SKY,
     VERMILION,
     styled,
     tick_layers,
@@ -29,7 +29,6 @@ _LINES = {
     "scalar-mix": ("scalar mix", PURPLE, (0, (1, 1.5))),
     "pma": ("PMA", VERMILION, "solid"),
 }
-_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, INK)
 _DASHES = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 
 Limits = tuple[float, float]
@@ -169,7 +168,7 @@ def draw_depth(axes: Axes, section: Section, groups: Sequence[Group]) -> None:
 
 def marks() -> Iterable[tuple[str, Any]]:
     """Colours and dashes that tell lines apart."""
-    return cycle((colour, dashes) for dashes, colour in product(_DASHES, _COLOURS))
+    return cycle((colour, dashes) for dashes, colour in product(_DASHES, COLOURS))
 
 
 def deepest(group: Group) -> int:

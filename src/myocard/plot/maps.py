@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import orthogonal_procrustes
 
 from myocard.errors import InputError
-from myocard.plot.canvas import BLUE, GREEN, INK, PURPLE, SKY, VERMILION, styled
+from myocard.plot.canvas import COLOURS, styled
 from myocard.plot.panels import Panels, panels
 
 Points = NDArray[np.floating]
 
-_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, INK)
 _MARKERS = ("o", "^", "s")
 _ACROSS = 5
 _NEIGHBOURS = 15
@@ -72,8 +71,9 @@ def _require(by_layer: Sequence[Points], marks: NDArray[Any]) -> None:
     if records <= 2 * _NEIGHBOURS:
         raise InputError(f"{records} records; a map needs more than {2 * _NEIGHBOURS}")
     names = len(np.unique(marks))
-    if not _are_numbers(marks) and names > len(_COLOURS) * len(_MARKERS):
-        raise InputError(f"{names} names of labels; 18 can be told apart: gather the rare ones")
+    most = len(COLOURS) * len(_MARKERS)
+    if not _are_numbers(marks) and names > most:
+        raise InputError(f"{names} names of labels; {most} can be told apart: gather the rare ones")
 
 
 def _are_numbers(marks: NDArray[Any]) -> bool:
@@ -127,8 +127,8 @@ def _draw(axes: Axes, points: Points, marks: NDArray[Any]) -> Any:
     if _are_numbers(marks):
         return axes.scatter(x, y, c=marks, cmap="cividis", s=size, lw=0, alpha=0.85)
     for place, name in enumerate(np.unique(marks)):
-        colour = _COLOURS[place % len(_COLOURS)]
-        marker = _MARKERS[place // len(_COLOURS)]
+        colour = COLOURS[place % len(COLOURS)]
+        marker = _MARKERS[place // len(COLOURS)]
         own = marks == name
         axes.scatter(
             x[own], y[own], color=colour, marker=marker, s=size, lw=0, alpha=0.75, label=str(name)

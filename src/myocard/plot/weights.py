@@ -109,11 +109,9 @@ def gate_over_time(predictions: pd.DataFrame | Path | str, ax: Any = None) -> An
 def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: no such file; {_FIX}")
-    return (
-        read_parquet(path, ("record", "start"), _FIX)
-        if path.suffix == ".parquet"
-        else (pd.read_csv(path))
-    )
+    if path.suffix == ".parquet":
+        return read_parquet(path, ("record", "start"), _FIX)
+    return pd.read_csv(path)
 
 
 def _draw_time(axes: Axes, rows: pd.DataFrame, layers: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What is seen of a model in pretraining: how spread its states are, and what it reconstructs."""
+"""Measures of a model in pretraining: the spread of its states, and a reconstruction."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

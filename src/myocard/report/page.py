@@ -85,10 +85,11 @@ def write_report(paths: Sequence[Path], out: Path) -> Path:
 
     def make(folder: Path, work: Path) -> None:
         _write(paths, folder, out)
-        (folder / _DIGEST).write_text(digest)
+        write_text(digest, folder / _DIGEST)
 
     def is_enough(folder: Path) -> bool:
-        return (folder / _DIGEST).exists() and (folder / _DIGEST).read_text() == digest
+        kept = folder / _DIGEST
+        return kept.exists() and kept.read_text(encoding="utf-8") == digest
 
     results = sorted(relpath(path, out.parent) for path in paths)
     step(out, {"results": results}, make, is_enough=is_enough)

@@ -132,7 +132,7 @@ class Explanation:
         reference: Layer weights of other records, and heads of single layers; None where the model
             was saved without.
         single: What each layer says alone, ``(layers, outputs)``; NaN where none is known.
-        attribution: Contributions of squares; None where they were not asked for.
+        attribution: Contributions of squares.
         neighbours: The nearest training records; None where none were given.
     """
 
@@ -147,7 +147,7 @@ class Explanation:
     weights: NDArray[np.float32]
     reference: Reference | None
     single: NDArray[np.float64]
-    attribution: Attribution | None
+    attribution: Attribution
     neighbours: Neighbours | None
 
     @property

@@ -35,7 +35,7 @@ def tabled(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def identity(run: SavedRun) -> dict[str, Any]:
-    """What tells a run from others: task, data sets, encoder, readout, head, layer."""
+    """The identity of a run: task, data sets, encoder, readout, head, layer."""
     info = run.info
     return {
         "task": info.task,

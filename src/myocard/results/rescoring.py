@@ -57,7 +57,7 @@ def rescore(
 
     Raises:
         InputError: For a metric that is not registered for a run's outcome, a run without scores of
-            its test records, or a column that is nowhere.
+            its test records, ``records`` without one row an id, or a column that is nowhere.
     """
     split: SplitName = "test" if test else "validation"
     asked = [metric] if isinstance(metric, str) or callable(metric) else metric
@@ -203,6 +203,8 @@ def _more_traits(
     if records is None:
         return pd.DataFrame()
     if isinstance(records, pd.DataFrame):
+        if "id" not in records or records["id"].duplicated().any():
+            raise InputError("records: give a column `id`, and one row for each of them")
         table = records.set_index(records["id"].astype(str))
     else:
         file, asked = Path(records), Asked(traits=wanted)

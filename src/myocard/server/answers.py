@@ -6,7 +6,6 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from myocard.data.faults import Unfit
-from myocard.data.formats.reading import read
 from myocard.data.window import Place, Stated, windows_of
 from myocard.models.statement import Predictor
 from myocard.server.uploads import Sent, record_file
@@ -52,14 +51,13 @@ def explained(predictor: Predictor, sent: Sequence[Sent], stated: Stated) -> str
         InputError: When it cannot be read, or not be used.
     """
     # Exported models are served without torch.
-    from myocard.evaluation.explaining import explain
+    from myocard.evaluation.explaining.writing import Question
     from myocard.models.model import Model
     from myocard.report.record.page import page
 
     assert isinstance(predictor, Model)
     with record_file(sent) as file:
-        record = read(file, **stated._asdict())
-        return page(explain(predictor, record, name=file.name))
+        return page(Question(predictor, stated=stated).answer(file))
 
 
 def answered(predictor: Predictor, sent: Sequence[Sent], stated: Stated) -> Answer:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"
-"""What the page of the server may load: nothing."""
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+"""Policy of the server's page: it loads nothing, and no other page frames it."""
 
 
 def build(predictor: Predictor, limits: Limits) -> App:

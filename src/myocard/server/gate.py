@@ -172,7 +172,7 @@ class _Answer:
     async def refuse(self, refused: Refused) -> None:
         body = json.dumps({"detail": refused.detail}).encode()
         kind, length = (b"content-type", b"application/json"), str(len(body)).encode()
-        # What is left of the body would be read as the next request.
+        # The rest of the body would be read as the next request.
         headers = [kind, (b"content-length", length), (b"connection", b"close"), *refused.headers]
         await self({"type": "http.response.start", "status": refused.status, "headers": headers})
         await self({"type": "http.response.body", "body": body})

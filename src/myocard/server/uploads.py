@@ -11,9 +11,9 @@ from typing import BinaryIO, NamedTuple
 from myocard.data.sources.listing import record_files
 from myocard.errors import InputError
 
-_NAME = re.compile(r"[^\W_][\w .()+,=@-]{0,119}")
-_LONGEST = 200
-"""Bytes of a name; systems allow 255."""
+_NAME = re.compile(r"[^\W_][\w .()+,=@-]*")
+_LONGEST = 240
+"""Bytes of a name; file systems take 255."""
 
 
 class Sent(NamedTuple):
@@ -27,7 +27,7 @@ class Sent(NamedTuple):
 def record_file(sent: Sequence[Sent]) -> Iterator[Path]:
     """Write the files of one record into a folder of their own, which is gone afterwards.
 
-    What errors say within the ``with`` block says nothing of the folder.
+    Errors within the ``with`` block do not name the folder.
 
     Raises:
         InputError: When there is no file or one of a wrong name, or they are of several records.
@@ -72,5 +72,5 @@ def _plain(name: str) -> str:
     """
     last = PurePosixPath(name.replace("\\", "/")).name
     if not _NAME.fullmatch(last) or len(last.encode()) > _LONGEST:
-        raise InputError("a file name with strange characters; give it a plain one, such as a.dat")
+        raise InputError("a file name that is long or strange; give it a plain one, such as a.dat")
     return last

@@ -84,8 +84,8 @@ class TensorBoard(TensorBoardLogger):
 class MLflow(Logger):
     """A run of MLflow, by its client alone (``mlflow-skinny``).
 
-    Metrics are sent by ``save``, as many at once as MLflow takes. Those of steps that the run has
-    already are left out.
+    Metrics are sent by ``save``, as many at once as MLflow takes; steps that the run has already
+    are left out.
 
     Args:
         client: MLflow's client.

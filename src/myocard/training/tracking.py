@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from myocard.errors import InputError
 from myocard.files.atomic import replace_file
 from myocard.training import devices
 from myocard.training.state import LOG, Step
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from myocard.training.trackers import TrackerRun
 
 LOGGER = logging.getLogger(__name__)
-TRACKERS = ("tensorboard", "mlflow")
 FOLDER = Path("tracking")
 """Folder of local trackers: in the working folder, as that of a run is there when it is done."""
 
@@ -32,20 +30,9 @@ class Tracking:
     tracker: Literal["tensorboard", "mlflow"]
     place: Path = FOLDER
 
-    @classmethod
-    def named(cls, tracker: str) -> "Tracking":
-        """The tracker of this name in the working folder.
-
-        Raises:
-            InputError: For a name that is no tracker's.
-        """
-        if tracker not in TRACKERS:
-            raise InputError(f"--log {tracker}: choose {' or '.join(TRACKERS)}")
-        return cls(tracker)  # type: ignore[arg-type]
-
 
 class Observed(NamedTuple):
-    """What was measured of a model beside its steps: numbers, and figures, by name."""
+    """Numbers and figures of a model beside its steps, by name."""
 
     numbers: Mapping[str, float] = {}
     figures: "Mapping[str, Figure]" = {}
@@ -54,8 +41,8 @@ class Observed(NamedTuple):
 class Follower:
     """The mirror of a training's log in a tracker; use it as a context.
 
-    What is sent are the lines of ``log.jsonl``, so that tracker and log say the same, and a run
-    that was stopped goes on without a gap or a step twice. A tracker that cannot be reached in the
+    The lines of ``log.jsonl`` are sent, so that tracker and log say the same, and a run that was
+    stopped goes on without a gap or a step twice. A tracker that cannot be reached in the
     middle holds nothing up: what it lacks is sent with the next state that is saved.
 
     Args:

@@ -12,7 +12,7 @@ from writing.muse import PATIENT, muse
 from myocard import simulation
 from myocard.data.preparation import prepare_folder
 from myocard.data.preparation.identity import Policy
-from myocard.data.privacy import identifying
+from myocard.data.privacy import identifying_content
 from myocard.data.pseudonyms import names_someone, pseudonym, read_salt
 from myocard.data.signal import Preprocessing
 from myocard.data.sources import entries
@@ -86,7 +86,7 @@ def test_nothing_in_a_store_names_a_patient(files) -> None:
     for path in store.folder.glob("*.json"):
         assert SALT not in path.read_text()
     assert "4712" not in (store.folder / "flags.csv").read_text()
-    assert [finding.where for finding in identifying(store) if finding.direct] == []
+    assert [finding.where for finding in identifying_content(store) if finding.direct] == []
 
 
 def test_identifiers_are_kept_when_asked_for_and_the_audit_names_them(files) -> None:
@@ -96,7 +96,7 @@ def test_identifiers_are_kept_when_asked_for_and_the_audit_names_them(files) -> 
     kept = json.loads(records.loc["first.xml", "identifiers"])
     assert kept["PatientLastName"] == "Doe"
     assert "Mr. Doe was seen" in records.loc["first.xml", "statements"]
-    direct = [finding.where for finding in identifying(store) if finding.direct]
+    direct = [finding.where for finding in identifying_content(store) if finding.direct]
     assert direct == ["identifiers", "patient"]
 
 
@@ -123,7 +123,7 @@ def test_a_table_goes_first_and_what_contradicts_it_is_flagged(files) -> None:
     assert (records["sex"].tolist(), records["age"].tolist()) == (["F", "M"], [61, 60])
     assert records["flags"].tolist() == ["contradiction", ""]
     assert "sex F in the table, M in the file" in (store.folder / "flags.csv").read_text()
-    direct = [finding for finding in identifying(store) if finding.direct]
+    direct = [finding for finding in identifying_content(store) if finding.direct]
     assert direct == []
 
 

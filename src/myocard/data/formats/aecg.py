@@ -11,9 +11,10 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.cells import sex
 from myocard.data.formats.fields import integers, millivolts, number, numbers_among
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import attribute_at, begins_with, only, reader, text_at
 from myocard.errors import InputError
@@ -113,7 +114,7 @@ def _facts(root: Element, rhythm: Element, assumed: tuple[str, ...]) -> Facts:
     return Facts(
         patient=identifiers.get("PatientID") or identifiers.get("id"),
         age=age,
-        sex=sex_of(attribute_at(root, f"{_PERSON}/administrativeGenderCode", "code")),
+        sex=sex(attribute_at(root, f"{_PERSON}/administrativeGenderCode", "code")),
         device=text_at(rhythm, device) or None,
         date=moment(next(filter(None, dates), "")),
         statements=statements,

@@ -9,9 +9,10 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.cells import sex
 from myocard.data.formats.fields import check_stated, integers, millivolts, number
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import (
     attribute_at,
@@ -95,7 +96,7 @@ def _facts(root: Element) -> Facts:
     return Facts(
         patient=text_at(root, "PatientInfo/PID") or None,
         age=age,
-        sex=sex_of(text_at(root, "PatientInfo/Gender")),
+        sex=sex(text_at(root, "PatientInfo/Gender")),
         device=text_at(root, "ClinicalInfo/DeviceInfo/Desc") or None,
         date=moment(f"{day} {time}"),
         statements=statements,

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.cells import sex
 from myocard.data.formats.fields import (
     base64_bytes,
     check_stated,
@@ -19,7 +20,7 @@ from myocard.data.formats.fields import (
     whole,
 )
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import begins_with, measured_at, only, reader, text_at, texts_at
 from myocard.errors import InputError
@@ -101,7 +102,7 @@ def _facts(root: Element, leads: list[Element]) -> Facts:
     return Facts(
         patient=text_at(root, "PatientDemographics/PatientID") or None,
         age=age,
-        sex=sex_of(text_at(root, "PatientDemographics/Gender")),
+        sex=sex(text_at(root, "PatientDemographics/Gender")),
         device=text_at(root, "TestDemographics/AcquisitionDevice") or None,
         date=moment(" ".join(date.values()), "mdy"),
         statements=statements,

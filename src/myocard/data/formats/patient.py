@@ -1,4 +1,4 @@
-"""Age, sex and statements in one form, whatever a format calls them."""
+"""Age, dates and statements in one form, whatever a format calls them."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,6 @@ _PER_YEAR = {
     "hours": 24 * 365.25,
     "h": 24 * 365.25,
 }
-_SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[ T]?(\d\d)(\d\d)(\d\d)?\S*)?")
 _DIGITS = re.compile(r"\d+")
 _FIRST_YEAR = 85
@@ -48,11 +47,6 @@ def age_in_years(text: str, unit: str) -> tuple[float | None, tuple[str, ...]]:
         known = "years, months, weeks, days and hours"
         raise InputError(f"an age of {age:g} in {unit[:40]!r}; known are {known}")
     return age / _PER_YEAR[unit.lower()], ()
-
-
-def sex_of(text: str) -> str | None:
-    """Return F or M; None for unknown, undifferentiated and any other word."""
-    return _SEXES.get(text.strip().lower())
 
 
 def moment(text: str, order: str = "ymd") -> str | None:

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.cells import sex
 from myocard.data.formats.fields import (
     check_stated,
     integers,
@@ -17,7 +18,7 @@ from myocard.data.formats.fields import (
     numbers_among,
 )
 from myocard.data.formats.found import Format, Found
-from myocard.data.formats.patient import moment, sex_of, told_apart
+from myocard.data.formats.patient import moment, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import begins_with, only, reader, text_at, texts_at
 from myocard.errors import InputError
@@ -83,7 +84,7 @@ def _facts(root: Element) -> Facts:
     device = texts_at(root, f"{_HARDWARE}/vendor", f"{_HARDWARE}/model")
     return Facts(
         patient=text_at(root, "patdata/id") or None,
-        sex=sex_of(text_at(root, "patdata/gender")),
+        sex=sex(text_at(root, "patdata/gender")),
         device=" ".join(device.values()) or None,
         date=moment(" ".join(date.values())),
         statements=statements,

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from myocard.data.cells import sex
 from myocard.data.formats import xli
 from myocard.data.formats.fields import (
     base64_bytes,
@@ -20,7 +21,7 @@ from myocard.data.formats.fields import (
 )
 from myocard.data.formats.found import Format, Found
 from myocard.data.formats.limb_leads import COMPUTED
-from myocard.data.formats.patient import age_in_years, moment, sex_of, told_apart
+from myocard.data.formats.patient import age_in_years, moment, told_apart
 from myocard.data.formats.rhythm import found_rhythm
 from myocard.data.formats.xml import (
     attribute_at,
@@ -168,7 +169,7 @@ def _facts(root: Element) -> Facts:
     return Facts(
         patient=next(filter(None, numbers), None),
         age=sum(stated) if stated else None,
-        sex=sex_of(text_at(root, f"{_PATIENT}/sex")),
+        sex=sex(text_at(root, f"{_PATIENT}/sex")),
         device=text_at(root, "dataacquisition/machine") or None,
         date=moment(" ".join(filter(None, date))),
         statements=statements,

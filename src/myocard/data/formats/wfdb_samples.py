@@ -89,14 +89,13 @@ def by_signal(frames: Integers, signals: Sequence[SignalLine]) -> list[Integers]
     return np.split(frames, ends[:-1], axis=1)
 
 
-def as_rows(frames: Integers, signals: Sequence[SignalLine], samples: int) -> NDArray[np.floating]:
-    """Return ``(signals, samples)`` ADC units; what is marked as invalid is NaN.
+def as_rows(units: Integers, signals: Sequence[SignalLine], samples: int) -> NDArray[np.floating]:
+    """Turn ADC units into ``(signals, samples)`` of floats; what is marked as invalid is NaN.
 
     Several samples a frame are averaged. A signal that lags is moved back by as many of the frames
     that follow, with NaN behind the last.
     """
     storage = signals[0].format
-    units = np.ascontiguousarray(frames.T)
     wide = storage in _WIDE
     values: NDArray[np.floating] = units.astype(np.float64 if wide else np.float32)
     invalid = _INVALID.get(storage)

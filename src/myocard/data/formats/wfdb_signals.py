@@ -6,7 +6,7 @@ from functools import partial
 from math import ceil
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,41 +27,59 @@ class WrongChecksum(InputError):
     """Error for a signal file without the values of which its header has the checksum."""
 
 
+class _File(NamedTuple):
+    """A signal file that was looked up, and all signals of the header that it holds."""
+
+    path: Path
+    signals: list[SignalLine]
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        try:
+            with self.path.open("rb") as file:
+                yield file
+        except OSError as error:
+            name = self.signals[0].file
+            raise InputError(f"cannot read {name}: {error.strerror}") from error
+
+    def units(self, start: int, stop: int) -> NDArray[Any]:
+        """Read a span of the ADC units of its signals, ``(sum of samples per frame, samples)``."""
+        with self.opened() as file:
+            return np.ascontiguousarray(decoded(file, self.signals, start, stop).T)
+
+
 def read_signals(header: Header, folder: Path) -> Found:
     """Open all signals of a record of one segment, as ``read_wfdb``."""
     if not 0 < header.rate < float("inf"):
         raise InputError(f"a rate of {header.rate} Hz")
-    samples = _samples(header, folder)
-    cut = partial(_cut, header, folder, samples)
-    check = partial(_check, header, folder, samples)
+    files = _files(header, folder)
+    samples = _samples(header, files)
+    cut = partial(_cut, header, files, samples)
+    check = partial(_check, header, files, samples)
     return described(header, Stored((len(header.signals), samples), cut, check))
 
 
-def _cut(header: Header, folder: Path, samples: int, start: int, stop: int) -> NDArray[np.float32]:
+def _cut(
+    header: Header, files: Sequence[_File], samples: int, start: int, stop: int
+) -> NDArray[np.float32]:
     rows = np.empty((len(header.signals), stop - start), np.float32)
-    for signals in _by_file(header):
-        end = min(stop + max(signal.skew for signal in signals), samples)
-        frames = _frames(folder, signals, start, end)
+    for file in files:
+        end = min(stop + max(signal.skew for signal in file.signals), samples)
+        units = file.units(start, end)
         if stop - start == samples and header.samples is not None:
-            _check_sums(frames.sum(axis=0, dtype=np.int64), frames[0], signals)
-        places = [place for place, signal in enumerate(header.signals) if signal in signals]
-        rows[places] = _scaled(as_rows(frames, signals, stop - start), signals)
+            _check_sums(units.sum(axis=1, dtype=np.int64), units[:, 0], file.signals)
+        places = [place for place, signal in enumerate(header.signals) if signal in file.signals]
+        rows[places] = _scaled(as_rows(units, file.signals, stop - start), file.signals)
     return rows
 
 
-def _check(header: Header, folder: Path, samples: int) -> None:
-    for signals in _by_file(header) if header.samples is not None else ():
-        first = _frames(folder, signals, 0, 1)[0]
+def _check(header: Header, files: Sequence[_File], samples: int) -> None:
+    for file in files if header.samples is not None else ():
+        first = file.units(0, 1)[:, 0]
         totals = np.zeros(len(first), np.int64)
         for start in range(0, samples, BLOCK):
-            frames = _frames(folder, signals, start, min(start + BLOCK, samples))
-            totals += frames.sum(axis=0, dtype=np.int64)
-        _check_sums(totals, first, signals)
-
-
-def _frames(folder: Path, signals: Sequence[SignalLine], start: int, stop: int) -> NDArray[Any]:
-    with _opened(folder, signals[0]) as file:
-        return decoded(file, signals, start, stop)
+            totals += file.units(start, min(start + BLOCK, samples)).sum(axis=1, dtype=np.int64)
+        _check_sums(totals, first, file.signals)
 
 
 def described(header: Header, rows: NDArray[np.float32] | Stored) -> Found:
@@ -72,9 +90,19 @@ def described(header: Header, rows: NDArray[np.float32] | Stored) -> Found:
     return Found(rows, header.rate, names, units, stated=stated)
 
 
-def _by_file(header: Header) -> list[list[SignalLine]]:
-    files = dict.fromkeys(signal.file for signal in header.signals)
-    return [[signal for signal in header.signals if signal.file == file] for file in files]
+def _files(header: Header, folder: Path) -> list[_File]:
+    """Look up the signal files.
+
+    Raises:
+        InputError: For a file that is missing, outside ``folder``, or under two names.
+    """
+    signals: dict[str, list[SignalLine]] = {}
+    for signal in header.signals:
+        signals.setdefault(signal.file, []).append(signal)
+    files = [_File(_path(folder, name), held) for name, held in signals.items()]
+    if len({file.path for file in files}) < len(files):
+        raise InputError("one signal file under two names; correct its header")
+    return files
 
 
 def _scaled(values: NDArray[np.floating], signals: Sequence[SignalLine]) -> NDArray[np.floating]:
@@ -100,7 +128,7 @@ def _check_sums(
     A sum of 0 may be a placeholder: then the first value is compared, if the header has one.
 
     Args:
-        totals: Sums of all frames of a file.
+        totals: Sums of a file's ADC units, ``(sum of samples per frame,)``.
         first: Its first frame.
         signals: Its signals.
     """
@@ -117,69 +145,57 @@ def _check_sums(
             )
 
 
-def _samples(header: Header, folder: Path) -> int:
+def _samples(header: Header, files: Sequence[_File]) -> int:
     """Return the samples per signal, after comparing the size of every file with the header.
 
     Raises:
         WrongLength: When a file's size and the header disagree.
-        InputError: For a file that is missing, outside ``folder``, or of an unknown format.
+        InputError: For a file of an unknown format.
     """
-    counts, files = set(), _by_file(header)
-    if len({_path(folder, signals[0]) for signals in files}) < len(files):
-        raise InputError("one signal file under two names; correct its header")
-    for signals in files:
-        held, each, spare = _extent(folder, signals)
+    counts = set()
+    for file in files:
+        held, each, spare = _extent(file)
         samples = int(held / each) if header.samples is None else header.samples
+        name, count = file.signals[0].file, len(file.signals)
         if not samples * each <= held <= ceil(samples * each) + spare:
             raise WrongLength(
-                f"wrong length: the header promises {samples} samples of {len(signals)} signals, "
-                f"{signals[0].file} holds {held / each:g}; fetch both files again"
+                f"wrong length: the header promises {samples} samples of {count} signals, "
+                f"{name} holds {held / each:g}; fetch both files again"
             )
-        if max(signal.skew for signal in signals) > samples:
-            raise InputError(
-                f"a signal of {signals[0].file} lags by more than its {samples} samples"
-            )
+        if max(signal.skew for signal in file.signals) > samples:
+            raise InputError(f"a signal of {name} lags by more than its {samples} samples")
         counts.add(samples)
     if len(counts) > 1 or 0 in counts:
         raise WrongLength(f"wrong length: signals of {sorted(counts)} samples")
     return counts.pop()
 
 
-def _extent(folder: Path, signals: Sequence[SignalLine]) -> tuple[int, float, int]:
+def _extent(file: _File) -> tuple[int, float, int]:
     """Return what a file holds, how much of it a sample takes, and how much may be left over.
 
     In bytes, and in samples where it is compressed.
     """
-    formats = {signal.format for signal in signals}
+    formats = {signal.format for signal in file.signals}
     if len(formats) > 1 or not formats <= BYTES.keys() | FLAC.keys():
         readable = ", ".join(map(str, [*BYTES, *FLAC]))
         raise InputError(f"WFDB format {sorted(formats)}; readable are {readable}")
-    size = max(_path(folder, signals[0]).stat().st_size - signals[0].offset, 0)
+    size = max(file.path.stat().st_size - file.signals[0].offset, 0)
     storage = formats.pop()
     if storage in FLAC:
-        with _opened(folder, signals[0]) as file:
-            return frames_of(file, size, signals), 1.0, 0
-    width = sum(signal.samples_per_frame for signal in signals) * BYTES[storage]
+        with file.opened() as content:
+            return frames_of(content, size, file.signals), 1.0, 0
+    width = sum(signal.samples_per_frame for signal in file.signals) * BYTES[storage]
     return size, width, PADDING.get(storage, 0)
 
 
-@contextmanager
-def _opened(folder: Path, signal: SignalLine) -> Iterator[BinaryIO]:
-    try:
-        with _path(folder, signal).open("rb") as file:
-            yield file
-    except OSError as error:
-        raise InputError(f"cannot read {signal.file}: {error.strerror}") from error
-
-
-def _path(folder: Path, signal: SignalLine) -> Path:
-    path = inside(folder, signal.file)
+def _path(folder: Path, name: str) -> Path:
+    path = inside(folder, name)
     try:
         regular = S_ISREG(path.stat().st_mode)
     except OSError:
         regular = False
     if not regular:
-        raise InputError(f"its signal file {signal.file} is missing")
+        raise InputError(f"its signal file {name} is missing")
     return path
 
 

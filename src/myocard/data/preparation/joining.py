@@ -222,4 +222,4 @@ def _copy_signals(path: Path, found: pd.DataFrame, shape: tuple[int, ...]) -> No
         write_array_header_1_0(file, {"descr": "<i2", "fortran_order": False, "shape": shape})
         for part, rows in found[found["sha256"] != ""].groupby("part", sort=False):
             kept = (rows["reason"] == "").to_numpy()
-            file.write(np.load(str(part))["signals"][kept].tobytes())
+            file.write(np.load(str(part))["signals"][kept].data)

@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 from myocard.data.preparation.examination import Wanted
 from myocard.data.signal import Band, Signal, conform
 from myocard.data.sources.entry import Entry
-from myocard.data.spans import Window, cut, places_in, recording_of, surrounded
+from myocard.data.spans import Window, cut, cut_with_margins, places_in, recording_of
 from myocard.record import Record
 
 
@@ -30,7 +30,7 @@ class WindowReader:
     def conformed(self, leads: Sequence[str], to: int, band: Band) -> Signal:
         """Return what the window would be if the whole record were conformed."""
         recording = recording_of(self.whole)
-        around = surrounded(recording, self.place, leads, to, band)
+        around = cut_with_margins(recording, self.place, leads, to, band)
         signal = conform(around.signal, recording.rate, to, band)
         return signal[:, around.first : around.first + around.samples]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from myocard.data.faults import Unfit
 from myocard.data.formats.reading import opened
 from myocard.data.sources.listing import record_files, state
 from myocard.data.window import Stated
@@ -65,7 +66,8 @@ class Question:
             raise
         # One file that a reader fails on should not be the end of all others.
         except Exception as error:
-            raise InputError(f"{file}: not readable ({type(error).__name__}: {error})") from error
+            told = f"{file}: not readable ({type(error).__name__}: {error})"
+            raise Unfit(told, "unreadable") from error
 
     def inputs(self, files: Sequence[Path]) -> Mapping[str, Any]:
         """All that the pages of some files depend on."""

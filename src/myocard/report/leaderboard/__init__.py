@@ -1,7 +1,6 @@
 """Encoders ranked by task: a page, a table and JSON, from folders of runs alone."""
 
 from collections.abc import Sequence
-from importlib import resources
 from os.path import relpath
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from myocard.report.drawing import write_numbers, write_text
 from myocard.report.html import render
 from myocard.report.leaderboard.page import chapters, table
 from myocard.report.leaderboard.ranking import board_of
+from myocard.report.templates import text_of
 from myocard.report.words import NOTES
 from myocard.results.compare.comparisons import sections
 from myocard.results.leaderboard import Leaderboard
@@ -50,16 +50,17 @@ def write_leaderboard(paths: Sequence[Path], out: Path) -> Path:
             raise InputError(f"no run in or below {names}; give the --out of `myocard probe`")
         Leaderboard(boards=boards).write(folder)
         write_numbers(pd.concat([table(board, "").numbers for board in boards]), folder / _NUMBERS)
-        script = resources.files("myocard.report.leaderboard").joinpath("sort.js").read_text()
+        script = text_of("leaderboard/sort.js")
         page = render(
             chapters(boards), out, title=NOTES["leaderboard_title"],
             lead=NOTES["leaderboard_lead"], numbers=_NUMBERS, script=script,
         )  # fmt: skip
         write_text(page, folder / PAGE)
-        (folder / _RUNS).write_text(digest)
+        write_text(digest, folder / _RUNS)
 
     def is_enough(folder: Path) -> bool:
-        return (folder / _RUNS).exists() and (folder / _RUNS).read_text() == digest
+        kept = folder / _RUNS
+        return kept.exists() and kept.read_text(encoding="utf-8") == digest
 
     results = sorted(relpath(path, out.parent) for path in paths)
     step(out, {"results": results}, make, is_enough=is_enough)

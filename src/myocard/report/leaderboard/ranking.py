@@ -130,7 +130,7 @@ def _value(run: SavedRun, section: Section) -> float:
 def _on_the_same_records(
     found: Sequence[_Contender], section: Section
 ) -> tuple[list[_Contender], list[_Contender]]:
-    """Those of the most common records and classes, and the others."""
+    """The contenders of the most common records and classes, and the others."""
 
     def ground(each: _Contender) -> tuple[tuple[str, ...], bytes]:
         seen = predictions(each.best, section.split)

@@ -32,7 +32,7 @@ class Weight(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """What the layers say alone of one output.
+    """The answers of single layers for one output.
 
     Attributes:
         output: Its name.

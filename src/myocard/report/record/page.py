@@ -12,7 +12,7 @@ from myocard.report.record import layers, sheet, words
 from myocard.report.record.words import number
 from myocard.report.scale import BOLD, FINE
 from myocard.report.templates import environment, text_of
-from myocard.results.explanation import Attribution, Explanation
+from myocard.results.explanation import Explanation
 
 
 class Prediction(NamedTuple):
@@ -55,30 +55,33 @@ class MapNumbers(NamedTuple):
 
 def page(explanation: Explanation) -> str:
     """Render the page of an explanation as one HTML text."""
-    templates, found = environment(), explanation.attribution
     drawn = sheet.Sheet.of(explanation.record)
     style = Markup(f"{text_of('report.css')}\n{text_of('record/record.css')}")
     script = Markup(text_of("record/sheet.js"))
-    return templates.get_template("record/page.html.jinja").render(
-        x=explanation,
-        policy=policy_of(style, script),
-        style=style,
-        script=script,
-        colours={"fine": FINE, "bold": BOLD},
-        predictions=predictions_of(explanation),
-        operating=words.operating_point(explanation),
-        meanings=words.meanings(explanation),
-        sheet=drawn,
-        left=sheet.LEFT,
-        squares={} if found is None else sheet.squares_of(found),
-        maps=[] if found is None else maps_of(explanation, found),
-        data=_json(_data(explanation, drawn)),
-        warnings=list(words.warnings_of(explanation)),
-        weights=layers.weights_of(explanation),
-        curves=layers.curves_of(explanation),
-        answers=layers.answers_table(explanation),
-        basis=list(words.basis_of(explanation)),
-        number=number,
+    return (
+        environment()
+        .get_template("record/page.html.jinja")
+        .render(
+            x=explanation,
+            policy=policy_of(style, script),
+            style=style,
+            script=script,
+            colours={"fine": FINE, "bold": BOLD},
+            predictions=predictions_of(explanation),
+            operating=words.operating_point(explanation),
+            meanings=words.meanings(explanation),
+            sheet=drawn,
+            left=sheet.LEFT,
+            squares=sheet.squares_of(explanation.attribution),
+            maps=maps_of(explanation),
+            data=_json(_data(explanation, drawn)),
+            warnings=list(words.warnings_of(explanation)),
+            weights=layers.weights_of(explanation),
+            curves=layers.curves_of(explanation),
+            answers=layers.answers_table(explanation),
+            basis=list(words.basis_of(explanation)),
+            number=number,
+        )
     )
 
 
@@ -116,8 +119,9 @@ def predictions_of(explanation: Explanation) -> list[Prediction]:
     return rows
 
 
-def maps_of(explanation: Explanation, found: Attribution) -> list[MapNumbers]:
+def maps_of(explanation: Explanation) -> list[MapNumbers]:
     """Each output that has maps, in numbers."""
+    found = explanation.attribution
     return [
         MapNumbers(
             explanation.shape.classes[output],
@@ -125,14 +129,14 @@ def maps_of(explanation: Explanation, found: Attribution) -> list[MapNumbers]:
             number(found.flattened[k]),
             number(found.agreement[k]),
             f"{100 * found.incompleteness[k]:.0f} %",
-            [_of_lead(explanation, found, k, row) for row in range(len(found.leads))],
+            [_of_lead(explanation, k, row) for row in range(len(found.leads))],
         )
         for k, output in enumerate(found.outputs)
     ]
 
 
-def _of_lead(explanation: Explanation, found: Attribution, k: int, row: int) -> LeadNumbers:
-    told = []
+def _of_lead(explanation: Explanation, k: int, row: int) -> LeadNumbers:
+    found, told = explanation.attribution, []
     for each in found.maps.values():
         at = explanation.record.start + found.edges[np.abs(each[k, row]).argmax()]
         told.append((number(each[k, row].sum()), f"{at:.1f} s"))
@@ -142,7 +146,7 @@ def _of_lead(explanation: Explanation, found: Attribution, k: int, row: int) -> 
 def _data(explanation: Explanation, drawn: sheet.Sheet) -> dict[str, object]:
     """The numbers that the page's script reads."""
     found = explanation.attribution
-    data: dict[str, object] = {
+    return {
         "rate": drawn.rate,
         "seconds": drawn.seconds,
         "start": drawn.start,
@@ -153,13 +157,11 @@ def _data(explanation: Explanation, drawn: sheet.Sheet) -> dict[str, object]:
         "scale": drawn.scale,
         "steps": sheet.STEPS,
         "darkest": sheet.DARKEST,
+        "leads": found.leads,
+        "kind": "log odds" if explanation.has_probabilities else "the output's unit",
+        "maps": {name: _rounded(each) for name, each in found.maps.items()},
+        "outputs": [explanation.shape.classes[k] for k in found.outputs],
     }
-    if found is not None:
-        data["leads"] = found.leads
-        data["kind"] = "log odds" if explanation.has_probabilities else "the output's unit"
-        data["maps"] = {name: _rounded(each) for name, each in found.maps.items()}
-        data["outputs"] = [explanation.shape.classes[k] for k in found.outputs]
-    return data
 
 
 def _rounded(values: np.ndarray) -> list[object]:

@@ -112,10 +112,8 @@ const shade = () => {
     : "No map is shown.";
 };
 
-if (about.maps) {
-  for (const control of all("#map-controls select, #map-controls input")) control.addEventListener("change", shade);
-  shade();
-}
+for (const control of all("#map-controls select, #map-controls input")) control.addEventListener("change", shade);
+shade();
 
 // Caliper: two ends, each a time in s and a height in the unit of the lead that the first is in
 

@@ -28,8 +28,6 @@ def warnings_of(explanation: Explanation) -> Iterator[str]:
     if explanation.encoder.random:
         yield "The encoder's weights are random: nothing here was learned."
     found = explanation.attribution
-    if found is None:
-        return
     names = [explanation.shape.classes[k] for k in found.outputs]
     apart = [name for name, r in zip(names, found.agreement, strict=True) if not r >= ALIKE]
     if apart:
