@@ -1,0 +1,76 @@
+"""Prepare, extract and probe a million simulated records, and look whether anything grows.
+
+    python speed/million.py OUT [--records 1000000]
+
+Records of 2.5 s at 100 Hz, simulated as they are read; `nano` with random weights, pooled states of
+all layers; the last layer and the mean of all, probed for superclasses. All cores. A run that was
+stopped goes on where it was, by the same command. ``OUT/log.csv`` has, for every 20,000 records of
+a stage: seconds of the clock since the last line, and MiB that all processes held to themselves.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import torch
+from whole import family, private
+
+from myocard.data.corpora import trained_on_nothing
+from myocard.data.preparation import Wanted, prepare
+from myocard.data.signal import Preprocessing
+from myocard.encoders.ours import MyocardEncoder
+from myocard.evaluation.features import extract
+from myocard.evaluation.probing import probe
+from myocard.leads import LEADS
+from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.recipe import ProbeRecipe, check
+from myocard.simulation import entries
+
+EVERY = 20_000
+STATED = Preprocessing(100, 250, LEADS)
+
+
+class Log:
+    """Lines of a table, one for every so many records of a stage."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.stage, self.told, self.last = file, "", 0, time.perf_counter()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self.stage:
+            self.stage, self.told, self.last = what, done, time.perf_counter()
+        if done - self.told < EVERY and done < total:
+            return
+        held = sum(map(private, family(os.getpid()))) / 1024
+        seconds, self.last = time.perf_counter() - self.last, time.perf_counter()
+        line = f"{what},{self.told},{done},{seconds:.1f},{held:.0f}"
+        self.told = done
+        with self.file.open("a") as file:
+            print(line, file=file)
+        print(line, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    log = Log(given.out / "log.csv")
+    listed = entries(given.records, 0, rate=100.0)
+    wanted = Wanted(100, STATED.samples / STATED.rate, LEADS)
+    store = prepare(listed, given.out / "store", wanted, source="simulated", progress=log)
+    del listed
+    torch.manual_seed(0)
+    network = Encoder(EncoderShape.of_size("nano", samples=STATED.samples, patch=50)).eval()
+    encoder = MyocardEncoder("nano", network, STATED, trained_on_nothing())
+    features = extract(encoder, store, given.out / "features", batch=256, progress=log)
+    settings = {"task": "ptbxl-superdiagnostic", "readouts": ["last", "ppa"], "heads": ["linear"]}
+    recipe = check(ProbeRecipe, settings | {"seeds": [0], "resamples": 200}, "million")
+    for run in probe(features, recipe, given.out / "results", test=True, progress=log):
+        print(run)
+
+
+if __name__ == "__main__":
+    main()
