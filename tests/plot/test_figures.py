@@ -14,6 +14,7 @@ from written_runs import LAYERS, write_run, write_runs
 from myocard import plot
 from myocard.errors import InputError
 from myocard.metrics.calibration import reliability
+from myocard.plot.canvas import to_svg
 from myocard.results.compare.pairs import compare
 from myocard.results.saved import SavedRun, load_runs
 
@@ -126,6 +127,9 @@ def test_windows_without_weights_stay_blank(tmp_path: Path, suffix: str):
     np.testing.assert_allclose(cells.compressed(), [0.2, -0.2, -0.2, 0.2])
     with pytest.raises(InputError, match="no column record, start"):
         plot.gate_over_time(table[["layer:1"]])
+    path.with_suffix(".csv").write_text("")
+    with pytest.raises(InputError, match=r"scores\.csv: no table"):
+        plot.gate_over_time(path.with_suffix(".csv"))
 
 
 def test_reliability_is_that_of_the_metrics(runs):
@@ -167,6 +171,30 @@ def test_labels_of_numbers_are_a_scale_and_too_few_records_are_refused():
         plot.layer_maps([each[:30] for each in states], ["a"] * 30)
     with pytest.raises(InputError, match="choose pca, tsne or umap"):
         plot.layer_maps(states, ["a"] * 40, "isomap")
+    with pytest.raises(InputError, match="1 of 40 labels are missing"):
+        plot.layer_maps(states, np.array([None, *["a"] * 39], object))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda states: states * [[[1.0], [0.0]]], "layer 1 is the same in all records"),
+        (lambda states: np.where(states > 2, np.inf, states), "layer 0 holds numbers that are not"),
+        (lambda states: states[..., :1], "layer 0 has states of shape"),
+        (lambda states: states[:, 0], "layer 0 has states of shape"),
+    ],
+)
+def test_states_that_have_no_map_are_refused(change, told):
+    states = change(np.random.default_rng(0).normal(size=(40, 2, 30)))
+    with pytest.raises(InputError, match=told):
+        plot.layer_maps(states, ["a"] * 40, "tsne")
+
+
+def test_a_name_with_dollars_is_drawn_as_it_is():
+    states = np.random.default_rng(0).normal(size=(40, 1, 3))
+    axes = plot.layer_maps(states, [r"$\frac{x}$", "b"] * 20)
+    svg = to_svg(axes[0].figure, "map", "a map")
+    assert r"$\frac{x}$" in svg
 
 
 def test_without_its_package_umap_names_the_extra(monkeypatch):

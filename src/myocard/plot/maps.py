@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import orthogonal_procrustes
@@ -17,6 +18,8 @@ Points = NDArray[np.floating]
 _MARKERS = ("o", "^", "s")
 _ACROSS = 5
 _NEIGHBOURS = 15
+_MOST = 1e15
+"""Size of numbers whose squares are told in single precision."""
 
 
 @styled
@@ -48,7 +51,8 @@ def layer_maps(
 
     Raises:
         InputError: When labels and records differ in number, there are too few records or too many
-            names, the method is unknown, or its package is missing.
+            names, states are not finite or the same in all records, the method is unknown, or its
+            package is missing.
     """
     by_layer = [*np.moveaxis(states, 1, 0)] if isinstance(states, np.ndarray) else [*states]
     marks = np.asarray(labels)
@@ -70,6 +74,17 @@ def _require(by_layer: Sequence[Points], marks: NDArray[Any]) -> None:
         raise InputError(f"labels of shape {marks.shape} for {records} records; give one a record")
     if records <= 2 * _NEIGHBOURS:
         raise InputError(f"{records} records; a map needs more than {2 * _NEIGHBOURS}")
+    for layer, each in enumerate(by_layer):
+        if each.ndim != 2 or each.shape[0] != records or each.shape[1] < 2:
+            shape = each.shape
+            raise InputError(f"layer {layer} has states of shape {shape}; give (records, width)")
+        if not (np.abs(each) < _MOST).all():
+            raise InputError(f"layer {layer} holds numbers that are not finite, or beyond {_MOST}")
+        if not np.ptp(each, axis=0).any():
+            raise InputError(f"layer {layer} is the same in all records; leave it out")
+    missing = 0 if _are_numbers(marks) else int(pd.isna(marks).sum())
+    if missing:
+        raise InputError(f"{missing} of {records} labels are missing; fill them, as with '?'")
     names = len(np.unique(marks))
     most = len(COLOURS) * len(_MARKERS)
     if not _are_numbers(marks) and names > most:

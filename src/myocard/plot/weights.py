@@ -90,7 +90,7 @@ def gate_over_time(predictions: pd.DataFrame | Path | str, ax: Any = None) -> An
         The axes, or an array of them where there are several recordings.
 
     Raises:
-        InputError: When columns are missing.
+        InputError: When columns are missing, or the file is no table.
     """
     table = predictions if isinstance(predictions, pd.DataFrame) else _read(Path(predictions))
     layers = [name for name in map(str, table) if name.startswith("layer:")]
@@ -111,7 +111,10 @@ def _read(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; {_FIX}")
     if path.suffix == ".parquet":
         return read_parquet(path, ("record", "start"), _FIX)
-    return pd.read_csv(path)
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:
+        raise InputError(f"{path}: no table ({error}); {_FIX}") from error
 
 
 def _draw_time(axes: Axes, rows: pd.DataFrame, layers: list[str]) -> None:
