@@ -52,6 +52,17 @@ def test_what_a_stop_left_is_there_the_next_time_and_gone_in_the_end(tmp_path):
     assert names(tmp_path) == ["out.csv", "out.csv.inputs.json"]
 
 
+def test_a_stop_leaves_nothing_half_written_and_other_inputs_may_be_tried(tmp_path):
+    def stop(fresh: Path, work: Path) -> None:
+        fresh.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        file_step(tmp_path / "out.csv", {"a": 1}, stop)
+    assert names(tmp_path) == []
+    assert file_step(tmp_path / "out.csv", {"a": 2}, make)
+
+
 def test_a_kill_between_the_inputs_and_the_file_leaves_nothing_in_the_way(tmp_path):
     file_step(tmp_path / "out.csv", {"a": 1}, make)
     (tmp_path / "out.csv").unlink()

@@ -96,8 +96,13 @@ def file_step(out: Path, inputs: Inputs, make: Make) -> bool:
         return False
     with workplace(work, inputs, named=out):
         fresh, stated = work / f".{out.name}", work / f".{beside.name}"
-        make(fresh, work)
-        stated.write_text(_text(inputs), encoding="utf-8")
+        try:
+            make(fresh, work)
+            stated.write_text(_text(inputs), encoding="utf-8")
+        except BaseException:
+            fresh.unlink(missing_ok=True)  # The disk may be full of it.
+            stated.unlink(missing_ok=True)
+            raise
         stated.replace(beside)
         fresh.replace(out)
     return True

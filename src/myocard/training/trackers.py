@@ -229,6 +229,9 @@ def _mlflow(tracking: Tracking, experiment: str) -> tuple[Any, str]:
     """MLflow's client, and the number of an experiment, which is made where it is not there."""
     # No word of what is done here goes to anybody.
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    # By default it asks a server that is away for minutes, each time.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     from mlflow.tracking import MlflowClient
 
     for noisy in ("alembic", "mlflow"):  # Their import sets levels.
