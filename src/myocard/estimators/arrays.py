@@ -16,15 +16,12 @@ from myocard.encoders.protocol import Layer
 from myocard.errors import InputError
 from myocard.evaluation.probing.job import Job
 from myocard.evaluation.probing.memory import InMemory
+from myocard.nn.readouts.heads import LARGEST, LEAST_SPREAD
 from myocard.nn.readouts.norms import NormShape
 from myocard.outcomes import Outcome
 from myocard.recipe import ProbeRecipe
 from myocard.tasks.cohort import Cohort
 
-_LEAST = 0.01
-"""Deviation of numbers below which the 1e-5 that heads add to variances counts."""
-_MOST = 1e15
-"""Size of numbers whose squares are told in single precision, sums of them too."""
 _NEAREST = 1e-6
 """Deviation beside the mean from which on single precision tells numbers apart."""
 _COLUMN = re.compile(r"layer(\d+)_\d+")
@@ -109,16 +106,17 @@ def require_spread(flat: NDArray[np.floating], widths: Sequence[int]) -> None:
         InputError: Naming the layer.
     """
     most = np.abs(flat).max()
-    if most > _MOST:
-        raise InputError(f"X has values of {most:.1g}, and the most is {_MOST:.0e}; scale X down")
+    if most > LARGEST:
+        raise InputError(f"X has values of {most:.1g}, and the most is {LARGEST:.0e}; scale X down")
     ends = np.cumsum(widths)[:-1]
     spreads = map(np.median, np.split(flat.std(axis=0), ends))
     offsets = map(np.median, np.split(np.abs(flat.mean(axis=0)), ends))
     for layer, (spread, offset) in enumerate(zip(spreads, offsets, strict=True)):
-        if 0 < spread < _LEAST:
+        if 0 < spread < LEAST_SPREAD:
             raise InputError(
-                f"layer {layer} of X has a deviation of {spread:.1g}, and heads need {_LEAST} or "
-                f"more to tell numbers apart; multiply X, such as by {1 / spread:.0e}"
+                f"layer {layer} of X has a deviation of {spread:.1g}, and heads need "
+                f"{LEAST_SPREAD} or more to tell numbers apart; multiply X, such as by "
+                f"{1 / spread:.0e}"
             )
         if 0 < spread < _NEAREST * offset:
             raise InputError(

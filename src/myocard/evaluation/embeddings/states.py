@@ -20,6 +20,7 @@ from myocard.evaluation.embeddings.records import Records
 from myocard.evaluation.features import Features, FeaturesInfo, write_features
 from myocard.files.manifest import file_hash
 from myocard.files.step import step
+from myocard.nn.readouts.heads import LARGEST, LEAST_SPREAD
 from myocard.nn.readouts.norms import NormShape
 from myocard.results.run import EncoderInfo
 
@@ -28,10 +29,6 @@ _CHUNK = 256
 """Records of which all layers are in memory at once."""
 _SAMPLE = 64
 """Records whose spread is looked at."""
-_LEAST = 0.01
-"""Deviation of numbers below which the 1e-5 that heads add to variances counts."""
-_MOST = 1e15
-"""Size of numbers above which variances overflow in float32."""
 
 
 class Embeddings(NamedTuple):
@@ -154,11 +151,11 @@ def _chunks(
 
 def _refuse_strange(chunk: Mapping[str, Numbers], ids: Sequence[str], place: Path) -> None:
     for name, values in chunk.items():
-        strange = np.flatnonzero(~(np.abs(values).max(axis=1).astype(np.float32) <= _MOST))
+        strange = np.flatnonzero(~(np.abs(values).max(axis=1).astype(np.float32) <= LARGEST))
         if len(strange):
             raise InputError(
-                f"{place}: {name} of record {ids[strange[0]]} is not finite, or beyond {_MOST:g}; "
-                "see to the encoder, or leave the record out"
+                f"{place}: {name} of record {ids[strange[0]]} is not finite, or beyond "
+                f"{LARGEST:g}; see to the encoder, or leave the record out"
             )
 
 
@@ -168,8 +165,8 @@ def _require_spread(part: Mapping[str, Numbers], place: Path) -> None:
         some = array[:: -(-len(array) // _SAMPLE)].astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             spread = float(np.median(some.std(axis=0)))
-        if 0 < spread < _LEAST:
+        if 0 < spread < LEAST_SPREAD:
             raise InputError(
-                f"{place}: {name} has a deviation of {spread:.1g}, and heads need {_LEAST} or more "
-                f"to tell numbers apart; multiply it, such as by {1 / spread:.0e}"
+                f"{place}: {name} has a deviation of {spread:.1g}, and heads need {LEAST_SPREAD} "
+                f"or more to tell numbers apart; multiply it, such as by {1 / spread:.0e}"
             )

@@ -4,6 +4,11 @@ from collections.abc import Callable
 
 from torch import nn
 
+LEAST_SPREAD = 0.01
+"""Deviation of features below which the 1e-5 that heads add to variances counts."""
+LARGEST = 1e15
+"""Size of features above which variances overflow in float32."""
+
 
 def linear(features: int, classes: int) -> nn.Sequential:
     """Build the linear probe: standardise each feature over the batch, then one linear layer.
