@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 # An encoder predicts without its corpus, and should not wait for pandas.
 if TYPE_CHECKING:
@@ -29,9 +29,12 @@ class PretrainedOn:
             are known.
     """
 
-    def __init__(self, records: Any = None, datasets: tuple[str, ...] | None = None) -> None:
-        self._records: pd.DataFrame | Callable[[], pd.DataFrame] | None = records
-        self._datasets = datasets
+    def __init__(
+        self,
+        records: "pd.DataFrame | Callable[[], pd.DataFrame] | None" = None,
+        datasets: tuple[str, ...] | None = None,
+    ) -> None:
+        self._records, self._datasets = records, datasets
 
     @cached_property
     def records(self) -> "pd.DataFrame | None":

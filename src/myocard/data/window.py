@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myocard.data import steps
-from myocard.data.faults import Unfit
+from myocard.data.faults import Unfit, unreadable
 from myocard.data.formats.reading import opened
 from myocard.data.formats.recording import Recording
 from myocard.data.formats.wfdb import reason_of
@@ -182,10 +182,9 @@ def windows_of(
                 seen.append(Seen())
         except InputError as error:
             seen.append(Seen(_reason(error), " ".join(str(error).split())))
-        # One file that a reader fails on should not be the end of all others, each time anew.
         except Exception as error:
-            told = f"{file}: not readable ({type(error).__name__}: {error})"
-            seen.append(Seen("unreadable", " ".join(told.split())))
+            found = unreadable(file, error)
+            seen.append(Seen(found.reason, str(found)))
     return np.concatenate(windows), seen
 
 

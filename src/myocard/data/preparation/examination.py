@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from myocard.data.faults import unreadable
 from myocard.data.formats.wfdb import reason_of
 from myocard.data.quality import Excerpt, faults_of
 from myocard.data.signal import Band, resampled_length
@@ -89,10 +90,9 @@ def read_entry(entry: Entry) -> Record | Fault:
         return entry.read()
     except InputError as error:
         return Fault(reason_of(error), str(error))
-    # A file that a reader fails on is no reason to lose all others.
     except Exception as error:
-        told = f"{entry.path}: not readable ({type(error).__name__}: {error})"
-        return Fault("unreadable", told)
+        found = unreadable(entry.path, error)
+        return Fault(found.reason, str(found))
 
 
 def examine(found: Record, wanted: Wanted) -> tuple[Record | None, list[Fault]]:

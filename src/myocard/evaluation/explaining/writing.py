@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from myocard.data.faults import Unfit
+from myocard.data.faults import unreadable
 from myocard.data.formats.reading import opened
 from myocard.data.sources.listing import record_files, state
 from myocard.data.window import Stated
@@ -64,10 +64,8 @@ class Question:
             return opened(file, **self.stated._asdict()).whole()
         except InputError:
             raise
-        # One file that a reader fails on should not be the end of all others.
         except Exception as error:
-            told = f"{file}: not readable ({type(error).__name__}: {error})"
-            raise Unfit(told, "unreadable") from error
+            raise unreadable(file, error) from error
 
     def inputs(self, files: Sequence[Path]) -> Mapping[str, Any]:
         """All that the pages of some files depend on."""
