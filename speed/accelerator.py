@@ -43,7 +43,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Plan(NamedTuple):
-    """What is run.
+    """The sizes of all runs.
 
     Attributes:
         records: Records of the store.

@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a request: its kind, None or what is wrong, and the seconds it took."""
+    """The outcome of a request: its kind, None or what is wrong, and the seconds it took."""
 
     name: str
     wrong: str | None

@@ -1,4 +1,4 @@
-"""What probes take as states, and what they refuse."""
+"""States that probes take, and those that they refuse."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What the figures draw is what the runs say."""
+"""The figures draw what the runs say."""
 
 import sys
 from pathlib import Path

@@ -202,7 +202,7 @@ def test_a_record_is_explained_on_a_page(server, cases):
 
 
 class Sockets:
-    """What an ASGI server gives an application: messages that come, and those that go."""
+    """Messages between an ASGI server and an application: those that come, and those that go."""
 
     def __init__(self, *messages: dict[str, object]) -> None:
         self.coming, self.gone = list(messages), []

@@ -1,4 +1,4 @@
-"""Statements of models without their weights: enough to prepare signals and to read its scores."""
+"""Statement of a model without its weights: enough to prepare signals and to read its scores."""
 
 import hashlib
 import json

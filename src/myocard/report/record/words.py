@@ -82,7 +82,7 @@ def meanings(explanation: Explanation) -> str:
 
 
 def operating_point(explanation: Explanation) -> str:
-    """How thresholds and sets were chosen, in sentences."""
+    """Say in sentences how thresholds and sets were chosen."""
     decision, told = explanation.decision, []
     if explanation.has_probabilities:
         rule = (
