@@ -65,7 +65,7 @@ def main() -> None:
     torch.manual_seed(0)
     network = Encoder(EncoderShape.of_size("nano", samples=STATED.samples, patch=50)).eval()
     encoder = MyocardEncoder("nano", network, STATED, trained_on_nothing())
-    features = extract(encoder, store, given.out / "features", batch=256, progress=log)
+    features = extract(encoder, store, given.out / "features", progress=log)
     settings = {"task": "ptbxl-superdiagnostic", "readouts": ["last", "ppa"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, settings | {"seeds": [0], "resamples": 200}, "million")
     for run in probe(features, recipe, given.out / "results", test=True, progress=log):

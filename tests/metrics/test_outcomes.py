@@ -116,7 +116,7 @@ def test_unknown_targets_are_as_if_their_records_were_not_there(outcome):
     for name, measure in MEASURES[outcome].items():
         alone = measure.metric(targets[:100, :1] == 1 if outcome == "any" else targets[:100, :1],
                        scores[:100, :1], once(100))  # fmt: skip
-        found = measured(measure.metric, outcome)(whole, scores, once())
+        found = measured([measure.metric], outcome)(whole, scores, once())[0]
         assert found[0, 0] == pytest.approx(alone[0, 0]), name
 
 

@@ -16,7 +16,7 @@ ORACLES = {
     "brier": brier_score_loss,
 }
 
-AUROC, BRIER = (measured(MEASURES["any"][name].metric, "any") for name in ("auroc", "brier"))
+AUROC, BRIER = (MEASURES["any"][name].metric for name in ("auroc", "brier"))
 
 
 def chances(rng, targets, noise=1.0):
@@ -30,7 +30,7 @@ def test_records_of_unknown_target_do_not_count_for_that_class(name):
     scores = chances(rng, targets)
     targets[rng.random(targets.shape) < 0.2] = np.nan
     once = np.ones((1, 120), dtype=int)
-    found = measured(MEASURES["any"][name].metric, "any")(targets, scores, once)[0]
+    found = measured([MEASURES["any"][name].metric], "any")(targets, scores, once)[0, 0]
     for k in range(3):
         known = ~np.isnan(targets[:, k])
         oracle = ORACLES[name](targets[known, k], scores[known, k])
@@ -42,12 +42,12 @@ def test_every_model_meets_the_same_resamples_in_whatever_chunks(monkeypatch):
     targets = (rng.random((60, 2)) < 0.4).astype(float)
     scores = chances(rng, targets)[None]
     asked = {"groups": np.arange(60) // 2, "resamples": 50, "seed": 3}
-    one, other = resampled([AUROC, BRIER], targets, [scores, scores], **asked)
+    one, other = resampled(measured([AUROC, BRIER], "any"), targets, [scores, scores], **asked)
     assert one.shape == (2, 1, 51, 2)
     assert np.array_equal(one, other)
     assert len(np.unique(one[0, 0, 1:, 0])) > 30
     monkeypatch.setattr("myocard.metrics.resamples._CELLS", 60 * 7)
-    (chunked,) = resampled([AUROC, BRIER], targets, [scores], **asked)
+    (chunked,) = resampled(measured([AUROC, BRIER], "any"), targets, [scores], **asked)
     assert chunked == pytest.approx(one)
 
 
@@ -56,7 +56,7 @@ def test_the_interval_of_a_difference_in_brier_score_is_that_of_a_mean_of_pairs(
     targets = (rng.random((4000, 1)) < 0.3).astype(float)
     one, other = chances(rng, targets), chances(rng, targets, noise=1.3)
     values = resampled(
-        [BRIER], targets, [one[None], other[None]], groups=None, resamples=3000, seed=0
+        measured([BRIER], "any"), targets, [one[None], other[None]], groups=None, resamples=3000, seed=0
     )
     found = difference(*(each[0, 0, :, 0] for each in values))
     pairs = np.square(one - targets) - np.square(other - targets)
@@ -77,7 +77,7 @@ def test_patients_whose_records_are_alike_count_as_one_record():
     errors = []
     for groups in (owners, None):
         sides = [each[None] for each in tripled[1:]]
-        values = resampled([BRIER], tripled[0], sides, groups=groups, resamples=2000, seed=0)
+        values = resampled(measured([BRIER], "any"), tripled[0], sides, groups=groups, resamples=2000, seed=0)
         errors.append(difference(*(each[0, 0, :, 0] for each in values)).se)
     assert errors[0] == pytest.approx(pairs.std(ddof=1) / np.sqrt(600), rel=0.07)
     assert errors[1] == pytest.approx(errors[0] / np.sqrt(3), rel=0.1)
@@ -88,7 +88,7 @@ def test_the_interval_of_a_difference_in_auroc_is_delongs_on_many_records():
     targets = (rng.random((3000, 1)) < 0.3).astype(float)
     one, other = chances(rng, targets), chances(rng, targets, noise=1.2)
     values = resampled(
-        [AUROC], targets, [one[None], other[None]], groups=None, resamples=1500, seed=0
+        measured([AUROC], "any"), targets, [one[None], other[None]], groups=None, resamples=1500, seed=0
     )
     found = difference(*(each[0, 0, :, 0] for each in values))
     oracle = delong_test(targets == 1, one, other)

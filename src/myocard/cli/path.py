@@ -214,7 +214,9 @@ def extract(
         str | None, Option(help="Some of the encoder's, for records that have no others: I,II")
     ] = None,
     random: options.Random = None,
-    batch: Annotated[int, Option(min=1, help="Records in one forward pass")] = 64,
+    batch: Annotated[
+        int | None, Option(min=1, help="Records in one forward pass; by default the fastest")
+    ] = None,
 ) -> None:
     """Keep the states of every layer.
     [dim]myocard extract encoder store --out features/mine[/dim]

@@ -91,10 +91,15 @@ class Shuffled:
         return max(1, self.count // self.batch)
 
     def __getitem__(self, number: int) -> list[tuple[int, float]]:
+        epoch, _ = divmod(number, self.steps_per_epoch)
+        _, draws = _epoch(self.count, self.seed, epoch)
+        return [(int(i), float(draws[i])) for i in self.records(number)]
+
+    def records(self, number: int) -> NDArray[np.int64]:
+        """Return the records of batch ``number`` alone."""
         epoch, place = divmod(number, self.steps_per_epoch)
-        order, draws = _epoch(self.count, self.seed, epoch)
-        chosen = order[place * self.batch : (place + 1) * self.batch]
-        return [(int(i), float(draws[i])) for i in chosen]
+        order, _ = _epoch(self.count, self.seed, epoch)
+        return order[place * self.batch : (place + 1) * self.batch]
 
 
 # Epochs of a few seeds may be read in turn.

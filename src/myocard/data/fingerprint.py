@@ -6,7 +6,8 @@ hyperplanes: Charikar, STOC 2002): the bits that two signals differ in tell the 
 
 On PTB-XL's 500 Hz files, its own 100 Hz files, and filtered and z-scored ones, the copies of 324
 records differ in at most 4.9 % of the bits, and no two of 1,736 different records in less than
-23 %. Copies that start later, or were cut, are not recognised.
+23 %; of 21,799 simulated ones, whose rhythms are more regular, in less than 9.7 %. Copies that start
+later, or were cut, are not recognised.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from scipy.fft import irfft, rfft
 from myocard.data.signal import ends
 from myocard.record import Record
 
-TOLERANCE = 0.12
+TOLERANCE = 0.075
 """Share of differing bits up to which two waveforms count as one."""
 
 _LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -32,6 +33,9 @@ _ENOUGH = 200  # Hz
 _NOTHING = "-" * (_BITS // 4)  # a lead that is missing or flat
 _FEWEST = 2 * _BITS  # one lead alone is too little to tell two people apart
 _CHUNK = 2_048
+_PAIRS = 500_000
+# One group more than the bits that may differ.
+_GROUP, _GROUPS = 13, 39
 
 # Signs from a hash function, which are the same in every version of NumPy.
 _SIGNS: NDArray[np.float32] = (
@@ -55,6 +59,78 @@ def fingerprint(record: Record) -> str:
             if values.any():
                 found[record.leads[row]] = text
     return "".join(found.values())
+
+
+def copies(
+    prints: Sequence[str], others: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the ``prints`` that count as one with any of ``others``, and the most similar of these.
+
+    Returns:
+        Positions in ``prints``, in order, and for each the position in ``others``.
+    """
+    here, there = (
+        np.array([_NOTHING not in each for each in some], dtype=bool) for some in (prints, others)
+    )
+    pairs = [np.zeros((3, 0))]
+    for rows, places, find in (
+        (here, there, _complete_copies),
+        (~here, np.ones_like(there), _copies),
+        (here, ~there, _copies),
+    ):
+        if rows.any() and places.any():
+            i, j = np.flatnonzero(rows), np.flatnonzero(places)
+            row, place, share = find([prints[k] for k in i], [others[k] for k in j])
+            pairs.append(np.array([i[row], j[place], share]))
+    row, place, share = np.concatenate(pairs, axis=1)
+    order = np.lexsort((place, share, row))
+    _, first = np.unique(row[order], return_index=True)
+    return row[order][first].astype(np.int64), place[order][first].astype(np.int64)
+
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
+    places, shares = nearest(prints, others)
+    rows = np.flatnonzero(shares <= TOLERANCE)
+    return rows, places[rows], shares[rows]
+
+
+def _complete_copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
+    """Find all pairs within ``TOLERANCE``, of prints with all leads.
+
+    Of two that differ in at most 38 bits, one of 39 groups of bits is the same, so that only those
+    that share a group are compared: for a million, a thousandth of all pairs.
+    """
+    here, there = (
+        np.frombuffer(bytes.fromhex("".join(some)), np.uint8).reshape(-1, _BITS)
+        for some in (prints, others)
+    )
+    found = []
+    for group in range(_GROUPS):
+        wanted, keys = _group(here, group), _group(there, group)
+        order = np.argsort(keys, kind="stable")
+        first = np.searchsorted(keys[order], wanted, "left")
+        count = np.searchsorted(keys[order], wanted, "right") - first
+        parts = int(count.sum()) // _PAIRS + 1
+        for part in np.array_split(np.arange(len(here)), parts):
+            rows, own = np.repeat(part, count[part]), count[part]
+            places = order[np.arange(len(rows)) + np.repeat(first[part] - own.cumsum() + own, own)]
+            words = here[rows].view(np.uint64) ^ there[places].view(np.uint64)
+            shares = np.bitwise_count(words).sum(axis=1, dtype=np.int64) / (8 * _BITS)
+            close = shares <= TOLERANCE
+            found.append((rows[close], places[close], shares[close]))
+    rows, places, shares = (np.concatenate(each) for each in zip(*found, strict=True))
+    return rows, places, shares
+
+
+def _group(packed: NDArray[np.uint8], number: int) -> NDArray[np.uint32]:
+    """Return one group of bits of each print."""
+    byte, bit = divmod(number * _GROUP, 8)
+    three = np.pad(packed[:, byte : byte + 3], ((0, 0), (0, 3)))[:, :3].astype(np.uint32)
+    wide = three[:, 0] << 16 | three[:, 1] << 8 | three[:, 2]
+    return wide >> (24 - _GROUP - bit) & (2**_GROUP - 1)
 
 
 def nearest(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from myocard.data.corpora import PretrainedOn
-from myocard.data.fingerprint import TOLERANCE, nearest
+from myocard.data.fingerprint import copies
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file, writing
 from myocard.files.tables import read_parquet
@@ -109,7 +109,6 @@ def _equal(known: pd.DataFrame, records: pd.DataFrame, columns: list[str]) -> pd
 
 def _copied(known: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """Find records whose waveform is a known one in another form."""
-    indices, shares = nearest(records["fingerprint"].tolist(), known["fingerprint"].tolist())
-    rows = np.flatnonzero(shares <= TOLERANCE)
-    copies = known.iloc[indices[rows]]
-    return pd.DataFrame({"row": rows, "source": copies["source"].array, "id": copies["id"].array})
+    rows, places = copies(records["fingerprint"].tolist(), known["fingerprint"].tolist())
+    found = known.iloc[places]
+    return pd.DataFrame({"row": rows, "source": found["source"].array, "id": found["id"].array})

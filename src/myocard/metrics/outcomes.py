@@ -4,14 +4,14 @@ Targets are those of ``myocard.outcomes``. A record of which an output is unknow
 of the measures of that output.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from myocard.metrics import numbers, scores, survival
 from myocard.metrics.calibration import brier_score
-from myocard.metrics.scores import Counts, Flags, Metric, Reals, Targets
+from myocard.metrics.scores import Counts, Flags, Metric, OfCurve, Reals, Targets, of_curves
 from myocard.metrics.significance import Comparison, delong_test
 from myocard.outcomes import CLASSES, Outcome
 
@@ -109,7 +109,8 @@ def headline(outcome: Outcome) -> str:
 
 
 def headline_metric(outcome: Outcome) -> Metric:
-    return measured(MEASURES[outcome][headline(outcome)].metric, outcome)
+    """The leading measure as ``measured`` makes it: ``(1, resamples, outputs)``."""
+    return measured([MEASURES[outcome][headline(outcome)].metric], outcome)
 
 
 def are_positive(targets: Targets, outcome: Outcome) -> Flags:
@@ -117,18 +118,32 @@ def are_positive(targets: Targets, outcome: Outcome) -> Flags:
     return ~np.isnan(targets) if outcome == "number" else np.asarray(targets > 0)
 
 
-def measured(metric: Metric, outcome: Outcome) -> Metric:
-    """The metric on targets as tasks write them: flags for classes, unknown ones left out."""
+def measured(metrics: Sequence[Metric], outcome: Outcome) -> Metric:
+    """Join metrics, for targets as tasks write them: flags for classes, unknown ones left out.
+
+    Their values are ``(metrics, resamples, outputs)``.
+    """
 
     def of_known(targets: Targets, found: Any, counts: Counts) -> Reals:
         known = ~np.isnan(targets)
         told = targets == 1 if outcome in CLASSES else targets
         if known.all():
-            return metric(told, found, counts)
+            return _joined(metrics, told, found, counts)
         columns = [
-            metric(told[rows, k : k + 1], found[rows, k : k + 1], counts[:, rows])
+            _joined(metrics, told[rows, k : k + 1], found[rows, k : k + 1], counts[:, rows])
             for k, rows in enumerate(known.T)
         ]
-        return np.concatenate(columns, axis=1)
+        return np.concatenate(columns, axis=2)
 
     return of_known
+
+
+def _joined(metrics: Sequence[Metric], targets: Any, found: Any, counts: Counts) -> Reals:
+    curved = [each for each in metrics if isinstance(each, OfCurve)]
+    shared = iter(of_curves(curved, targets, found, counts) if curved else ())
+    return np.array(
+        [
+            next(shared) if isinstance(each, OfCurve) else each(targets, found, counts)
+            for each in metrics
+        ]
+    )

@@ -12,7 +12,7 @@ _CELLS = 4_000_000  # Counts that are handled at once: tens of MB.
 
 
 def resampled(
-    metrics: Sequence[Metric],
+    metrics: Metric,
     targets: Any,
     scores: Sequence[Any],
     *,
@@ -23,7 +23,7 @@ def resampled(
     """Metrics of several models on the records as they are, and then on the same resamples.
 
     Args:
-        metrics: The metrics, as ``measured`` makes them.
+        metrics: The metrics, as ``measured`` joins them.
         targets: ``(records, outputs)``.
         scores: Each model's, ``(seeds, records, outputs)``.
         groups: Each record's patient; None resamples single records.
@@ -36,9 +36,7 @@ def resampled(
     parts: list[list[Reals]] = [[] for _ in scores]
     for counts in _counts(groups, len(targets), resamples, seed):
         for part, by_seed in zip(parts, scores, strict=True):
-            part.append(
-                np.array([[each(targets, one, counts) for one in by_seed] for each in metrics])
-            )
+            part.append(np.stack([metrics(targets, one, counts) for one in by_seed], axis=1))
     return [np.concatenate(part, axis=2) for part in parts]
 
 

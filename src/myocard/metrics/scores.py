@@ -9,15 +9,21 @@ A class without a positive or without a negative in a resample has no score ther
 of that resample is the mean over the classes that have one: ``RULE``.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 RULE = "macro over defined classes"
 LEVEL = 0.95
 SPECIFICITY = 0.9
+_CELLS = 65_536
+"""Counts that are added up at once: what a core's cache holds."""
 
 Flags = NDArray[np.bool_]
 Reals = NDArray[np.floating]
@@ -28,45 +34,107 @@ Metric = Callable[[Any, Any, Counts], Reals]
 """Function of targets, scores and counts: ``(resamples, classes)``, NaN for a class without one."""
 
 
-def auroc(targets: Flags, scores: Reals, counts: Counts) -> Reals:
-    """Area under the receiver operating curve; tied scores count half."""
-    defined = defined_classes(targets, counts)
-    areas = np.full(defined.shape, np.nan)
-    times = _by_record(counts)
-    for k in np.flatnonzero(defined.any(axis=0)):
-        hits, misses = _curve(targets[:, k], scores[:, k], times)
-        area = np.trapezoid(hits, misses, axis=0)
-        np.divide(area, hits[-1] * misses[-1], out=areas[:, k], where=defined[:, k])
-    return areas
+@dataclass(frozen=True)
+class OfCurve:
+    """A metric of the curve of hits and false alarms, from the highest score to the lowest.
 
-
-def average_precision(targets: Flags, scores: Reals, counts: Counts) -> Reals:
-    """Mean over the positives of the precision at their score."""
-    defined = defined_classes(targets, counts)
-    means = np.full(defined.shape, np.nan)
-    times = _by_record(counts)
-    for k in np.flatnonzero(defined.any(axis=0)):
-        hits, misses = _curve(targets[:, k], scores[:, k], times)
-        precision = hits / np.maximum(hits + misses, 1)
-        total = (np.diff(hits, axis=0) * precision[1:]).sum(axis=0)
-        np.divide(total, hits[-1], out=means[:, k], where=defined[:, k])
-    return means
-
-
-def sensitivity_at_90(targets: Flags, scores: Reals, counts: Counts) -> Reals:
-    """Largest share of positives above a threshold that 90 % of the negatives stay below.
-
-    The threshold is that of each resample; ``calibration.thresholds_at`` chooses one to be used.
+    Attributes:
+        value: Its value where there are hits ``(points, resamples)``, positives at or above a
+            score, and as many misses, negatives there; the first point is before any record.
     """
+
+    value: Callable[[Reals, Reals], Reals]
+
+    def __call__(self, targets: Flags, scores: Reals, counts: Counts) -> Reals:
+        return of_curves([self], targets, scores, counts)[0]
+
+
+def of_curves(
+    metrics: Sequence[OfCurve], targets: Flags, scores: Reals, counts: Counts
+) -> Reals:
+    """Values of metrics ``(metrics, resamples, classes)`` from one curve for each class."""
     defined = defined_classes(targets, counts)
-    found = np.full(defined.shape, np.nan)
-    times = _by_record(counts)
+    found = np.full((len(metrics), *defined.shape), np.nan)
+    groups = np.array_split(counts, max(1, -(-counts.size // _CELLS)))
+    blocks = [np.ascontiguousarray(each.T, dtype=float) for each in groups if len(each)]
     for k in np.flatnonzero(defined.any(axis=0)):
-        hits, misses = _curve(targets[:, k], scores[:, k], times)
-        allowed = misses <= (1 - SPECIFICITY) * misses[-1] + 1e-9
-        most = np.where(allowed, hits, 0).max(axis=0)
-        np.divide(most, hits[-1], out=found[:, k], where=defined[:, k])
+        curves = _Curves.of(targets[:, k], scores[:, k])
+        # A resample without positives or negatives divides by none.
+        with np.errstate(invalid="ignore"):
+            values = [[each.value(*curve) for each in metrics] for curve in map(curves, blocks)]
+        found[:, :, k] = np.where(defined[:, k], np.concatenate(values, axis=1), np.nan)
     return found
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """The curves of a class in any resample, at their corners.
+
+    Between two corners there are negatives alone, or one tie.
+
+    Attributes:
+        everyone: ``(corners, records)`` ones for the records between a corner and the one before.
+        positives: Those that are positive.
+    """
+
+    everyone: "csr_array"
+    positives: "csr_array"
+
+    @classmethod
+    def of(cls, target: Flags, score: Reals) -> "_Curves":
+        order = np.argsort(-score, kind="stable")
+        first_of_tie = np.flatnonzero(np.append(True, np.diff(score[order]) != 0))
+        gains = np.logical_or.reduceat(target[order], first_of_tie)
+        corners = first_of_tie[gains | np.append(True, gains[:-1])]
+        return cls(
+            _sums(order, np.diff(corners, append=len(order)), len(order)),
+            _sums(order[target[order]], np.add.reduceat(target[order], corners), len(order)),
+        )
+
+    def __call__(self, times: Reals) -> tuple[Reals, Reals]:
+        """Return hits and misses, given the times of each record, ``(records, resamples)``."""
+        hits, everyone = self.positives @ times, self.everyone @ times
+        return _risen(hits), _risen(everyone - hits)
+
+
+def _sums(members: NDArray[np.int64], sizes: NDArray[np.int64], records: int) -> "csr_array":
+    """Make the matrix that adds up consecutive ``members``, ``sizes`` at a time."""
+    # Its import takes .1 s, which a prediction should not wait for.
+    from scipy.sparse import csr_array
+
+    ends = np.append(0, np.cumsum(sizes))
+    return csr_array((np.ones(len(members)), members, ends), shape=(len(sizes), records))
+
+
+def _risen(steps: Reals) -> Reals:
+    risen = np.zeros((len(steps) + 1, steps.shape[1]))
+    np.cumsum(steps, axis=0, out=risen[1:])
+    return risen
+
+
+def _area(hits: Reals, misses: Reals) -> Reals:
+    return np.trapezoid(hits, misses, axis=0) / (hits[-1] * misses[-1])
+
+
+def _mean_precision(hits: Reals, misses: Reals) -> Reals:
+    precision = hits[1:] / np.maximum(hits[1:] + misses[1:], 1)
+    return np.einsum("pr,pr->r", np.diff(hits, axis=0), precision) / hits[-1]
+
+
+def _sensitivity(hits: Reals, misses: Reals) -> Reals:
+    allowed = misses <= (1 - SPECIFICITY) * misses[-1] + 1e-9
+    return np.where(allowed, hits, 0).max(axis=0) / hits[-1]
+
+
+auroc = OfCurve(_area)
+"""Area under the receiver operating curve; tied scores count half."""
+average_precision = OfCurve(_mean_precision)
+"""Mean over the positives of the precision at their score."""
+sensitivity_at_90 = OfCurve(_sensitivity)
+"""Largest share of positives above a threshold that 90 % of the negatives stay below.
+
+The threshold is that of each resample; ``calibration.thresholds_at`` chooses one to be used.
+"""
 
 
 def f1(targets: Flags, predicted: Flags, counts: Counts) -> Reals:
@@ -131,30 +199,6 @@ def macro(by_class: Reals) -> Reals:
     defined = (~np.isnan(by_class)).sum(axis=-1)
     total = np.nansum(by_class, axis=-1)
     return np.divide(total, defined, out=np.full(defined.shape, np.nan), where=defined > 0)
-
-
-def _by_record(counts: Counts) -> Reals:
-    """Counts the other way round, ``(records, resamples)``: rows are then cheap to reorder."""
-    return np.ascontiguousarray(counts.T, dtype=np.float32)  # exact up to 2**24
-
-
-def _curve(target: Flags, score: Reals, times: Reals) -> tuple[Reals, Reals]:
-    """Positives and negatives at or above each score, from none to all: ``(points, resamples)``.
-
-    Only the curve's corners are kept: between two of them there are negatives alone, or one tie.
-    """
-    order = np.argsort(-score, kind="stable")
-    first_of_tie = np.flatnonzero(np.append(True, np.diff(score[order]) != 0))
-    gains = np.logical_or.reduceat(target[order], first_of_tie)
-    corners = first_of_tie[gains | np.append(True, gains[:-1])]
-    ranked = times[order]
-    everyone = np.add.reduceat(ranked, corners)
-    hits = np.add.reduceat(ranked * target[order, None], corners)
-    return _risen(hits), _risen(everyone - hits)
-
-
-def _risen(steps: Reals) -> Reals:
-    return np.pad(steps, ((1, 0), (0, 0))).cumsum(axis=0, dtype=float)
 
 
 def _total(flags: Flags, counts: Counts) -> Reals:

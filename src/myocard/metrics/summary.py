@@ -131,7 +131,7 @@ def summarise(
     targets, scores = np.asarray(targets, dtype=float), _by_seed(scores)
     drawn: dict[str, Any] = {"groups": groups, "resamples": resamples, "seed": seed}
     positives = dict(zip(outputs, are_positive(targets, outcome).sum(axis=0).tolist(), strict=True))
-    metrics = [measured(each.metric, outcome) for each in MEASURES[outcome].values()]
+    metrics = measured([each.metric for each in MEASURES[outcome].values()], outcome)
     (values,) = resampled(metrics, targets, [scores], **drawn)
     found = {
         name: _score(of_measure, positives)
@@ -139,7 +139,7 @@ def summarise(
     }
     if outcome in CLASSES:
         predicted = scores >= _thresholds(thresholds, targets, scores)[:, None]
-        ((values,),) = resampled([measured(f1, outcome)], targets, [predicted], **drawn)
+        ((values,),) = resampled(measured([f1], outcome), targets, [predicted], **drawn)
         found["f1"] = _score(values, positives)
     main = found[headline(outcome)].by_class
     return Metrics(
@@ -203,9 +203,9 @@ def _macros(
     seed: int,
 ) -> Reals:
     """The macro average of each seed and resample, ``(seeds, 1 + resamples)``."""
-    chosen = measured(metric, outcome) if metric else headline_metric(outcome)
+    chosen = measured([metric], outcome) if metric else headline_metric(outcome)
     ((values,),) = resampled(
-        [chosen], targets, [_by_seed(scores)], groups=groups, resamples=resamples, seed=seed
+        chosen, targets, [_by_seed(scores)], groups=groups, resamples=resamples, seed=seed
     )
     return macro(values)
 

@@ -84,7 +84,7 @@ def cells_of(group: Group) -> Cells:
         )
     metric = headline_metric(layers[0].info.outcome)
     values = resampled(
-        [metric], first.targets, [each.scores for each in read], groups=first.patients,
+        metric, first.targets, [each.scores for each in read], groups=first.patients,
         resamples=_RESAMPLES, seed=0,
     )  # fmt: skip
     by_layer = np.stack([of_run[0].mean(axis=0) for of_run in values])  # layers, draws, classes

@@ -170,7 +170,7 @@ def _scored(
     values = np.full((len(scores), 1 + draws["resamples"], len(kept)), np.nan)
     if usable.any():
         ((values[:, :, usable],),) = resampled(
-            [measured(measure.metric, info.outcome)], targets[:, usable], [scores[:, :, usable]],
+            measured([measure.metric], info.outcome), targets[:, usable], [scores[:, :, usable]],
             groups=owners, **draws,
         )  # fmt: skip
     whole = estimated(macro(values[:, :, usable])) if usable.any() else _NO_VALUE

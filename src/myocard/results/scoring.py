@@ -85,7 +85,7 @@ def headline_of(cohort: Cohort, rows: NDArray[np.int64], scores: NDArray[np.floa
     """The leading metric of ``scores`` ``(records, outputs)`` on some records; NaN if undefined."""
     once = np.ones((1, len(rows)), dtype=np.int64)
     metric = headline_metric(cohort.outcome)
-    return float(macro(metric(cohort.targets[rows], scores, once))[0])
+    return float(macro(metric(cohort.targets[rows], scores, once)).item())
 
 
 def headline(cohort: Cohort, split: SplitName, scores: NDArray[np.floating]) -> float:

@@ -73,6 +73,8 @@ class TrainingState:
 
     def note(self, done: Step) -> None:
         """Log a step with the next state that is saved."""
+        if self.folder is None:
+            return
         rounded = {
             "loss": round(done.loss, 6),
             "gradient_norm": float(f"{done.gradient_norm:.6g}"),

@@ -26,6 +26,7 @@ from myocard.results.run import Choice, SplitName, Stop
 from myocard.results.scoring import Scores, choose_penalties, headline_of
 from myocard.tasks.cohort import Cohort
 from myocard.training.loop import fit, steps_per_epoch
+from myocard.training.recorded import Recorded
 
 CHUNK = 512
 """Records that are read at once."""
@@ -177,7 +178,7 @@ class Job:
         in_epoch = steps_per_epoch(len(self.cohort.rows["train"]), settings)
         fit(
             model,
-            loss=loss,
+            loss=Recorded(model, loss),
             batches=batches,
             # Fewer labels, not less training: the steps are those of all training records.
             steps_per_epoch=in_epoch,

@@ -300,12 +300,12 @@ def _batches(
     ]
     for number in numbers:
         rows = [
-            torch.from_numpy(own[[index for index, _ in order[number]]])
+            torch.from_numpy(own[order.records(number)])
             for own, order in zip(train, orders, strict=True)
         ]
-        picked = [torch.stack([x[r] for x in row]) for row, r in zip(inputs, rows, strict=True)]
+        picked = [x[r] for row, r in zip(inputs, rows, strict=True) for x in row]
         targets = torch.stack([job.targets[r] for r in rows])[:, None, None]
-        yield torch.stack(picked).float(), targets
+        yield torch.stack(picked).float().unflatten(0, (len(rows), -1)), targets
 
 
 def _trains(readout: Readout) -> bool:

@@ -34,6 +34,7 @@ class Course:
         headlines: Headline score on validation at these steps, of each member.
         steps: These steps.
         seen: The last step that was looked at.
+        settled: True for each group whose best member was found in the first half of these steps.
 
     Args:
         shape: Leading dimensions of the members; the last is of those to choose among.
@@ -49,7 +50,7 @@ class Course:
     ) -> None:
         self.headlines = np.full(shape, -np.inf)
         self.steps = np.zeros(shape, dtype=np.int64)
-        self.seen = 0
+        self.seen, self.settled = 0, np.ones(shape[:-1], dtype=bool)
         self._member = member
         self._kept: dict[tuple[int, ...], nn.Module] = {}
         self._path = folder / "course.safetensors" if folder else None
@@ -70,12 +71,11 @@ class Course:
             np.where(better, headlines, self.headlines),
             np.where(better, step, self.steps),
         )
+        self.settled = self._are_settled()
         if self._path:
             self._save(self._path)
 
-    @property
-    def settled(self) -> NDArray[np.bool_]:
-        """Tell of each group whether its best member was found in the first half of all steps."""
+    def _are_settled(self) -> NDArray[np.bool_]:
         best = self.headlines.argmax(axis=-1)[..., None]
         return 2 * np.take_along_axis(self.steps, best, axis=-1)[..., 0] <= self.seen
 
@@ -112,6 +112,7 @@ class Course:
                 tensors.pop("headlines").numpy(),
                 tensors.pop("steps").numpy(),
             )
+            self.settled = self._are_settled()
         except (SafetensorError, OSError, TypeError, KeyError) as error:
             raise InputError(f"{path}: cannot be read ({error}); remove its folder") from error
         for place in dict.fromkeys(name.split(":")[0] for name in tensors):

@@ -42,7 +42,7 @@ def train(job: Job, probes: Sequence[Probe], folder: Path) -> list[Trained]:
 
     def batches(numbers: Iterable[int]) -> Iterator[tuple[dict[View, Tensor], Tensor]]:
         for number in numbers:
-            chosen = rows[[index for index, _ in order[number]]]
+            chosen = rows[order.records(number)]
             yield stream[chosen], job.targets[chosen]
 
     what = f"probe tokens of {job.source.encoder.name}"

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -71,7 +73,7 @@ class Stack(nn.Module):
         """Return half the squares of each trained matrix by model, ``(seeds, cells, variants)``."""
         parameters, _ = self.values()
         return {
-            name: value.square().flatten(3).sum(dim=3) / 2
+            name: _HalfSquares.apply(value.flatten(3))
             for name, value in parameters.items()
             if value.requires_grad and value.ndim > 4
         }
@@ -83,6 +85,20 @@ class Stack(nn.Module):
         own = {k: v[index].detach().cpu() for k, v in (parameters | buffers).items()}
         model.load_state_dict(own | self._common())
         return model
+
+
+class _HalfSquares(torch.autograd.Function):
+    """Half the squares along the last axis; autograd passes over all values twice as often."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        ctx.save_for_backward(values)
+        return torch.linalg.vecdot(values, values) / 2
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (values,) = ctx.saved_tensors
+        return gradient[..., None] * values
 
 
 def _mapped(function: _Forward, count: int, inputs: int | None = 0) -> _Forward:

@@ -77,7 +77,7 @@ class _Question(NamedTuple):
 
 def scored(panel: Panel, measures: Sequence[Measure], *, resamples: int, seed: int) -> Scored:
     """Score every model of a panel."""
-    metrics = [measured(each.metric, panel.outcome) for each in measures]
+    metrics = measured([each.metric for each in measures], panel.outcome)
     values = resampled(
         metrics, panel.targets, panel.scores, groups=panel.patients, resamples=resamples, seed=seed
     )

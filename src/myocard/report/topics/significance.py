@@ -119,7 +119,7 @@ def _by_seed(run: SavedRun, split: SplitName) -> NDArray[np.floating]:
     found = predictions(run, split)
     once = np.ones((1, len(found.ids)), int)
     metric = headline_metric(run.info.outcome)
-    return np.array([macro(metric(found.targets, each, once))[0] for each in found.scores])
+    return np.array([macro(metric(found.targets, each, once)).item() for each in found.scores])
 
 
 def _delong(pair: Pair, split: SplitName) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def _scores(row: Row, group: Group) -> Iterator[dict[str, object]]:
     once = np.ones((1, len(found.ids)), int)
     outcome = row.run.info.outcome
     metric = headline_metric(outcome)
-    everyone = np.concatenate([metric(found.targets, each, once) for each in found.scores])
+    everyone = np.concatenate([metric(found.targets, each, once)[0] for each in found.scores])
     for trait, name, inside in strata(found.traits):
         targets = found.targets[inside]
         positives = are_positive(targets, outcome).sum(axis=0)

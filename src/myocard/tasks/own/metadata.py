@@ -162,8 +162,8 @@ def _score(
         out = folds == fold
         predicted[out] = Ridge().fit(indicators[~out], fitted[~out]).predict(indicators[out])
     once = np.ones((1, len(target)), dtype=np.int64)
-    found = headline_metric(outcome)(target[:, None], predicted[:, None], once)
-    return None if np.isnan(found[0, 0]) else round(float(found[0, 0]), 4)
+    found = headline_metric(outcome)(target[:, None], predicted[:, None], once).item()
+    return None if np.isnan(found) else round(found, 4)
 
 
 def _residuals(times: Floats) -> Floats:
