@@ -21,8 +21,8 @@ from exported_encoders import encoders, model_on
 
 import myocard
 from myocard.data.store import Store
-from myocard.metrics.resamples import resampled
 from myocard.metrics.outcomes import measured
+from myocard.metrics.resamples import resampled
 from myocard.metrics.scores import auroc, macro
 from myocard.models.export import export
 from myocard.models.exported import ONNXModel
@@ -77,8 +77,8 @@ def compared(run: Path, store: Store, models: dict[str, Predictor]) -> None:
     scores = {name: model.read(windows).scores for name, model in models.items()}
     targets = found.targets == 1
     values = resampled(
-        measured([auroc], "any"), targets.astype(float), [each[None] for each in scores.values()], groups=found.patients,
-        resamples=RESAMPLES, seed=0,
+        measured([auroc], "any"), found.targets, [each[None] for each in scores.values()],
+        groups=found.patients, resamples=RESAMPLES, seed=0,
     )  # fmt: skip
     areas = [macro(each)[0, 0] for each in values]
     decided = first.statement.decision

@@ -56,7 +56,12 @@ def test_the_interval_of_a_difference_in_brier_score_is_that_of_a_mean_of_pairs(
     targets = (rng.random((4000, 1)) < 0.3).astype(float)
     one, other = chances(rng, targets), chances(rng, targets, noise=1.3)
     values = resampled(
-        measured([BRIER], "any"), targets, [one[None], other[None]], groups=None, resamples=3000, seed=0
+        measured([BRIER], "any"),
+        targets,
+        [one[None], other[None]],
+        groups=None,
+        resamples=3000,
+        seed=0,
     )
     found = difference(*(each[0, 0, :, 0] for each in values))
     pairs = np.square(one - targets) - np.square(other - targets)
@@ -77,7 +82,9 @@ def test_patients_whose_records_are_alike_count_as_one_record():
     errors = []
     for groups in (owners, None):
         sides = [each[None] for each in tripled[1:]]
-        values = resampled(measured([BRIER], "any"), tripled[0], sides, groups=groups, resamples=2000, seed=0)
+        values = resampled(
+            measured([BRIER], "any"), tripled[0], sides, groups=groups, resamples=2000, seed=0
+        )
         errors.append(difference(*(each[0, 0, :, 0] for each in values)).se)
     assert errors[0] == pytest.approx(pairs.std(ddof=1) / np.sqrt(600), rel=0.07)
     assert errors[1] == pytest.approx(errors[0] / np.sqrt(3), rel=0.1)
@@ -88,7 +95,12 @@ def test_the_interval_of_a_difference_in_auroc_is_delongs_on_many_records():
     targets = (rng.random((3000, 1)) < 0.3).astype(float)
     one, other = chances(rng, targets), chances(rng, targets, noise=1.2)
     values = resampled(
-        measured([AUROC], "any"), targets, [one[None], other[None]], groups=None, resamples=1500, seed=0
+        measured([AUROC], "any"),
+        targets,
+        [one[None], other[None]],
+        groups=None,
+        resamples=1500,
+        seed=0,
     )
     found = difference(*(each[0, 0, :, 0] for each in values))
     oracle = delong_test(targets == 1, one, other)

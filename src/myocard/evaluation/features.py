@@ -254,7 +254,9 @@ def _write_parts(
             progress(done + len(rows), total)
         else:
             states: list[NDArray[np.float32]] = []
-            for found in _passes(fabric, encoder, Windows([Part(store, rows)], encoder.input), batch):
+            for found in _passes(
+                fabric, encoder, Windows([Part(store, rows)], encoder.input), batch
+            ):
                 states.append(found)
                 progress(done + sum(map(len, states)), total)
             whole = _halved(np.concatenate(states), encoder)

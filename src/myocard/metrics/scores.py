@@ -49,9 +49,7 @@ class OfCurve:
         return of_curves([self], targets, scores, counts)[0]
 
 
-def of_curves(
-    metrics: Sequence[OfCurve], targets: Flags, scores: Reals, counts: Counts
-) -> Reals:
+def of_curves(metrics: Sequence[OfCurve], targets: Flags, scores: Reals, counts: Counts) -> Reals:
     """Values of metrics ``(metrics, resamples, classes)`` from one curve for each class."""
     defined = defined_classes(targets, counts)
     found = np.full((len(metrics), *defined.shape), np.nan)
