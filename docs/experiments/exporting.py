@@ -75,7 +75,6 @@ def compared(run: Path, store: Store, models: dict[str, Predictor]) -> None:
     first, *_ = models.values()
     windows = store.windows([row_of[name] for name in found.ids], first.statement.input)
     scores = {name: model.read(windows).scores for name, model in models.items()}
-    targets = found.targets == 1
     values = resampled(
         measured([auroc], "any"), found.targets, [each[None] for each in scores.values()],
         groups=found.patients, resamples=RESAMPLES, seed=0,

@@ -50,6 +50,17 @@ def test_states_do_not_depend_on_the_batch(features, encoder, store, tmp_path, b
     assert np.allclose(again.states, features.states, atol=2e-3)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_bytes_do_not_depend_on_the_number_of_threads(features, encoder, store, tmp_path, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        again = extract(encoder, store.folder, tmp_path / "again")
+    finally:
+        torch.set_num_threads(before)
+    assert again.states.tobytes() == features.states.tobytes()
+
+
 def test_leads_of_the_store_are_taken_by_the_names_the_encoder_states(encoder, store, tmp_path):
     few = replace(encoder, input=Preprocessing(100, 100, ("V5", "II")))
     found = extract(few, store, tmp_path / "few")

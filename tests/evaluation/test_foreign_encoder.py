@@ -230,6 +230,25 @@ def test_its_states_are_cached_under_its_own_names(foreign, store, features, lea
     assert set(features.known) == {""}
 
 
+def test_it_is_asked_for_one_batch_at_a_time(foreign, store, tmp_path, monkeypatch):
+    """It may keep something between its layers."""
+    at_work: list[int] = []
+    ask = type(foreign).hidden_states
+
+    def watched(encoder: ECGEncoder, signals: Tensor) -> Iterator[Tensor]:
+        at_work.append(len(at_work))
+        yield from ask(encoder, signals)
+        assert at_work.pop() == 0
+
+    monkeypatch.setattr(type(foreign), "hidden_states", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        extract(foreign, store, tmp_path / "features", batch=2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_its_norm_comes_along(foreign, features):
     norm = Features.open(features.folder).norm
     assert type(norm) is STANDINS[foreign.name][2]

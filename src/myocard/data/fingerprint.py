@@ -80,7 +80,9 @@ def copies(
     ):
         if rows.any() and places.any():
             i, j = np.flatnonzero(rows), np.flatnonzero(places)
-            row, place, share = find([prints[k] for k in i], [others[k] for k in j])
+            row, place, share = find(
+                [prints[k] for k in i.tolist()], [others[k] for k in j.tolist()]
+            )
             pairs.append(np.array([i[row], j[place], share]))
     row, place, share = np.concatenate(pairs, axis=1)
     order = np.lexsort((place, share, row))
@@ -95,7 +97,8 @@ def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
     places, shares = nearest(prints, others)
     rows = np.flatnonzero(shares <= TOLERANCE)
     one, other = (
-        _signs([some[k] for k in of]) for some, of in ((prints, rows), (others, places[rows]))
+        _signs([some[k] for k in of.tolist()])
+        for some, of in ((prints, rows), (others, places[rows]))
     )
     of_leads = (one * other < 0).reshape(len(rows), len(_LEADS), _BITS).mean(axis=2)
     rows = rows[(of_leads <= OF_A_LEAD).all(axis=1)]

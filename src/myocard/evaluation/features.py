@@ -25,8 +25,9 @@ from myocard.data.signal import Preprocessing
 from myocard.data.store import Store, read_mapped
 from myocard.encoders import protocol
 from myocard.encoders.files import read_weights
+from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder, Layer
-from myocard.encoders.wrapped import WrappedEncoder
+from myocard.encoders.published import PublishedEncoder
 from myocard.errors import InputError
 from myocard.files.atomic import replace_file
 from myocard.files.manifest import FEATURES
@@ -178,8 +179,7 @@ def extract(
         store: The records, or their folder.
         out: The folder to write, by the rule of ``files/step.py``.
         batch: Records in one forward pass. By default 8, the fastest on a thread of a CPU, each of
-            which has a pass of its own; 64 on a GPU, and where a module of a user's takes all
-            threads.
+            which has a pass of its own; 64 on a GPU, and for networks that are not myocard's.
         progress: Called after every batch of this process.
 
     Raises:
@@ -275,11 +275,11 @@ def _passes(
         found = protocol.joined_states(encoder, signals.to(fabric.device))
         return found.float().cpu().numpy()
 
-    # A module of a user's may keep something of one pass that another would overwrite.
-    if fabric.device.type != "cpu" or isinstance(encoder, WrappedEncoder):
-        return map(states_of, in_order(windows, batch or _BATCH))
-    batches = in_order(windows, batch or _BATCH_OF_THREAD)
-    return a_thread_each(states_of, batches, torch.get_num_threads())
+    # Another's network may keep something of one pass that the next would overwrite.
+    if fabric.device.type == "cpu" and isinstance(encoder, MyocardEncoder | PublishedEncoder):
+        batches = in_order(windows, batch or _BATCH_OF_THREAD)
+        return a_thread_each(states_of, batches, torch.get_num_threads())
+    return map(states_of, in_order(windows, batch or _BATCH))
 
 
 def _halved(states: NDArray[np.float32], encoder: ECGEncoder) -> NDArray[np.float16]:

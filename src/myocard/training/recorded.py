@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
@@ -31,21 +31,25 @@ class Recorded:
         self._graph: GraphModule | None = None
 
     def __call__(self, module: nn.Module, batch: Any) -> Tensor:
-        tensors, form = tree_flatten(batch)
         if self._graph is None:
-
-            def step(*given: Tensor) -> tuple[Tensor, ...]:
-                value = self._loss(module, tree_unflatten(given, form))
-                return value.detach(), *torch.autograd.grad(value, self._trained)
-
-            # Recording computes, too: what batch norms hold, and draws, are put back.
-            held = [(buffer, buffer.clone()) for buffer in module.buffers()]
-            with torch.random.fork_rng():
-                self._graph = make_fx(step)(*tensors)
-            for buffer, before in held:
-                buffer.copy_(before)
-        found: Tensor = _Replayed.apply(self._graph, tensors, *self._trained)
+            self.record(module, batch)
+        found: Tensor = _Replayed.apply(self._graph, tree_leaves(batch), *self._trained)
         return found
+
+    def record(self, module: nn.Module, batch: Any) -> None:
+        """Record what ``module``, the model as the loop wraps it, does with a batch."""
+        tensors, form = tree_flatten(batch)
+
+        def step(*given: Tensor) -> tuple[Tensor, ...]:
+            value = self._loss(module, tree_unflatten(given, form))
+            return value.detach(), *torch.autograd.grad(value, self._trained)
+
+        # Recording computes, too: what batch norms hold is put back, and so are draws.
+        held = [(buffer, buffer.clone()) for buffer in module.buffers()]
+        with torch.random.fork_rng():
+            self._graph = make_fx(step)(*tensors)
+        for buffer, before in held:
+            buffer.copy_(before)
 
 
 class _Replayed(torch.autograd.Function):
