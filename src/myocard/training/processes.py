@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from joblib import Parallel, effective_n_jobs
+from joblib import effective_n_jobs
 
 from myocard.errors import InputError
 from myocard.files.progress import Progress
+from myocard.files.workers import workers
 
 
 def processes_for(calls: int, jobs: int) -> int:
@@ -37,14 +38,13 @@ def side_by_side(
 
     jobs = processes_for(len(calls), jobs)
     # Workers of their own: those that prepared stores would take torch's memory for a leak.
-    workers = Parallel(
-        n_jobs=jobs,
+    results = workers(
+        jobs,
         batch_size=1,
-        return_as="generator_unordered",
         initializer=torch.set_num_threads,
         initargs=(max(1, torch.get_num_threads() // jobs),),
     )
     whole = before + len(calls)
     progress(what, before, whole)
-    for done, _ in enumerate(workers(calls), start=before + 1):
+    for done, _ in enumerate(results(calls), start=before + 1):
         progress(what, done, whole)

@@ -1,13 +1,14 @@
 """Preparation in parts: a finished part is a file that a stopped run does not make again."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import NDArray
 
 from myocard.data.fingerprint import fingerprint
@@ -17,10 +18,13 @@ from myocard.data.preparation.windows import WindowReader
 from myocard.data.signal import Band, Signal, conform, crop, standardise
 from myocard.data.sources.entry import Entry
 from myocard.data.store import quantise
+from myocard.errors import InputError
 from myocard.files.atomic import replace_file
+from myocard.files.workers import workers
 from myocard.record import Record
 
 Row = Mapping[str, Any]
+_LOG = logging.getLogger(__name__)
 
 # Records in a part: at 12 leads, 500 Hz and 10 s, they take 31 MB.
 PART = 256
@@ -35,19 +39,30 @@ def prepare_parts(
     jobs: int,
     progress: Callable[[int], None],
 ) -> list[Path]:
-    """Make the missing parts; ``progress`` is called with the number of records that are done."""
+    """Make the missing parts; ``progress`` is called with the number of records that are done.
+
+    What a lost worker left is made again, as long as others get on.
+    """
     chunks = [entries[i : i + PART] for i in range(0, len(entries), PART)]
     parts = [work / f"part-{i:06d}.npz" for i in range(len(chunks))]
-    open_parts = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
-    finished = len(entries) - sum(len(chunk) for chunk, _ in open_parts)
-    progress(finished)
-    jobs_to_do = (
-        delayed(_prepare_part)(chunk, part, wanted, policy, source) for chunk, part in open_parts
-    )
-    for done in Parallel(n_jobs=jobs, return_as="generator_unordered")(jobs_to_do):
-        finished += done
+    while True:
+        missing = [(c, p) for c, p in zip(chunks, parts, strict=True) if not p.exists()]
+        finished = len(entries) - sum(len(chunk) for chunk, _ in missing)
         progress(finished)
-    return parts
+        jobs_to_do = (delayed(_prepare_part)(*each, wanted, policy, source) for each in missing)
+        try:
+            for done in workers(jobs)(jobs_to_do):
+                finished += done
+                progress(finished)
+        except InputError:
+            raise
+        # Each backend of joblib has its own error for a worker that was killed.
+        except Exception as error:
+            if not any(part.exists() for _, part in missing):
+                raise
+            _LOG.warning("%s: %s; going on", work.name, type(error).__name__)
+        else:
+            return parts
 
 
 def _prepare_part(
