@@ -50,6 +50,9 @@ def fetch(
         str | None,
         Option("--from", help="URL of a mirror of the data set: a folder with SHA256SUMS.txt"),
     ] = None,
+    as_read: Annotated[
+        bool, Option("--as-read", help="Leave the signals of a store there until they are read")
+    ] = False,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what a data set is and how long it takes, and stop")
     ] = False,
@@ -65,6 +68,8 @@ def fetch(
     place = folder or out
     if place is None or (folder and out):
         raise InputError("name the folder to write, once: myocard fetch ptbxl FOLDER")
+    if what in public_sets() and as_read:
+        raise InputError(f"--as-read goes with the URL of a store; {what} is a data set of files")
     if what in public_sets():
         wanted = public_sets()[what]
         tell(wanted.told(place), licence=wanted.licence, folder=place)
@@ -80,7 +85,7 @@ def fetch(
     if re.fullmatch(r"[\w-]+", what) and not Path(what).exists():
         raise InputError(f"{what}: no such folder, and no data set; those are {names}")
     with shown() as progress:
-        found = copy(what, place, progress)
+        found = copy(what, place, progress, as_read=as_read)
     tell(*found, files=found)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from myocard.data.remote_signals import RemoteSignals
+
 Integers = NDArray[np.int16]
 
 
@@ -19,7 +21,7 @@ class Shards:
         rows: Numbers of the records to read, counted through all arrays.
     """
 
-    arrays: "Sequence[Integers | Shards]"
+    arrays: "Sequence[Integers | RemoteSignals | Shards]"
     rows: NDArray[np.int64]
 
     @property
@@ -28,13 +30,16 @@ class Shards:
 
 
 def cut(
-    signals: Integers | Shards,
+    signals: Integers | RemoteSignals | Shards,
     rows: NDArray[np.integer],
     leads: NDArray[np.integer],
     starts: NDArray[np.integer],
     samples: int,
 ) -> Integers:
     """Cut ``(rows, leads, samples)``: of each row, the window from its place in ``starts``."""
+    if isinstance(signals, RemoteSignals):
+        signals.bring(rows)
+        signals = signals.array
     if not isinstance(signals, Shards):
         # A lead's samples lie side by side: each window is copied once, lead by lead.
         return sliding_window_view(signals, samples, axis=-1)[rows[:, None], leads, starts[:, None]]

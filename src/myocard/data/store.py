@@ -19,10 +19,12 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from myocard.data.fingerprint import TOLERANCE, nearest
+from myocard.data.remote_signals import RemoteSignals
 from myocard.data.shards import Shards, cut
 from myocard.data.signal import Preprocessing, Signal, standardise
 from myocard.data.store_input import StoreInput
 from myocard.errors import InputError
+from myocard.files.download import WHERE
 from myocard.files.manifest import STORE, parsed
 from myocard.files.tables import read_parquet
 
@@ -51,7 +53,7 @@ class Store:
     folder: Path
     made: StoreInput
     records: pd.DataFrame
-    signals: NDArray[np.int16] | Shards
+    signals: NDArray[np.int16] | RemoteSignals | Shards
     info: dict[str, Any] = field(repr=False)
 
     @classmethod
@@ -82,7 +84,11 @@ class Store:
     def _open(cls, folder: Path) -> "Store":
         info = STORE.read(folder, ("records.parquet",))
         records = read_parquet(folder / "records.parquet", _COLUMNS, STORE.fix)
-        signals = read_mapped(folder / "signals.npy", STORE.fix)
+        signals: NDArray[np.int16] | RemoteSignals = (
+            RemoteSignals.open(folder)
+            if (folder / WHERE).exists()
+            else read_mapped(folder / "signals.npy", STORE.fix)
+        )
         try:
             made = parsed(StoreInput, info.pop("made"))
         except (KeyError, ValueError) as error:

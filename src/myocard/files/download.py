@@ -1,9 +1,10 @@
 """Stores, checkpoints and caches from object storage: copied, and checked against their hashes.
 
-Windows are read at random from a memory map, record by record, which no object storage serves well.
-So a folder comes to a disk first.
+Signals of a store may stay there; what is read of them then comes to the disk, block by block.
 """
 
+import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -17,8 +18,11 @@ from myocard.files.progress import Progress, silent
 from myocard.files.remote import fetch_checked, reading, receive, storage_of
 from myocard.files.step import Inputs, read_inputs, step
 
+SIGNALS, WHERE = "signals.npy", "signals.json"
+"""Signals of a store, and what says in their stead where they are."""
 
-def fetch(url: str, out: Path, progress: Progress = silent) -> list[Path]:
+
+def fetch(url: str, out: Path, progress: Progress = silent, *, as_read: bool = False) -> list[Path]:
     """Copy the folder at ``url`` to ``out``, or take up where a stopped copy left off.
 
     Files that have a hash are copied, which is all that it takes to use the folder. The model card
@@ -30,6 +34,8 @@ def fetch(url: str, out: Path, progress: Progress = silent) -> list[Path]:
             their own names.
         out: The folder to make, by the rule of ``files/step.py``; its inputs are the hashes.
         progress: Called as bytes arrive.
+        as_read: Leave the signals of stores where they are: a block comes when it is first read,
+            and their hash is checked when all have come.
 
     Returns:
         The folders that are there now.
@@ -50,34 +56,44 @@ def fetch(url: str, out: Path, progress: Progress = silent) -> list[Path]:
     if len(folders) < len(found):
         raise InputError(f"{url}: names two folders alike; fetch each to a place of its own")
     for folder, source in folders.items():
-        _fetch(storage, source, folder, progress)
+        _fetch(storage, source, folder, progress, left=[SIGNALS] if as_read else [])
     return list(folders)
 
 
-def _fetch(storage: AbstractFileSystem, source: str, out: Path, progress: Progress) -> None:
+def _fetch(
+    storage: AbstractFileSystem, source: str, out: Path, progress: Progress, left: Sequence[str]
+) -> None:
     with TemporaryDirectory() as temporary, writing(Path(temporary)):
         manifest = _manifest(storage, source, Path(temporary))
         hashes = manifest.hashes(Path(temporary))
+        left = [name for name in left if name in hashes]
         content = (Path(temporary) / manifest.file).read_bytes()
 
     def make(fresh: Path, work: Path) -> None:
         copied = work / "fetched"
         copied.mkdir(exist_ok=True)
         for name, wanted in hashes.items():
+            if name in left:
+                continue
             place = f"{source}/{name}"
             fetch_checked(storage, place, copied / name, f"sha256:{wanted}", progress)
-        for name in hashes:
+        for name in hashes.keys() - left:
             (copied / name).replace(fresh / name)
+        for name in left:
+            told = json.dumps({"url": storage.unstrip_protocol(f"{source}/{name}")})
+            (fresh / WHERE).write_text(told, encoding="utf-8")
         (fresh / manifest.file).write_bytes(content)
 
-    step(out, {"files": hashes}, make, inputs_of=_inputs_of)
+    inputs: dict[str, object] = {"files": hashes}
+    step(out, inputs | ({"left": left} if left else {}), make, inputs_of=_inputs_of)
 
 
 def _inputs_of(folder: Path) -> Inputs:
     """Read the hashes in a folder, which may be of another kind, or come from elsewhere."""
     for manifest in MANIFESTS:
         if (folder / manifest.file).exists():
-            return {"files": manifest.hashes(folder)}
+            left = {"left": [SIGNALS]} if (folder / WHERE).exists() else {}
+            return {"files": manifest.hashes(folder), **left}
     return read_inputs(folder)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gaierror
@@ -117,6 +117,45 @@ def receive(
             if getattr(error.__cause__, "status", 0) != _NOTHING_LEFT:
                 raise
             return
+
+
+def size_of(storage: AbstractFileSystem, place: str) -> int:
+    """Return the bytes of the file at ``place``.
+
+    Raises:
+        InputError: When it is not there, or the storage does not say.
+    """
+    with reading(place):
+        size = storage.size(place)
+    if not size:
+        raise InputError(f"{place}: its storage does not say how large it is; fetch it as a whole")
+    return int(size)
+
+
+def receive_ranges(
+    storage: AbstractFileSystem, place: str, ranges: Sequence[tuple[int, int]]
+) -> list[bytes]:
+    """Return the bytes from each start to each end of the file at ``place``.
+
+    Raises:
+        InputError: When the storage refuses them, gives less, or nothing for 31 s of trying.
+    """
+    starts, ends = map(list, zip(*ranges, strict=True))
+    waits = iter(_WAITS)
+    while True:
+        try:
+            with reading(place):
+                found = storage.cat_ranges([place] * len(ranges), starts, ends, on_error="raise")
+        except _Interrupted as error:
+            wait = next(waits, None)
+            if wait is None:
+                raise
+            _LOG.warning("%s; trying again in %g s", error, wait)
+            time.sleep(wait)
+        else:
+            if [len(part) for part in found] != [end - start for start, end in ranges]:
+                raise InputError(f"{place}: not given in parts, or shorter; fetch it as a whole")
+            return found
 
 
 def _size(file: Path) -> int:

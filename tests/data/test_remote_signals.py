@@ -1,0 +1,171 @@
+"""A store whose signals stay in object storage reads as the one that was copied, block by block."""
+
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from myocard.data import remote_signals
+from myocard.data.preparation import Wanted, prepare
+from myocard.data.signal import Preprocessing
+from myocard.data.store import Store
+from myocard.errors import InputError
+from myocard.evaluation.features import extract
+from myocard.files.download import fetch
+from myocard.leads import LEADS
+from myocard.simulation import entries
+
+INPUT = Preprocessing(100, 1000)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory) -> Store:
+    out = tmp_path_factory.mktemp("local") / "store"
+    return prepare(entries(30, 0), out, Wanted(100, 10.0, LEADS), source="test", jobs=1)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(remote_signals, "BLOCK", 10_000)
+
+
+@pytest.fixture
+def memory(local):
+    bucket = fsspec.filesystem("memory")
+    bucket.put(str(local.folder), "/ecgs/store", recursive=True)
+    yield bucket
+    bucket.rm("/ecgs", recursive=True)
+
+
+@pytest.fixture
+def lazy(memory, tmp_path) -> Path:
+    (folder,) = fetch("memory://ecgs/store", tmp_path / "lazy", as_read=True)
+    return folder
+
+
+def came(folder: Path) -> int:
+    return sum((folder / "signals.blocks").read_bytes())
+
+
+def windows(store: Store, rows: list[int]) -> np.ndarray:
+    return store.windows(rows, INPUT)
+
+
+def test_windows_are_those_of_the_copy_and_only_what_is_read_comes(local, lazy):
+    assert not (lazy / "signals.npy").exists()
+    store = Store.open(lazy)
+    assert (store.key, store.made) == (local.key, local.made)
+    assert came(lazy) == 0
+    rows = [7, 3, 7]
+    assert np.array_equal(windows(store, rows), windows(local, rows))
+    # A record of 24 kB touches three or four blocks of 10 kB.
+    assert 6 <= came(lazy) <= 8
+
+
+def test_what_has_come_is_not_asked_for_again(local, lazy, memory):
+    windows(Store.open(lazy), [7])
+    memory.rm("/ecgs/store/signals.npy")
+    assert np.array_equal(windows(Store.open(lazy), [7]), windows(local, [7]))
+    with pytest.raises(InputError, match="signals.npy"):
+        windows(Store.open(lazy), [8])
+
+
+def test_a_store_that_has_come_is_like_any_other(local, lazy):
+    store = Store.open(lazy)
+    windows(store, list(range(30)))
+    assert {path.name for path in lazy.iterdir()} == {path.name for path in local.folder.iterdir()}
+    assert (lazy / "signals.npy").read_bytes() == (local.folder / "signals.npy").read_bytes()
+    assert np.array_equal(windows(store, [5]), windows(Store.open(lazy), [5]))
+
+
+def test_features_are_the_same(local, lazy, encoder, tmp_path):
+    one = extract(encoder, local, tmp_path / "one")
+    other = extract(encoder, lazy, tmp_path / "other")
+    assert one.states.tobytes() == other.states.tobytes()
+
+
+def test_shards_are_read_as_one(memory, local, lazy):
+    both = Store.joined(lazy.parent / "both", [Store.open(lazy)])
+    assert np.array_equal(windows(both, [4, 2]), windows(local, [4, 2]))
+
+
+def test_what_was_altered_there_is_told_when_all_has_come(lazy, memory):
+    content = bytearray(memory.cat("/ecgs/store/signals.npy"))
+    content[5000] ^= 1
+    memory.pipe("/ecgs/store/signals.npy", bytes(content))
+    with pytest.raises(InputError, match="not the signals that were written"):
+        windows(Store.open(lazy), list(range(30)))
+    assert not (lazy / "signals.npy").exists()
+
+
+def test_what_is_no_array_is_told(lazy, memory):
+    memory.pipe("/ecgs/store/signals.npy", b"<html>" * 1000)
+    with pytest.raises(InputError, match="no array of signals"):
+        Store.open(lazy)
+
+
+def test_a_broken_statement_is_told(lazy):
+    (lazy / "signals.json").write_text("{}")
+    with pytest.raises(InputError, match="says no place of signals"):
+        Store.open(lazy)
+
+
+def test_a_folder_that_was_fetched_otherwise_is_refused(lazy):
+    with pytest.raises(InputError, match="lazy"):
+        fetch("memory://ecgs/store", lazy)
+    assert fetch("memory://ecgs/store", lazy, as_read=True) == [lazy]
+
+
+class _Ranges(SimpleHTTPRequestHandler):
+    """A web server that gives parts of files."""
+
+    def log_message(self, *told) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        content = Path(self.translate_path(self.path)).read_bytes()
+        asked = self.headers.get("Range")
+        first, last = 0, len(content) - 1
+        if asked:
+            first, last = (int(n) for n in asked.removeprefix("bytes=").split("-"))
+            last = min(last, len(content) - 1)
+        self.send_response(206 if asked else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(last - first + 1))
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.end_headers()
+        self.wfile.write(content[first : last + 1])
+
+
+@pytest.fixture
+def server(local):
+    handler = partial(_Ranges, directory=str(local.folder.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+def test_several_processes_read_one_store_from_a_web_server(server, local, tmp_path):
+    (folder,) = fetch(f"{server}/store", tmp_path / "lazy", as_read=True)
+    code = (
+        "import sys, hashlib, numpy as np; from pathlib import Path;"
+        "from myocard.data import remote_signals; remote_signals.BLOCK = 10_000;"
+        "from myocard.data.store import Store; from myocard.data.signal import Preprocessing;"
+        "store = Store.open(Path(sys.argv[1])); seed = int(sys.argv[2]);"
+        "order = np.random.default_rng(seed).permutation(30)[:20];"
+        "windows = [store.windows([row], Preprocessing(100, 1000)) for row in order];"
+        "print(hashlib.sha256(np.concatenate(windows).tobytes()).hexdigest())"
+    )
+    jobs = [
+        subprocess.Popen([sys.executable, "-c", code, *each], stdout=subprocess.PIPE, text=True)
+        for each in [(str(at), str(seed)) for seed in (1, 2) for at in (local.folder, folder)]
+    ]
+    told = [job.communicate(timeout=120)[0] for job in jobs]
+    assert told[0] == told[1] != told[2] == told[3]
