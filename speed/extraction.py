@@ -1,39 +1,64 @@
-"""Time pooled states of every layer against one plain forward pass.
+"""Time the states of every layer against the field's way: a plain pass for each layer.
 
-    .venv/bin/python speed/extraction.py
+    MYOCARD_DATA=../shared/data python speed/extraction.py [NAME …]
 
-Both run on the same batch, in turn, in one process; the ratio is of the medians. A plain forward
-keeps the last layer alone. FLOPs count the matrix products of the blocks.
+A plain pass takes all records as one batch on all threads, and keeps no layer; ours pools all
+layers of 8 records on each thread, as `extract` does. They take turns in one process; a ratio is of
+the medians. Published architectures have their true sizes and random weights. FLOPs count the
+matrix products of the blocks of our own.
 """
 
 import resource
 import statistics
+import sys
 import time
-from collections.abc import Callable
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 
-from myocard.data.corpora import PretrainedOn
+from myocard.data.corpora import trained_on_nothing
 from myocard.encoders.ours import MyocardEncoder
-from myocard.encoders.protocol import pooled_states
+from myocard.encoders.protocol import ECGEncoder, joined_states
 from myocard.nn.encoder import Encoder, EncoderShape
 from myocard.recipe import PRESETS
+from myocard.training.threads import a_thread_each
 
-BATCH, REPEATS = 16, 7
+sys.path.append(str(Path(__file__).parents[1] / "docs" / "experiments"))
+from true_sizes import SIZES, of_true_size
+
+REPEATS, BATCH = 3, 8
+OURS = {
+    f"{preset} {size}": (preset, size)
+    for size in ("nano", "tiny", "small", "base")
+    for preset in PRESETS
+}
 
 
-def flops(shape: EncoderShape, tokens: int) -> float:
-    """Floating-point operations of one record's forward pass."""
-    width, depth = shape.width, shape.depth
-    return 2 * depth * (12 * width**2 * tokens + 2 * tokens**2 * width)
+def ours(preset: str, size: str) -> MyocardEncoder:
+    expected, patch = PRESETS[preset]
+    shape = EncoderShape.of_size(size, samples=expected.samples, patch=patch)
+    return MyocardEncoder(size, Encoder(shape).eval(), expected, trained_on_nothing())
 
 
-def last_layer(encoder: MyocardEncoder, signals: torch.Tensor) -> torch.Tensor:
-    x = encoder.network.tokens(signals, encoder.input.leads)
-    for block in encoder.network.blocks:
-        x = block(x)
-    return encoder.norm(x)
+def encoders(names: list[str]) -> Iterator[tuple[str, int, ECGEncoder]]:
+    """Yield names, how many records are timed, and encoders."""
+    for name in names or [*OURS, *SIZES]:
+        if name in OURS:
+            yield name, 64 if name.endswith(("nano", "tiny")) else 16, ours(*OURS[name])
+        else:
+            yield name, 16, of_true_size(name)
+
+
+def gigaflops(encoder: ECGEncoder) -> float:
+    """Billions of floating-point operations of one record's pass; NaN for others' networks."""
+    if not isinstance(encoder, MyocardEncoder):
+        return float("nan")
+    shape, leads = encoder.network.shape, len(encoder.input.leads)
+    tokens = leads * (encoder.input.samples // shape.patch + 2)
+    width = shape.width
+    return 2e-9 * shape.depth * (12 * width**2 * tokens + 2 * tokens**2 * width)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -42,28 +67,38 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-@torch.inference_mode()
-def main() -> None:
-    print(f"{torch.get_num_threads()} threads, batch {BATCH}, fp32, median of {REPEATS}")
-    print("preset   size   plain ms/record  all layers ms/record  ratio  GFLOP/s")
-    for preset in ("ecgsoup", "stmem"):
-        expected, patch = PRESETS[preset]
-        for size in ("tiny", "small"):
-            shape = EncoderShape.of_size(size, samples=expected.samples, patch=patch)
-            encoder = MyocardEncoder(size, Encoder(shape).eval(), expected, PretrainedOn())
-            signals = torch.randn(BATCH, 12, expected.samples)
-            tokens = 12 * (expected.samples // patch + 2)
+def timed(encoder: ECGEncoder, records: int) -> tuple[float, float]:
+    """Median seconds of a plain pass and of ours, over all records."""
+    signals = torch.randn(records, len(encoder.input.leads), encoder.input.samples)
 
-            plain = partial(last_layer, encoder, signals)
-            pooled = partial(pooled_states, encoder, signals)
-            plain(), pooled()
-            pairs = [(seconds(plain), seconds(pooled)) for _ in range(REPEATS)]
-            one, all_layers = (statistics.median(column) for column in zip(*pairs, strict=True))
-            rate = flops(shape, tokens) * BATCH / one / 1e9
-            print(
-                f"{preset:8} {size:6} {1e3 * one / BATCH:12.1f} {1e3 * all_layers / BATCH:18.1f} "
-                f"{all_layers / one:12.3f} {rate:8.0f}"
-            )
+    @torch.inference_mode()
+    def plain() -> None:
+        deque(encoder.hidden_states(signals), maxlen=0)
+
+    @torch.inference_mode()
+    def pooled(some: torch.Tensor) -> torch.Tensor:
+        return joined_states(encoder, some)
+
+    def all_layers() -> None:
+        deque(a_thread_each(pooled, signals.split(BATCH), torch.get_num_threads()), maxlen=0)
+
+    plain(), all_layers()
+    pairs = [(seconds(plain), seconds(all_layers)) for _ in range(REPEATS)]
+    one, every = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return one, every
+
+
+def main() -> None:
+    print(f"{torch.get_num_threads()} threads, fp32, medians of {REPEATS}; ms a record")
+    print("encoder               layers    plain  all layers  ratio  to a pass a layer  GFLOP/s")
+    for name, records, encoder in encoders(sys.argv[1:]):
+        one, every = timed(encoder, records)
+        layers, rate = len(encoder.layers), records * gigaflops(encoder) / every
+        print(
+            f"{name:22} {layers:5} {1e3 * one / records:8.1f} {1e3 * every / records:11.1f} "
+            f"{every / one:6.2f} {layers * one / every:15.1f} × {rate:8.0f}",
+            flush=True,
+        )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 
