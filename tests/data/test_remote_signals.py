@@ -18,6 +18,7 @@ from myocard.data.store import Store
 from myocard.errors import InputError
 from myocard.evaluation.features import extract
 from myocard.files.download import fetch
+from myocard.files.manifest import altered
 from myocard.leads import LEADS
 from myocard.simulation import entries
 
@@ -108,6 +109,13 @@ def test_what_is_no_array_is_told(lazy, memory):
     memory.pipe("/ecgs/store/signals.npy", b"<html>" * 1000)
     with pytest.raises(InputError, match="no array of signals"):
         Store.open(lazy)
+
+
+def test_signals_that_lie_elsewhere_are_told_of_and_not_called_altered(lazy):
+    (told,) = altered(lazy)
+    assert told.endswith("signals.npy: in object storage, of which not all has been read")
+    windows(Store.open(lazy), list(range(30)))
+    assert altered(lazy) == []
 
 
 def test_a_broken_statement_is_told(lazy):

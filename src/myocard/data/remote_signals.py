@@ -21,8 +21,7 @@ from numpy.lib.format import read_array_header_1_0, read_magic
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
-from myocard.files.download import SIGNALS, WHERE
-from myocard.files.manifest import STORE, file_hash
+from myocard.files.manifest import SIGNALS, STORE, WHERE, file_hash
 from myocard.files.remote import receive_ranges, size_of, storage_of
 
 _CAME = "signals.blocks"

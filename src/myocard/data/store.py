@@ -24,8 +24,7 @@ from myocard.data.shards import Shards, cut
 from myocard.data.signal import Preprocessing, Signal, standardise
 from myocard.data.store_input import StoreInput
 from myocard.errors import InputError
-from myocard.files.download import WHERE
-from myocard.files.manifest import STORE, parsed
+from myocard.files.manifest import STORE, WHERE, parsed
 from myocard.files.tables import read_parquet
 
 Rows = Sequence[int] | NDArray[np.integer]

@@ -13,13 +13,10 @@ from fsspec.core import has_magic
 
 from myocard.errors import InputError
 from myocard.files.atomic import writing
-from myocard.files.manifest import MANIFESTS, Manifest
+from myocard.files.manifest import MANIFESTS, SIGNALS, WHERE, Manifest
 from myocard.files.progress import Progress, silent
 from myocard.files.remote import fetch_checked, reading, receive, storage_of
 from myocard.files.step import Inputs, read_inputs, step
-
-SIGNALS, WHERE = "signals.npy", "signals.json"
-"""Signals of a store, and what says in their stead where they are."""
 
 
 def fetch(url: str, out: Path, progress: Progress = silent, *, as_read: bool = False) -> list[Path]:
