@@ -34,7 +34,7 @@ _NOTHING = "-" * (_BITS // 4)  # a lead that is missing or flat
 _FEWEST = 2 * _BITS  # one lead alone is too little to tell two people apart
 _CHUNK = 2_048
 _PAIRS = 500_000
-# One group more than the bits that may differ.
+# Bits of a group, and one group more than the bits that may differ (TOLERANCE).
 _GROUP, _GROUPS = 13, 39
 
 # Signs from a hash function, which are the same in every version of NumPy.
@@ -108,8 +108,8 @@ def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
 def _complete_copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
     """Find all pairs that count as one, of prints with all leads.
 
-    Of two that differ in at most 38 bits, one of 39 groups of bits is the same, so that only those
-    that share a group are compared: for a million, a thousandth of all pairs.
+    Two that differ in at most 38 bits share one of 39 groups of bits, so that only those with a
+    group in common are compared: a small part of all pairs.
     """
     here, there = (
         np.frombuffer(bytes.fromhex("".join(some)), np.uint8).reshape(-1, _BITS)
