@@ -74,8 +74,9 @@ class ProbeRecipe(Evaluation):
     Each is trained once for every seed and penalty; the penalty (of the squared weights of the
     head's matrices) is chosen on validation, for each seed on its own. The linear head on fixed
     features is solved; ``optimisation`` is for all else, which validation stops: ``epochs`` is the
-    most that it may take. Readouts of tokens are trained while the
-    encoder runs, once a batch for all of them, their seeds and penalties.
+    most that it may take. Of many records, a batch is larger than it states
+    (``optimisation_of``). Readouts of tokens are trained while the encoder runs, once a batch for
+    all of them, their seeds and penalties.
     """
 
     readouts: Names = (
@@ -98,6 +99,9 @@ class ProbeRecipe(Evaluation):
         description="dimensions that each layer is mapped to, by principal components of the "
         "training records; by default layers are read as they are",
     )
+    largest_batch: int = Field(
+        default=512, gt=0, description="records of pooled states in one step, where there are many"
+    )
     keep: float = Field(
         default=1.0, ge=0, description="GB of memory: tokens that all fit are computed once"
     )
@@ -115,6 +119,16 @@ class ProbeRecipe(Evaluation):
         if self.common_width is not None and self.fraction < 1:
             raise ValueError("common_width is fitted on all training records; leave fraction at 1")
         return self
+
+    def optimisation_of(self, records: int) -> Optimisation:
+        """The optimisation of readouts of pooled states that are trained on ``records``.
+
+        A batch grows from that of ``optimisation`` to ``largest_batch``, as long as an epoch has 25
+        steps, and the rate with it. More steps an epoch take longer to the same scores
+        (docs/performance.md, "All readouts").
+        """
+        batch = max(self.optimisation.batch, min(self.largest_batch, records // 25))
+        return self.optimisation.model_copy(update={"batch": batch})
 
     def alone(self, readout: str, head: str) -> "ProbeRecipe":
         """The recipe of one readout under one head."""

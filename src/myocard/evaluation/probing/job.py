@@ -20,7 +20,7 @@ from myocard.files.progress import Progress, silent
 from myocard.metrics.outcomes import CHANCE
 from myocard.nn.outcomes import LIKELIHOODS, Likelihood
 from myocard.nn.readouts.classifier import Classifier
-from myocard.recipe import ProbeRecipe
+from myocard.recipe import Optimisation, ProbeRecipe
 from myocard.results.mixture import Mixture
 from myocard.results.run import Choice, SplitName, Stop
 from myocard.results.scoring import Scores, choose_penalties, headline_of
@@ -144,6 +144,7 @@ class Job:
         batches: Callable[[range], Iterator[tuple[Any, Tensor]]],
         what: str,
         headlines: Callable[[], NDArray[np.float64]],
+        settings: Optimisation,
         folder: Path | None = None,
     ) -> Course:
         """Train all members as one, until twice the steps change nothing (``stopping.py``).
@@ -154,13 +155,13 @@ class Job:
             batches: Yields inputs, and targets that broadcast to the logits.
             what: Name of the work, for ``progress``.
             headlines: Headline score of each member on validation, as they are.
+            settings: The optimisation.
             folder: The folder in which a stopped run is kept and taken up again.
 
         Returns:
             The members as they were at the steps that are kept.
         """
         course = Course(members.shape, lambda index: members.member(*index), folder)
-        settings = self.recipe.optimisation
         penalties = torch.tensor(self.recipe.penalties)
 
         def loss(module: nn.Module, batch: tuple[Any, Tensor]) -> Tensor:

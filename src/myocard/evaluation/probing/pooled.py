@@ -238,12 +238,15 @@ def _descend(
     ]
     stack = Stack(models)
     inputs = [[_inputs(job, readout) for readout in row] for row in readouts]
+    train = [job.cohort.training_rows(job.recipe.fraction, seed) for seed in job.recipe.seeds]
+    settings = job.recipe.optimisation_of(min(map(len, train)))
     course = job.fit(
         stack,
         stack,
-        lambda numbers: _batches(job, inputs, numbers),
+        lambda numbers: _batches(job, inputs, train, settings.batch, numbers),
         f"train probes of {job.source.encoder.name}",
         lambda: _headlines(job, stack, inputs),
+        settings,
     )
     penalties, found = range(len(job.recipe.penalties)), []
     for probe, column in enumerate(zip(*readouts, strict=True)):
@@ -289,14 +292,16 @@ def _inputs(job: Job, readout: Readout) -> Tensor:
 
 
 def _batches(
-    job: Job, inputs: Sequence[Sequence[Tensor]], numbers: Iterable[int]
+    job: Job,
+    inputs: Sequence[Sequence[Tensor]],
+    train: Sequence[NDArray[np.int64]],
+    batch: int,
+    numbers: Iterable[int],
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Inputs ``(seeds, probes, records, …)`` and targets; each seed has records of its own."""
-    batch, recipe = job.recipe.optimisation.batch, job.recipe
-    train = [job.cohort.training_rows(recipe.fraction, seed) for seed in recipe.seeds]
     orders = [
         Shuffled(len(rows), min(batch, len(rows)), seed)
-        for rows, seed in zip(train, recipe.seeds, strict=True)
+        for rows, seed in zip(train, job.recipe.seeds, strict=True)
     ]
     for number in numbers:
         rows = [

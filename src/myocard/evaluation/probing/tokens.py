@@ -36,9 +36,9 @@ def train(job: Job, probes: Sequence[Probe], folder: Path) -> list[Trained]:
     """
     stream = _stream(job, probes)
     members = build(job, probes)
-    order_of = job.recipe.optimisation
+    settings = job.recipe.optimisation
     rows = job.cohort.rows["train"]
-    order = Shuffled(len(rows), min(order_of.batch, len(rows)), order_of.seed)
+    order = Shuffled(len(rows), min(settings.batch, len(rows)), settings.seed)
 
     def batches(numbers: Iterable[int]) -> Iterator[tuple[dict[View, Tensor], Tensor]]:
         for number in numbers:
@@ -52,7 +52,7 @@ def train(job: Job, probes: Sequence[Probe], folder: Path) -> list[Trained]:
         scores, _ = _predict(job, members.eval(), stream, rows_of["validation"])
         return headlines_of(job, torch.from_numpy(scores))
 
-    course = job.fit(members, members, batches, what, headlines, folder)
+    course = job.fit(members, members, batches, what, headlines, settings, folder)
     kept = [course.kept(*index) for index in np.ndindex(members.shape)]
     best = TokenProbes([each for each in kept if isinstance(each, Classifier)], members.shape)
     predicted = {split: _predict(job, best, stream, rows_of[split]) for split in job.splits}
