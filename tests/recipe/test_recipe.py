@@ -300,3 +300,17 @@ def test_settings_cannot_be_changed():
 def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path):
     (tmp_path / "r.toml").write_text(PRETRAIN, encoding="utf-8-sig")
     assert read_recipe(tmp_path / "r.toml", PretrainRecipe).name == "x"
+
+
+@pytest.mark.parametrize(
+    ("records", "batch"), [(1, 64), (1_624, 64), (1_625, 65), (12_799, 511), (1_000_000, 512)]
+)
+def test_a_batch_of_pooled_states_leaves_25_steps_an_epoch(records, batch):
+    settings = ProbeRecipe(task="any").optimisation_of(records)
+    assert settings.batch == batch
+    assert settings.learning_rate == 8e-3 * batch / 256
+
+
+def test_a_batch_that_was_stated_is_not_made_smaller():
+    how = ProbeRecipe(task="any").optimisation.model_copy(update={"batch": 1024})
+    assert ProbeRecipe(task="any", optimisation=how).optimisation_of(100).batch == 1024

@@ -90,9 +90,9 @@ def features(made_features):
 
 
 def run_of(
-    features, out, epochs: int, readout: str = "pma", head: str = "linear", rate=0.02
+    features, out, epochs: int, readout="pma", head="linear", rate=0.02, batch=120, **changes
 ) -> Run:
-    how = {"batch": 120, "base_learning_rate": rate, "schedule": "constant", "weight_decay": 0.0}
+    how = {"batch": batch, "base_learning_rate": rate, "schedule": "constant", "weight_decay": 0.0}
     recipe = ProbeRecipe(
         task="ptbxl-superdiagnostic",
         readouts=(readout,),
@@ -101,6 +101,7 @@ def run_of(
         penalties=(1e-2, 1e-1),
         resamples=20,
         optimisation=Optimisation(epochs=epochs, **how),
+        **changes,
     )
     (folder,) = probe(features, recipe, out)
     return Run.read(folder)
@@ -121,3 +122,13 @@ def test_twice_the_budget_changes_nothing_that_is_settled(features, tmp_path, re
 def test_a_budget_that_is_too_short_is_said(features, tmp_path):
     (stop,) = run_of(features, tmp_path, 5, rate=1e-3).stops
     assert (stop.step, stop.settled) == (stop.steps, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [({"batch": 4}, 25), ({"batch": 4, "largest_batch": 8}, 60), ({"batch": 24}, 20)],
+)
+@pytest.mark.parametrize(("readout", "head"), [("pma", "linear"), ("last", "mlp")])
+def test_a_batch_of_many_records_grows(features, tmp_path, readout, head, changes, steps):
+    (stop,) = run_of(features, tmp_path, 1, readout, head, **changes).stops
+    assert stop.steps == steps
