@@ -5,7 +5,7 @@ encoder reads them.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,15 +20,14 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from myocard.data.batches import Part, Windows, in_order
+from myocard.data.batches import Part, Windows
 from myocard.data.signal import Preprocessing
 from myocard.data.store import Store, read_mapped
 from myocard.encoders import protocol
 from myocard.encoders.files import read_weights
-from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder, Layer
-from myocard.encoders.published import PublishedEncoder
 from myocard.errors import InputError
+from myocard.evaluation.passes import passes
 from myocard.files.atomic import replace_file
 from myocard.files.manifest import FEATURES
 from myocard.files.progress import Progress, silent
@@ -39,11 +38,9 @@ from myocard.models.checkpoint import load_weights
 from myocard.nn.readouts.norms import NormShape
 from myocard.results.run import EncoderInfo
 from myocard.training import devices
-from myocard.training.threads import a_thread_each
 
 PART = 256
 """Records whose states are a file of their own until all are there: what a stop can cost."""
-_BATCH, _BATCH_OF_THREAD = 64, 8
 _COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint", "known")
 _FILES = ("records.parquet", "norm.safetensors")
 
@@ -243,7 +240,11 @@ def _write_parts(
     progress: partial[None],
 ) -> list[Path]:
     """Make the parts that are missing, each process its own; return all, in order."""
-    encoder.network.to(fabric.device)
+
+    @torch.inference_mode()
+    def pooled(signals: Tensor) -> NDArray[np.float32]:
+        return protocol.joined_states(encoder, signals).float().cpu().numpy()
+
     starts = range(0, len(store.records), PART)
     chunks = [np.arange(start, min(start + PART, len(store.records))) for start in starts]
     parts = [work / f"part-{i:06d}.npy" for i in range(len(chunks))]
@@ -253,33 +254,14 @@ def _write_parts(
         if part.exists():
             progress(done + len(rows), total)
         else:
-            states: list[NDArray[np.float32]] = []
-            for found in _passes(
-                fabric, encoder, Windows([Part(store, rows)], encoder.input), batch
-            ):
+            windows, states = Windows([Part(store, rows)], encoder.input), []
+            for found in passes(encoder, windows, pooled, device=fabric.device, batch=batch):
                 states.append(found)
                 progress(done + sum(map(len, states)), total)
             whole = _halved(np.concatenate(states), encoder)
             replace_file(part, partial(np.save, arr=whole, allow_pickle=False))
         done += len(rows)
     return parts
-
-
-def _passes(
-    fabric: Fabric, encoder: ECGEncoder, windows: Windows, batch: int | None
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the states of each batch."""
-
-    @torch.inference_mode()
-    def states_of(signals: Tensor) -> NDArray[np.float32]:
-        found = protocol.joined_states(encoder, signals.to(fabric.device))
-        return found.float().cpu().numpy()
-
-    # Another's network may keep something of one pass that the next would overwrite.
-    if fabric.device.type == "cpu" and isinstance(encoder, MyocardEncoder | PublishedEncoder):
-        batches = in_order(windows, batch or _BATCH_OF_THREAD)
-        return a_thread_each(states_of, batches, torch.get_num_threads())
-    return map(states_of, in_order(windows, batch or _BATCH))
 
 
 def _halved(states: NDArray[np.float32], encoder: ECGEncoder) -> NDArray[np.float16]:

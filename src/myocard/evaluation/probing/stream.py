@@ -4,7 +4,7 @@ All tokens of PTB-XL under a base encoder would take 157 GB; a batch of them tak
 the number of records.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from copy import deepcopy
 from functools import cached_property
 
@@ -15,14 +15,13 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from myocard.data.batches import Part, Windows, in_order
+from myocard.data.batches import Part, Windows
 from myocard.data.store import Store
 from myocard.encoders import protocol
 from myocard.encoders.protocol import ECGEncoder
+from myocard.evaluation.passes import passes
 from myocard.nn.readouts.tokens import View
 from myocard.nn.shapes import Signals, Tokens, ViewedTokens
-
-_BATCH = 64
 
 
 class Stream:
@@ -68,14 +67,11 @@ class Stream:
     def states_of(self, rows: NDArray[np.int64]) -> Tensor:
         """The states of some records, computed again whenever they are asked for."""
         windows = Windows([Part(self._store, rows)], self._encoder.input)
-        self._encoder.network.to(_device())
-        with torch.inference_mode():
-            parts = [
-                protocol.joined_states(self._encoder, signals.to(_device())).half().cpu()
-                for signals in in_order(windows, _BATCH)
-            ]
-        # Outside of inference mode: readouts learn from this tensor.
-        return torch.cat(parts)
+
+        def pooled(signals: Signals) -> Tensor:
+            return protocol.joined_states(self._encoder, signals).half().cpu()
+
+        return torch.cat(list(passes(self._encoder, windows, pooled, device=_device())))
 
     def tokens(self, views: Collection[View], keep: float) -> "TokenStream":
         """A stream of what ``views`` show; asked for again, the same one.
@@ -105,7 +101,7 @@ class TokenStream:
         self, encoder: ECGEncoder, store: Store, views: Collection[View], keep: float
     ) -> None:
         self.encoder, self.store, self.views = encoder, store, views
-        one, count = self._compute([0]), len(store.records)
+        one, count = self._compute(np.zeros(1, np.int64)), len(store.records)
         fits = sum(tokens.nbytes for tokens in one.values()) * count <= keep
         self.kept = {v: x.new_empty(count, *x.shape[1:]) for v, x in one.items()} if fits else {}
         self.computed = np.zeros(count, dtype=bool)
@@ -121,12 +117,15 @@ class TokenStream:
             self.computed[missing] = True
         return {view: tokens[rows].float() for view, tokens in self.kept.items()}
 
-    @torch.no_grad()  # not inference mode: readouts learn from these tensors
-    def _compute(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[View, Tensor]:
-        self.encoder.network.to(_device())
-        signals = torch.from_numpy(self.store.windows(rows, self.encoder.input)).to(_device())
-        viewed = look(self.encoder, signals, self.views)
-        return {view: tokens.half().cpu() for view, tokens in viewed.items()}
+    def _compute(self, rows: NDArray[np.int64]) -> dict[View, Tensor]:
+        windows = Windows([Part(self.store, rows)], self.encoder.input)
+
+        def looked(signals: Signals) -> dict[View, Tensor]:
+            viewed = look(self.encoder, signals, self.views)
+            return {view: tokens.half().cpu() for view, tokens in viewed.items()}
+
+        parts = list(passes(self.encoder, windows, looked, device=_device()))
+        return {view: torch.cat([part[view] for part in parts]) for view in self.views}
 
 
 def look(
