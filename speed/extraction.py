@@ -3,9 +3,10 @@
     MYOCARD_DATA=../shared/data python speed/extraction.py [NAME …]
 
 A plain pass takes all records as one batch on all threads, and keeps no layer; ours pools all
-layers of 8 records on each thread, as `extract` does. They take turns in one process; a ratio is of
-the medians. Published architectures have their true sizes and random weights. FLOPs count the
-matrix products of the blocks of our own.
+layers of 8 records on each thread, as `extract` does, or gives all tokens of all layers in float16,
+as readouts of tokens read them. They take turns in one process; a ratio is of the medians.
+Published architectures have their true sizes and random weights. FLOPs count the matrix products of
+the blocks of our own.
 """
 
 import resource
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,7 +23,9 @@ import torch
 from myocard.data.corpora import trained_on_nothing
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder, joined_states
+from myocard.evaluation.probing.stream import look
 from myocard.nn.encoder import Encoder, EncoderShape
+from myocard.nn.readouts.tokens import View
 from myocard.recipe import PRESETS
 from myocard.training.threads import a_thread_each
 
@@ -67,8 +71,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def timed(encoder: ECGEncoder, records: int) -> tuple[float, float]:
-    """Median seconds of a plain pass and of ours, over all records."""
+def timed(encoder: ECGEncoder, records: int) -> list[float]:
+    """Median seconds of a plain pass, of pooled states and, if all are alike, of tokens."""
     signals = torch.randn(records, len(encoder.input.leads), encoder.input.samples)
 
     @torch.inference_mode()
@@ -79,24 +83,32 @@ def timed(encoder: ECGEncoder, records: int) -> tuple[float, float]:
     def pooled(some: torch.Tensor) -> torch.Tensor:
         return joined_states(encoder, some)
 
-    def all_layers() -> None:
-        deque(a_thread_each(pooled, signals.split(BATCH), torch.get_num_threads()), maxlen=0)
+    view = View(range(len(encoder.layers)), "tokens")
 
-    plain(), all_layers()
-    pairs = [(seconds(plain), seconds(all_layers)) for _ in range(REPEATS)]
-    one, every = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return one, every
+    @torch.inference_mode()
+    def tokens(some: torch.Tensor) -> torch.Tensor:
+        return look(encoder, some, [view])[view].half()
+
+    def by_thread(work: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        deque(a_thread_each(work, signals.split(BATCH), torch.get_num_threads()), maxlen=0)
+
+    alike = len({layer.width for layer in encoder.layers}) == 1
+    ways = [plain, partial(by_thread, pooled), *[partial(by_thread, tokens)] * alike]
+    for way in ways:
+        way()
+    rounds = [[seconds(way) for way in ways] for _ in range(REPEATS)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
 def main() -> None:
     print(f"{torch.get_num_threads()} threads, fp32, medians of {REPEATS}; ms a record")
-    print("encoder               layers    plain  all layers  ratio  to a pass a layer  GFLOP/s")
+    print("encoder               layers    plain   pooled   tokens  to a pass a layer  GFLOP/s")
     for name, records, encoder in encoders(sys.argv[1:]):
-        one, every = timed(encoder, records)
-        layers, rate = len(encoder.layers), records * gigaflops(encoder) / every
+        times = timed(encoder, records)
+        layers, rate = len(encoder.layers), records * gigaflops(encoder) / times[1]
+        told = "".join(f"{1e3 * each / records:9.1f}" for each in times)
         print(
-            f"{name:22} {layers:5} {1e3 * one / records:8.1f} {1e3 * every / records:11.1f} "
-            f"{every / one:6.2f} {layers * one / every:15.1f} × {rate:8.0f}",
+            f"{name:22} {layers:5} {told:27} {layers * times[0] / times[1]:15.1f} × {rate:8.0f}",
             flush=True,
         )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")

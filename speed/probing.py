@@ -2,12 +2,14 @@
 
     .venv/bin/python speed/probing.py                                   # 17,000 × 13 × 768
     .venv/bin/python speed/probing.py --records 1438 --depth 8 --width 96 --first --jobs 2
+    .venv/bin/python speed/probing.py --depth 8 --width 96 --first --jobs 2 --readouts pma alf \
+        --largest-batch 64                                              # of 17,000, small batches
 
 On states of a random residual network whose middle layers know the labels; 8 of 10 records train
-and 1 validates. `--first` is a first run: default seeds and penalties, in batches of 64; else there
-is one seed, five penalties and batches of 256. What is trained takes up to `--epochs` passes and
-ends when twice the steps change nothing; all else is solved. `--jobs` trains some readouts side by
-side, as `myocard probe` does. CPU seconds depend less on other work than the clock does.
+and 1 validates. `--first` is a first run: default seeds and penalties; else there is one seed and
+five penalties. What is trained takes up to `--epochs` passes and ends when twice the steps change
+nothing; all else is solved. `--jobs` trains some readouts side by side, as `myocard probe` does.
+CPU seconds depend less on other work than the clock does.
 """
 
 import argparse
@@ -72,12 +74,13 @@ def split(records: int) -> dict[str, np.ndarray]:
     return dict(zip(("train", "validation", "test"), parts, strict=True))
 
 
-def job(readout: str, epochs: float, source: Noise, targets: Tensor, *, first: bool) -> Job:
-    """The job of one readout; ``first`` has default seeds, penalties and batches."""
-    given = {"task": "any", "readouts": (readout,), "heads": ("linear",)}
+def job(
+    readout: str, epochs: float, source: Noise, targets: Tensor, largest: int, *, first: bool
+) -> Job:
+    """The job of one readout; ``first`` has default seeds and penalties."""
+    given = {"task": "any", "readouts": (readout,), "heads": ("linear",), "largest_batch": largest}
     recipe = ProbeRecipe(**given if first else given | {"seeds": (0,), "penalties": PENALTIES})
-    changes = {"epochs": epochs} | ({} if first else {"batch": 256})
-    how = recipe.optimisation.model_copy(update=changes)
+    how = recipe.optimisation.model_copy(update={"epochs": epochs})
     chosen = recipe.model_copy(update={"optimisation": how})
     return Job(source, cohort(targets.numpy(), split(len(targets))), chosen)
 
@@ -191,6 +194,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=100)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--largest-batch", type=int, default=512)
     parser.add_argument("--first", action="store_true")
     parser.add_argument("--readouts", nargs="*", default=DEFAULT)
     given = parser.parse_args()
@@ -207,7 +211,14 @@ def main() -> None:
         nothing = Noise(states[:0])
         calls = [
             delayed(measure)(
-                job(each, given.epochs, nothing, targets, first=given.first),
+                job(
+                    each,
+                    given.epochs,
+                    nothing,
+                    targets,
+                    given.largest_batch,
+                    first=given.first,
+                ),
                 mapped,
                 max(1, given.threads // given.jobs),
             )
