@@ -2,12 +2,10 @@
 
     .venv/bin/python speed/probing.py                                   # 17,000 × 13 × 768
     .venv/bin/python speed/probing.py --records 1438 --depth 8 --width 96 --first --jobs 2
-    .venv/bin/python speed/probing.py --depth 8 --width 96 --first --jobs 2 --readouts pma alf \
-        --largest-batch 64                                              # of 17,000, small batches
 
 On states of a random residual network whose middle layers know the labels; 8 of 10 records train
 and 1 validates. `--first` is a first run: default seeds and penalties; else there is one seed and
-five penalties. What is trained takes up to `--epochs` passes and ends when twice the steps change
+five penalties. Batches grow to `--largest-batch`. What is trained takes up to `--epochs` passes and ends when twice the steps change
 nothing; all else is solved. `--jobs` trains some readouts side by side, as `myocard probe` does.
 CPU seconds depend less on other work than the clock does.
 """
