@@ -5,9 +5,9 @@
 
 On states of a random residual network whose middle layers know the labels; 8 of 10 records train
 and 1 validates. `--first` is a first run: default seeds and penalties; else there is one seed and
-five penalties. Batches grow to `--largest-batch`. What is trained takes up to `--epochs` passes and ends when twice the steps change
-nothing; all else is solved. `--jobs` trains some readouts side by side, as `myocard probe` does.
-CPU seconds depend less on other work than the clock does.
+five penalties. Batches grow to `--largest-batch`. What is trained takes up to `--epochs` passes and
+ends when twice the steps change nothing; all else is solved. `--jobs` trains some readouts side by
+side, as `myocard probe` does. CPU seconds depend less on other work than the clock does.
 """
 
 import argparse
