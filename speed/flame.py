@@ -5,7 +5,7 @@
 
 Calls lie above their callers, as wide as the share of samples that they and what they call were
 seen in; all processes and threads together. Frames of myocard are coloured, calls of its own
-function, of the library and below .4 % left out.
+function and the machinery of processes and modules are left out, and what has less than .4 %.
 """
 
 import re
@@ -21,7 +21,10 @@ from myocard.plot.canvas import BLUE, GREY, canvas_of, to_svg
 
 LEAST = 0.004
 FRAME = re.compile(r"(?P<name>.+) \((?P<file>.+?)(:\d+)?\)$")
-OUTSIDE = re.compile(r"joblib|loky|runpy|concurrent|multiprocessing|importlib|threading|<frozen")
+OUTSIDE = re.compile(
+    r"joblib|loky|runpy|concurrent|multiprocessing|importlib|threading|<frozen|_contextlib"
+    r"|modules/module|modules/container|fx/|autograd/function"
+)
 
 
 @dataclass
@@ -52,7 +55,9 @@ def tree(lines: list[str]) -> Call:
     root, stacks = Call(), Counter[tuple[str, ...]]()
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        stacks[tuple(frames(stack))] += int(count)
+        # A process whose command has several lines has as many here.
+        if count.isdigit():
+            stacks[tuple(frames(stack))] += int(count)
     for names, seen in stacks.items():
         at = root
         at.samples += seen
@@ -70,7 +75,9 @@ def draw(axes: Axes, call: Call, left: float, level: int, whole: int) -> int:
         if width < LEAST:
             continue
         colour = BLUE if name.startswith("*") else GREY
-        axes.add_patch(Rectangle((left, level), width, 0.92, color=colour, alpha=0.55, lw=0))
+        axes.add_patch(
+            Rectangle((left, level), width, 0.92, facecolor=colour, alpha=0.55, edgecolor="white")
+        )
         room = int(width * 190)
         if room > 4:
             label = name.removeprefix("*")
