@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from myocard.data.batches import Part, Windows, in_order
 from myocard.data.signal import Preprocessing
-from myocard.data.store import Store, read_mapped
+from myocard.data.store import Store
 from myocard.encoders import protocol
 from myocard.encoders.files import read_weights
 from myocard.encoders.ours import MyocardEncoder
 from myocard.encoders.protocol import ECGEncoder, Layer
 from myocard.encoders.published import PublishedEncoder
 from myocard.errors import InputError
+from myocard.files.arrays import read_mapped
 from myocard.files.atomic import replace_file
 from myocard.files.manifest import FEATURES
 from myocard.files.progress import Progress, silent
