@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myocard.data.fingerprint import TOLERANCE, nearest
+from myocard.data.fingerprint import copies
 from myocard.data.remote_signals import RemoteSignals
 from myocard.data.shards import Shards, cut
 from myocard.data.signal import Preprocessing, Signal, standardise
@@ -203,9 +203,9 @@ def _again(name: Path, records: pd.DataFrame) -> NDArray[np.bool_]:
     again = records.duplicated(identity).to_numpy()
     both = records[again].merge(records[~again], on=identity, suffixes=("", "_first"))
     for row in both.to_dict("records"):
-        _, (share,) = nearest([row["fingerprint"]], [row["fingerprint_first"]])
+        same, _ = copies([row["fingerprint"]], [row["fingerprint_first"]])
         differs = {
-            "waveforms": share > TOLERANCE,
+            "waveforms": len(same) == 0,
             "patients": row["patient"] != row["patient_first"],
             "folds": row["fold"] != row["fold_first"],
         }
