@@ -157,7 +157,7 @@ def stop_at(record: int):
 def test_a_pass_that_was_stopped_goes_on_from_its_parts(
     features, encoder, store, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("myocard.evaluation.features.PART", 16)
+    monkeypatch.setattr("myocard.evaluation.parts.PART", 16)
     out = tmp_path / "out"
     with pytest.raises(Stopped):
         extract(encoder, store, out, batch=8, progress=stop_at(40))
@@ -177,7 +177,7 @@ def test_a_pass_that_was_stopped_goes_on_from_its_parts(
 
 
 def test_a_stopped_pass_of_another_encoder_is_not_taken_up(encoder, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("myocard.evaluation.features.PART", 16)
+    monkeypatch.setattr("myocard.evaluation.parts.PART", 16)
     with pytest.raises(Stopped):
         extract(encoder, store, tmp_path / "out", batch=8, progress=stop_at(24))
     with pytest.raises(InputError, match=r"out: made from other inputs: encoder is .* stopped job"):

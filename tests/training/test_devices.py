@@ -20,7 +20,7 @@ from torch import nn
 
 from myocard.data.store import Store
 from myocard.errors import InputError
-from myocard.evaluation import features
+from myocard.evaluation import features, parts
 from myocard.files.atomic import work_folder
 from myocard.models.checkpoint import load_encoder
 from myocard.pretraining.pretrain import pretrain
@@ -178,7 +178,7 @@ def test_a_run_goes_from_one_process_to_two_that_share_its_weights_and_back(
 
 
 def test_two_processes_extract_what_one_extracts(encoder, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "PART", 16)
+    monkeypatch.setattr(parts, "PART", 16)
     features.extract(encoder, store, tmp_path / "one")
     shared(lambda: features.extract(encoder, store, tmp_path / "two"))
     one, two = (features.Features.open(tmp_path / name) for name in ("one", "two"))

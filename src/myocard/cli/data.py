@@ -51,7 +51,8 @@ def fetch(
         Option("--from", help="URL of a mirror of the data set: a folder with SHA256SUMS.txt"),
     ] = None,
     as_read: Annotated[
-        bool, Option("--as-read", help="Leave the signals of a store there until they are read")
+        bool,
+        Option("--as-read", help="Leave the signals of a store where they are until they are read"),
     ] = False,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what a data set is and how long it takes, and stop")
@@ -68,9 +69,9 @@ def fetch(
     place = folder or out
     if place is None or (folder and out):
         raise InputError("name the folder to write, once: myocard fetch ptbxl FOLDER")
-    if what in public_sets() and as_read:
-        raise InputError(f"--as-read goes with the URL of a store; {what} is a data set of files")
     if what in public_sets():
+        if as_read:
+            raise InputError(f"--as-read goes with a store's URL; {what} is a data set of files")
         wanted = public_sets()[what]
         tell(wanted.told(place), licence=wanted.licence, folder=place)
         planned = plan(what, address)

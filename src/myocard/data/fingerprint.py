@@ -21,8 +21,11 @@ from scipy.fft import irfft, rfft
 from myocard.data.signal import ends
 from myocard.record import Record
 
-TOLERANCE, OF_A_LEAD = 0.075, 10 / 64
+TOLERANCE, TOLERANCE_OF_LEAD = 0.075, 10 / 64
 """Shares of differing bits, of all and of any lead's, up to which two waveforms count as one."""
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""Positions in two lists of prints, and the share of bits that differ, pair by pair."""
 
 _LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _BITS = 64
@@ -33,9 +36,11 @@ _ENOUGH = 200  # Hz
 _NOTHING = "-" * (_BITS // 4)  # a lead that is missing or flat
 _FEWEST = 2 * _BITS  # one lead alone is too little to tell two people apart
 _CHUNK = 2_048
-_PAIRS = 500_000
-# Bits of a group, and one group more than the bits that may differ (TOLERANCE).
-_GROUP, _GROUPS = 13, 39
+_PAIRS = 500_000  # that are compared at once
+# One group of bits more than bits that may differ: two copies have a group in common. It has at
+# most 17 bits, which three bytes hold wherever it begins.
+_GROUPS = int(TOLERANCE * len(_LEADS) * _BITS) + 1
+_GROUP = len(_LEADS) * _BITS // _GROUPS
 
 # Signs from a hash function, which are the same in every version of NumPy.
 _SIGNS: NDArray[np.float32] = (
@@ -69,14 +74,14 @@ def copies(
     Returns:
         Positions in ``prints``, in order, and for each the position in ``others``.
     """
-    here, there = (
+    complete, complete_others = (
         np.array([_NOTHING not in each for each in some], dtype=bool) for some in (prints, others)
     )
     pairs = [np.zeros((3, 0))]
     for rows, places, find in (
-        (here, there, _complete_copies),
-        (~here, np.ones_like(there), _copies),
-        (here, ~there, _copies),
+        (complete, complete_others, _complete_copies),
+        (complete, ~complete_others, _copies),
+        (~complete, np.ones_like(complete_others), _copies),
     ):
         if rows.any() and places.any():
             i, j = np.flatnonzero(rows), np.flatnonzero(places)
@@ -90,10 +95,8 @@ def copies(
     return row[order][first].astype(np.int64), place[order][first].astype(np.int64)
 
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-
-
 def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
+    """Find each print's most similar other, where they count as one."""
     places, shares = nearest(prints, others)
     rows = np.flatnonzero(shares <= TOLERANCE)
     one, other = (
@@ -101,15 +104,15 @@ def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
         for some, of in ((prints, rows), (others, places[rows]))
     )
     of_leads = (one * other < 0).reshape(len(rows), len(_LEADS), _BITS).mean(axis=2)
-    rows = rows[(of_leads <= OF_A_LEAD).all(axis=1)]
+    rows = rows[(of_leads <= TOLERANCE_OF_LEAD).all(axis=1)]
     return rows, places[rows], shares[rows]
 
 
 def _complete_copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
     """Find all pairs that count as one, of prints with all leads.
 
-    Two that differ in at most 38 bits share one of 39 groups of bits, so that only those with a
-    group in common are compared: a small part of all pairs.
+    They have one of ``_GROUPS`` groups of bits in common, and pairs that have are a small part of
+    all.
     """
     here, there = (
         np.frombuffer(bytes.fromhex("".join(some)), np.uint8).reshape(-1, _BITS)
@@ -123,19 +126,21 @@ def _complete_copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
         count = np.searchsorted(keys[order], wanted, "right") - first
         parts = int(count.sum()) // _PAIRS + 1
         for part in np.array_split(np.arange(len(here)), parts):
-            rows, own = np.repeat(part, count[part]), count[part]
-            places = order[np.arange(len(rows)) + np.repeat(first[part] - own.cumsum() + own, own)]
+            # The others of a row follow each other in the order of keys, from its first.
+            own = count[part]
+            rows, before = np.repeat(part, own), own.cumsum() - own
+            places = order[np.arange(len(rows)) + np.repeat(first[part] - before, own)]
             words = here[rows].view(np.uint64) ^ there[places].view(np.uint64)
             of_leads = np.bitwise_count(words) / _BITS
             shares = of_leads.mean(axis=1)
-            close = (shares <= TOLERANCE) & (of_leads <= OF_A_LEAD).all(axis=1)
+            close = (shares <= TOLERANCE) & (of_leads <= TOLERANCE_OF_LEAD).all(axis=1)
             found.append((rows[close], places[close], shares[close]))
     rows, places, shares = (np.concatenate(each) for each in zip(*found, strict=True))
     return rows, places, shares
 
 
 def _group(packed: NDArray[np.uint8], number: int) -> NDArray[np.uint32]:
-    """Return one group of bits of each print."""
+    """Return one group of bits of each print ``(prints, 64)`` of bytes."""
     byte, bit = divmod(number * _GROUP, 8)
     three = np.pad(packed[:, byte : byte + 3], ((0, 0), (0, 3)))[:, :3].astype(np.uint32)
     wide = three[:, 0] << 16 | three[:, 1] << 8 | three[:, 2]

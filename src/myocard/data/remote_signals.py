@@ -1,34 +1,29 @@
 """Signals in object storage: a block comes to the store's folder when it is first read.
 
-Beside them lie ``signals.json``, which says where they are, and ``signals.blocks``, a byte a block:
-1 where it has come. Several processes may read at a time; a block that two fetch is the same. When
-all have come, both files go, and the store is like any other.
+``fetch`` leaves ``signals.npy`` empty there, and beside it ``signals.json``, which says where the
+signals are, and ``signals.blocks``, a byte a block: 1 where it has come. Several processes may read
+at a time; a block that two fetch is the same. When all have come, both files go, and the store is
+like any other.
 """
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import read_array_header_1_0, read_magic
 from numpy.typing import NDArray
 
 from myocard.errors import InputError
-from myocard.files.manifest import SIGNALS, STORE, WHERE, file_hash
-from myocard.files.remote import receive_ranges, size_of, storage_of
+from myocard.files.arrays import read_mapped
+from myocard.files.atomic import writing
+from myocard.files.manifest import CAME, SIGNALS, STORE, WHERE, file_hash
+from myocard.files.remote import receive_ranges, storage_of
 
-_CAME = "signals.blocks"
-BLOCK = 2**20
-"""Bytes that come at once."""
-_HEADER = 1024
-_FIX = "fetch the store again"
+_FIX = "fetch the store without --as-read"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +33,42 @@ class RemoteSignals:
     Attributes:
         folder: The store's folder.
         url: Place of the array, as ``fsspec`` takes it.
+        block: Bytes that come at once.
+        came: 1 for each block that is there, in memory that processes share.
+        local: Size and identity of the local copy.
     """
 
     folder: Path
     url: str
+    block: int
+    came: NDArray[np.uint8]
+    local: os.stat_result
 
     @classmethod
-    def open(cls, folder: Path) -> "RemoteSignals":
-        """Open the signals of a store that ``fetch`` left in object storage.
+    def open(cls, folder: Path) -> "RemoteSignals | None":
+        """Open the signals of a store that ``fetch`` left in object storage; None if all came.
 
         Raises:
-            InputError: When their place cannot be read, or they are no array of signals.
+            InputError: When their place cannot be read, their storage does not give them, or the
+                folder, which they come to, cannot be written.
         """
-        try:
-            url = json.loads((folder / WHERE).read_text(encoding="utf-8"))["url"]
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise InputError(f"{folder / WHERE}: says no place of signals; {_FIX}") from error
-        found = cls(folder, str(url))
-        found.bring(np.zeros(0, np.int64))
+        with writing(folder):
+            try:
+                where = json.loads((folder / WHERE).read_text(encoding="utf-8"))
+                came = np.memmap(folder / CAME, np.uint8, "r+")
+                local = (folder / SIGNALS).stat()
+                url, block = str(where["url"]), int(where["block"])
+                if not 0 <= len(came) * block - local.st_size < block:
+                    raise ValueError(f"{len(came)} blocks of {block} bytes")
+            except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
+                # Another process may have read the last block just now.
+                if not (folder / WHERE).exists():
+                    return None
+                raise InputError(
+                    f"{folder / WHERE}: does not fit what came of the signals ({error}); {_FIX}"
+                ) from error
+        found = cls(folder, url, block, came, local)
+        found._bring([0])  # with the array's header
         return found
 
     @property
@@ -68,79 +81,49 @@ class RemoteSignals:
 
     @cached_property
     def array(self) -> "np.memmap[Any, np.dtype[np.int16]]":
-        """The local copy, zero where no block has come."""
-        return np.lib.format.open_memmap(self.folder / SIGNALS, mode="r")
+        """The local copy ``(records, leads, samples)``, zero where no block has come."""
+        return read_mapped(self.folder / SIGNALS, _FIX)
 
     def bring(self, rows: NDArray[np.integer]) -> None:
         """Fetch the blocks of ``rows`` that have not come.
 
         Raises:
-            InputError: When the storage refuses them, or gives nothing for 31 s of trying.
+            InputError: When the storage refuses them, or gives nothing for 31 s of trying; when the
+                folder was replaced or cannot be written; when all have come, and are not what was
+                written.
         """
-        if not (self.folder / WHERE).exists():
-            return  # another process has read the last block
-        if not (self.folder / _CAME).exists():
-            self._begin()
-        came = self._came
-        wide = self.array[:1].nbytes
-        start = self.array.offset + wide * np.unique(rows)
-        spans = zip(start // BLOCK, (start + wide - 1) // BLOCK, strict=True)
-        wanted = {block for first, last in spans for block in range(first, last + 1)}
-        missing = [block for block in sorted(wanted) if not came[block]]
-        if missing:
-            self._fetch(missing)
+        row_bytes = self.array[:1].nbytes
+        starts = self.array.offset + row_bytes * np.unique(rows)
+        first, last = starts // self.block, (starts + row_bytes - 1) // self.block
+        self._bring({block for span in zip(first, last + 1, strict=True) for block in range(*span)})
 
-    def _begin(self) -> None:
-        """Make room for the array, of which the header comes."""
+    def _bring(self, blocks: Iterable[int]) -> None:
+        missing = [block for block in sorted(blocks) if not self.came[block]]
+        if not missing:
+            return
         storage, place = storage_of(self.url)
-        size = size_of(storage, place)
-        (header,) = receive_ranges(storage, place, [(0, min(_HEADER, size))])
-        stream = BytesIO(header)
-        try:
-            read_magic(stream)
-            read_array_header_1_0(stream)
-        except ValueError as error:
-            raise InputError(f"{self.url}: no array of signals ({error}); {_FIX}") from error
-
-        def empty(fresh: Path) -> None:
-            fresh.write_bytes(header)
-            os.truncate(fresh, size)
-
-        _once(self.folder / SIGNALS, empty)
-        _once(self.folder / _CAME, lambda fresh: fresh.write_bytes(bytes(-(-size // BLOCK))))
-
-    @cached_property
-    def _came(self) -> NDArray[np.uint8]:
-        return np.memmap(self.folder / _CAME, np.uint8, mode="r+")
-
-    def _fetch(self, blocks: list[int]) -> None:
-        storage, place = storage_of(self.url)
-        size = (self.folder / SIGNALS).stat().st_size
-        ranges = [(block * BLOCK, min((block + 1) * BLOCK, size)) for block in blocks]
-        with (self.folder / SIGNALS).open("r+b") as file:
-            for (start, _), content in zip(
-                ranges, receive_ranges(storage, place, ranges), strict=True
-            ):
-                file.seek(start)
-                file.write(content)
-        # After the content, so that what is marked is there.
-        self._came[blocks] = 1
-        if self._came.all():
-            self._finish()
+        starts = [block * self.block for block in missing]
+        ranges = [(start, min(start + self.block, self.local.st_size)) for start in starts]
+        contents = receive_ranges(storage, place, ranges)
+        with writing(self.folder):
+            with (self.folder / SIGNALS).open("r+b") as file:
+                # What is written to another file would be missing in the array.
+                if not os.path.samestat(os.fstat(file.fileno()), self.local):
+                    raise InputError(f"{self.folder}: replaced while it was read; open it again")
+                for start, content in zip(starts, contents, strict=True):
+                    file.seek(start)
+                    file.write(content)
+            # After the content, so that what is marked is there.
+            self.came[missing] = 1
+            if self.came.all():
+                self._finish()
 
     def _finish(self) -> None:
         """Make the folder an ordinary store, once its signals are as they were written."""
         if file_hash(self.folder / SIGNALS) != STORE.hashes(self.folder)[SIGNALS]:
-            for name in (_CAME, SIGNALS):
-                (self.folder / name).unlink(missing_ok=True)
+            # Other processes, too, ask for them again.
+            self.came[:] = 0
             raise InputError(f"{self.url}: not the signals that were written; {_FIX}")
-        for name in (WHERE, _CAME):
+        # Their place first: without it, the folder is an ordinary store to whoever opens it.
+        for name in (WHERE, CAME):
             (self.folder / name).unlink(missing_ok=True)
-
-
-def _once(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file, unless another process has."""
-    with TemporaryDirectory(dir=path.parent) as name:
-        write(Path(name) / path.name)
-        with suppress(FileExistsError):
-            os.link(Path(name) / path.name, path)

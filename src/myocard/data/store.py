@@ -11,25 +11,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from myocard.data.fingerprint import TOLERANCE, nearest
+from myocard.data.fingerprint import copies
 from myocard.data.remote_signals import RemoteSignals
 from myocard.data.shards import Shards, cut
 from myocard.data.signal import Preprocessing, Signal, standardise
 from myocard.data.store_input import StoreInput
 from myocard.errors import InputError
-from myocard.files.manifest import STORE, WHERE, parsed
+from myocard.files.arrays import read_mapped
+from myocard.files.manifest import SIGNALS, STORE, parsed
 from myocard.files.tables import read_parquet
 
 Rows = Sequence[int] | NDArray[np.integer]
 
-FILES = ("signals.npy", "records.parquet", "quarantine.csv")
+FILES = (SIGNALS, "records.parquet", "quarantine.csv")
 _COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint")
 # Below it float32 has too few digits for a scale, and a heart no voltage in any unit.
 _SILENCE = 1e-30
@@ -83,11 +83,7 @@ class Store:
     def _open(cls, folder: Path) -> "Store":
         info = STORE.read(folder, ("records.parquet",))
         records = read_parquet(folder / "records.parquet", _COLUMNS, STORE.fix)
-        signals: NDArray[np.int16] | RemoteSignals = (
-            RemoteSignals.open(folder)
-            if (folder / WHERE).exists()
-            else read_mapped(folder / "signals.npy", STORE.fix)
-        )
+        signals = RemoteSignals.open(folder) or read_mapped(folder / SIGNALS, STORE.fix)
         try:
             made = parsed(StoreInput, info.pop("made"))
         except (KeyError, ValueError) as error:
@@ -207,9 +203,9 @@ def _again(name: Path, records: pd.DataFrame) -> NDArray[np.bool_]:
     again = records.duplicated(identity).to_numpy()
     both = records[again].merge(records[~again], on=identity, suffixes=("", "_first"))
     for row in both.to_dict("records"):
-        _, (share,) = nearest([row["fingerprint"]], [row["fingerprint_first"]])
+        same, _ = copies([row["fingerprint"]], [row["fingerprint_first"]])
         differs = {
-            "waveforms": share > TOLERANCE,
+            "waveforms": len(same) == 0,
             "patients": row["patient"] != row["patient_first"],
             "folds": row["fold"] != row["fold_first"],
         }
@@ -233,19 +229,6 @@ def _check_complete(name: Path, stores: Sequence[Store]) -> None:
         missing = next((number for number in range(1, count + 1) if number not in numbers), None)
         if missing is not None:
             raise InputError(f"{name}: of {source}, shard {missing} of {count} is missing")
-
-
-def read_mapped(path: Path, fix: str, mode: Literal["r", "c"] = "r") -> NDArray[Any]:
-    """Open a NumPy array that stays on disk, read-only or copied where it is written.
-
-    Raises:
-        InputError: When the file is none, or shorter than it says.
-    """
-    try:
-        return open_memmap(path, mode=mode)
-    # A broken header is parsed as Python, which tells of that in many ways.
-    except Exception as error:
-        raise InputError(f"{path}: not a readable array ({error}); {fix}") from error
 
 
 def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:

@@ -5,7 +5,6 @@ encoder reads them.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,22 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
-from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from myocard.data.batches import Part, Windows
 from myocard.data.signal import Preprocessing
-from myocard.data.store import Store, read_mapped
+from myocard.data.store import Store
 from myocard.encoders import protocol
 from myocard.encoders.files import read_weights
 from myocard.encoders.protocol import ECGEncoder, Layer
 from myocard.errors import InputError
-from myocard.evaluation.passes import passes
-from myocard.files.atomic import replace_file
+from myocard.evaluation.parts import encode_parts, join_parts
+from myocard.files.arrays import read_mapped
 from myocard.files.manifest import FEATURES
 from myocard.files.progress import Progress, silent
 from myocard.files.step import INPUTS, Inputs
@@ -39,8 +35,6 @@ from myocard.nn.readouts.norms import NormShape
 from myocard.results.run import EncoderInfo
 from myocard.training import devices
 
-PART = 256
-"""Records whose states are a file of their own until all are there: what a stop can cost."""
 _COLUMNS = ("id", "patient", "fold", "codes", "source", "sha256", "fingerprint", "known")
 _FILES = ("records.parquet", "norm.safetensors")
 
@@ -197,12 +191,12 @@ def extract(
         opened.require(encoder.input)
         fabric, began = devices.fabric(), time.perf_counter()
         afresh = not any(work.glob("part-*"))
-        parts = _write_parts(fabric, encoder, opened, work, batch, told)
+        parts = encode_parts(fabric, encoder, opened, work, batch, told)
         fabric.barrier()
         if not fabric.is_global_zero:
             return
         spent = (time.perf_counter() - began) / max(len(opened.records), 1)
-        _join(parts, folder / "states.npy")
+        join_parts(parts, folder / "states.npy")
         records = opened.records.drop(columns=["scale", "flags"])
         known = encoder.pretrained_on.known(records)
         timed = info.model_copy(update={"seconds": round(spent, 4) if afresh else None})
@@ -229,66 +223,3 @@ def inputs_of(encoder: ECGEncoder, store: Store) -> Inputs:
         "pretrained_on": encoder.pretrained_on.key,
         "store": store.key,
     }
-
-
-def _write_parts(
-    fabric: Fabric,
-    encoder: ECGEncoder,
-    store: Store,
-    work: Path,
-    batch: int | None,
-    progress: partial[None],
-) -> list[Path]:
-    """Make the parts that are missing, each process its own; return all, in order."""
-
-    @torch.inference_mode()
-    def pooled(signals: Tensor) -> NDArray[np.float32]:
-        return protocol.joined_states(encoder, signals).float().cpu().numpy()
-
-    starts = range(0, len(store.records), PART)
-    chunks = [np.arange(start, min(start + PART, len(store.records))) for start in starts]
-    parts = [work / f"part-{i:06d}.npy" for i in range(len(chunks))]
-    own = list(zip(chunks, parts, strict=True))[fabric.global_rank :: fabric.world_size]
-    done, total = 0, sum(len(rows) for rows, _ in own)
-    for rows, part in own:
-        if part.exists():
-            progress(done + len(rows), total)
-        else:
-            windows, states = Windows([Part(store, rows)], encoder.input), []
-            for found in passes(encoder, windows, pooled, device=fabric.device, batch=batch):
-                states.append(found)
-                progress(done + sum(map(len, states)), total)
-            whole = _halved(np.concatenate(states), encoder)
-            replace_file(part, partial(np.save, arr=whole, allow_pickle=False))
-        done += len(rows)
-    return parts
-
-
-def _halved(states: NDArray[np.float32], encoder: ECGEncoder) -> NDArray[np.float16]:
-    """Return states in half precision.
-
-    Raises:
-        InputError: When a value is not finite or too large for it, naming its layer.
-    """
-    with np.errstate(over="ignore"):
-        halved = states.astype("<f2")
-    strange = ~np.isfinite(halved.reshape(len(halved), -1)).all(axis=0)
-    if strange.any():
-        columns = [layer.name for layer in encoder.layers for _ in range(layer.width)]
-        raise InputError(
-            f"{encoder.info.name}: states of {columns[strange.argmax()]} are not finite, or beyond "
-            "65,504, the most that is kept; see to its weights and its input"
-        )
-    return halved
-
-
-def _join(parts: Sequence[Path], path: Path) -> None:
-    """Write the arrays of ``parts`` one after the other, with one at a time in memory."""
-    first = np.load(parts[0], mmap_mode="r")
-    count = sum(len(np.load(part, mmap_mode="r")) for part in parts)
-    # Written and not mapped: a full disk is then an error, not the end of the process.
-    with path.open("wb") as file:
-        shape = (count, *first.shape[1:])
-        write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
-        for part in parts:
-            file.write(np.load(part).tobytes())

@@ -4,7 +4,6 @@ Signals of a store may stay there; what is read of them then comes to the disk, 
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -13,9 +12,9 @@ from fsspec.core import has_magic
 
 from myocard.errors import InputError
 from myocard.files.atomic import writing
-from myocard.files.manifest import MANIFESTS, SIGNALS, WHERE, Manifest
+from myocard.files.manifest import CAME, MANIFESTS, SIGNALS, WHERE, Manifest
 from myocard.files.progress import Progress, silent
-from myocard.files.remote import fetch_checked, reading, receive, storage_of
+from myocard.files.remote import BLOCK, fetch_checked, reading, receive, size_of, storage_of
 from myocard.files.step import Inputs, read_inputs, step
 
 
@@ -31,8 +30,9 @@ def fetch(url: str, out: Path, progress: Progress = silent, *, as_read: bool = F
             their own names.
         out: The folder to make, by the rule of ``files/step.py``; its inputs are the hashes.
         progress: Called as bytes arrive.
-        as_read: Leave the signals of stores where they are: a block comes when it is first read,
-            and their hash is checked when all have come.
+        as_read: Leave the signals of stores where they are: a block comes to ``out``, which has to
+            be writable, when it is first read, and their hash is checked when all have come.
+            Without it, a folder that lacks some is made whole.
 
     Returns:
         The folders that are there now.
@@ -53,44 +53,52 @@ def fetch(url: str, out: Path, progress: Progress = silent, *, as_read: bool = F
     if len(folders) < len(found):
         raise InputError(f"{url}: names two folders alike; fetch each to a place of its own")
     for folder, source in folders.items():
-        _fetch(storage, source, folder, progress, left=[SIGNALS] if as_read else [])
+        _fetch(storage, source, folder, progress, as_read=as_read)
     return list(folders)
 
 
 def _fetch(
-    storage: AbstractFileSystem, source: str, out: Path, progress: Progress, left: Sequence[str]
+    storage: AbstractFileSystem, source: str, out: Path, progress: Progress, *, as_read: bool
 ) -> None:
     with TemporaryDirectory() as temporary, writing(Path(temporary)):
         manifest = _manifest(storage, source, Path(temporary))
         hashes = manifest.hashes(Path(temporary))
-        left = [name for name in left if name in hashes]
+        left = {SIGNALS} & hashes.keys() if as_read else set()
         content = (Path(temporary) / manifest.file).read_bytes()
 
     def make(fresh: Path, work: Path) -> None:
         copied = work / "fetched"
         copied.mkdir(exist_ok=True)
-        for name, wanted in hashes.items():
-            if name in left:
-                continue
-            place = f"{source}/{name}"
-            fetch_checked(storage, place, copied / name, f"sha256:{wanted}", progress)
-        for name in hashes.keys() - left:
+        wanted = {name: value for name, value in hashes.items() if name not in left}
+        for name, value in wanted.items():
+            fetch_checked(storage, f"{source}/{name}", copied / name, f"sha256:{value}", progress)
+        for name in wanted:
             (copied / name).replace(fresh / name)
         for name in left:
-            told = json.dumps({"url": storage.unstrip_protocol(f"{source}/{name}")})
-            (fresh / WHERE).write_text(told, encoding="utf-8")
+            _leave(storage, f"{source}/{name}", fresh)
         (fresh / manifest.file).write_bytes(content)
 
-    inputs: dict[str, object] = {"files": hashes}
-    step(out, inputs | ({"left": left} if left else {}), make, inputs_of=_inputs_of)
+    def is_enough(folder: Path) -> bool:
+        return as_read or not (folder / WHERE).exists()
+
+    step(out, {"files": hashes}, make, is_enough=is_enough, inputs_of=_inputs_of)
+
+
+def _leave(storage: AbstractFileSystem, place: str, folder: Path) -> None:
+    """Make room in ``folder`` for the signals at ``place``, and state where they are."""
+    size = size_of(storage, place)
+    with (folder / SIGNALS).open("wb") as signals:
+        signals.truncate(size)
+    (folder / CAME).write_bytes(bytes(-(-size // BLOCK)))
+    where = {"url": storage.unstrip_protocol(place), "block": BLOCK}
+    (folder / WHERE).write_text(json.dumps(where), encoding="utf-8")
 
 
 def _inputs_of(folder: Path) -> Inputs:
     """Read the hashes in a folder, which may be of another kind, or come from elsewhere."""
     for manifest in MANIFESTS:
         if (folder / manifest.file).exists():
-            left = {"left": [SIGNALS]} if (folder / WHERE).exists() else {}
-            return {"files": manifest.hashes(folder), **left}
+            return {"files": manifest.hashes(folder)}
     return read_inputs(folder)
 
 

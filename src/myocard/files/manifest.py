@@ -14,8 +14,9 @@ from myocard.errors import InputError
 
 Stated = TypeVar("Stated")
 _KEY = "sha256"
-SIGNALS, WHERE = "signals.npy", "signals.json"
-"""Signals of a store, and what says in their stead that they lie in object storage."""
+SIGNALS, WHERE, CAME = "signals.npy", "signals.json", "signals.blocks"
+"""Signals of a store; and, while some lie in object storage, their place there and the blocks that
+came."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gaierror
-from typing import Any
+from typing import Any, TypeVar
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
@@ -15,8 +15,10 @@ from fsspec.core import url_to_fs
 from myocard.errors import InputError
 from myocard.files.progress import Progress, silent
 
+Given = TypeVar("Given")
 _LOG = logging.getLogger(__name__)
-_BLOCK = 2**20
+BLOCK = 2**20
+"""Bytes that are read at once."""
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before a storage that gave nothing is asked again."""
 # HTTP: a part came; nothing lies beyond what is there; errors but those that may be gone soon.
@@ -94,42 +96,39 @@ def receive(
     Raises:
         InputError: When the storage refuses it, or gives nothing for 31 s of trying.
     """
-    waits = iter(_WAITS)
-    while True:
-        start = _size(file)
-        try:
-            for position, content, size in _blocks(storage, place, start):
-                progress(f"fetch {file.name}", position + len(content), size)
-                with file.open("r+b" if position else "wb") as target:
-                    target.seek(position)
-                    target.write(content)
-            file.touch()
-            return
-        except _Interrupted as error:
-            if _size(file) > start:
-                waits = iter(_WAITS)
-            wait = next(waits, None)
-            if wait is None:
-                raise
-            _LOG.warning("%s; trying again in %g s", error, wait)
-            time.sleep(wait)
-        except InputError as error:
-            if getattr(error.__cause__, "status", 0) != _NOTHING_LEFT:
-                raise
-            return
+
+    def append() -> None:
+        for position, content, size in _blocks(storage, place, _size(file)):
+            progress(f"fetch {file.name}", position + len(content), size)
+            with file.open("r+b" if position else "wb") as target:
+                target.seek(position)
+                target.write(content)
+        file.touch()
+
+    try:
+        _until_given(append, lambda: _size(file))
+    except InputError as error:
+        if getattr(error.__cause__, "status", 0) != _NOTHING_LEFT:
+            raise
 
 
 def size_of(storage: AbstractFileSystem, place: str) -> int:
     """Return the bytes of the file at ``place``.
 
     Raises:
-        InputError: When it is not there, or the storage does not say.
+        InputError: When it is not there, or the storage does not say, or gives nothing for 31 s of
+            trying.
     """
-    with reading(place):
-        size = storage.size(place)
+
+    def ask() -> int | None:
+        with reading(place):
+            size: int | None = storage.size(place)
+            return size
+
+    size = _until_given(ask)
     if not size:
         raise InputError(f"{place}: its storage does not say how large it is; fetch it as a whole")
-    return int(size)
+    return size
 
 
 def receive_ranges(
@@ -141,21 +140,43 @@ def receive_ranges(
         InputError: When the storage refuses them, gives less, or nothing for 31 s of trying.
     """
     starts, ends = map(list, zip(*ranges, strict=True))
+
+    def ask() -> list[bytes]:
+        with reading(place):
+            given: list[bytes] = storage.cat_ranges(
+                [place] * len(ranges), starts, ends, on_error="raise"
+            )
+            return given
+
+    found = _until_given(ask)
+    if [len(part) for part in found] != [end - start for start, end in ranges]:
+        raise InputError(f"{place}: not given in parts, or shorter; fetch it as a whole")
+    return found
+
+
+def _until_given(ask: Callable[[], Given], received: Callable[[], int] = lambda: 0) -> Given:
+    """Return what ``ask`` gives; wait where it is interrupted, and call it again.
+
+    Args:
+        ask: Asks a storage, within ``reading``.
+        received: Counts the bytes that are there. Where a call added some, all waits begin anew.
+
+    Raises:
+        InputError: What ``ask`` raises for good, or after the last wait.
+    """
     waits = iter(_WAITS)
     while True:
+        before = received()
         try:
-            with reading(place):
-                found = storage.cat_ranges([place] * len(ranges), starts, ends, on_error="raise")
+            return ask()
         except _Interrupted as error:
+            if received() > before:
+                waits = iter(_WAITS)
             wait = next(waits, None)
             if wait is None:
                 raise
             _LOG.warning("%s; trying again in %g s", error, wait)
             time.sleep(wait)
-        else:
-            if [len(part) for part in found] != [end - start for start, end in ranges]:
-                raise InputError(f"{place}: not given in parts, or shorter; fetch it as a whole")
-            return found
 
 
 def _size(file: Path) -> int:
@@ -174,7 +195,7 @@ def _blocks(
         if "http" in storage.protocol:
             position = start if stream.r.status == _PART else 0
             size = position + (stream.r.content_length or 0)
-        while content := stream.read(_BLOCK):
+        while content := stream.read(BLOCK):
             yield position, content, max(size, position + len(content))
             position += len(content)
 

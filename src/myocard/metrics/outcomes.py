@@ -11,7 +11,16 @@ import numpy as np
 
 from myocard.metrics import numbers, scores, survival
 from myocard.metrics.calibration import brier_score
-from myocard.metrics.scores import Counts, Flags, Metric, OfCurve, Reals, Targets, of_curves
+from myocard.metrics.scores import (
+    Counts,
+    CurveMetric,
+    Flags,
+    JoinedMetrics,
+    Metric,
+    Reals,
+    Targets,
+    curve_values,
+)
 from myocard.metrics.significance import Comparison, delong_test
 from myocard.outcomes import CLASSES, Outcome
 
@@ -108,7 +117,7 @@ def headline(outcome: Outcome) -> str:
     return next(iter(MEASURES[outcome]))
 
 
-def headline_metric(outcome: Outcome) -> Metric:
+def headline_metric(outcome: Outcome) -> JoinedMetrics:
     """The leading measure as ``measured`` makes it: ``(1, resamples, outputs)``."""
     return measured([MEASURES[outcome][headline(outcome)].metric], outcome)
 
@@ -118,7 +127,7 @@ def are_positive(targets: Targets, outcome: Outcome) -> Flags:
     return ~np.isnan(targets) if outcome == "number" else np.asarray(targets > 0)
 
 
-def measured(metrics: Sequence[Metric], outcome: Outcome) -> Metric:
+def measured(metrics: Sequence[Metric], outcome: Outcome) -> JoinedMetrics:
     """Join metrics, for targets as tasks write them: flags for classes, unknown ones left out.
 
     Their values are ``(metrics, resamples, outputs)``.
@@ -139,11 +148,13 @@ def measured(metrics: Sequence[Metric], outcome: Outcome) -> Metric:
 
 
 def _joined(metrics: Sequence[Metric], targets: Any, found: Any, counts: Counts) -> Reals:
-    curved = [each for each in metrics if isinstance(each, OfCurve)]
-    shared = iter(of_curves(curved, targets, found, counts) if curved else ())
+    """Return the values of all metrics; those of curves share one curve a class."""
+    of_curves = [each for each in metrics if isinstance(each, CurveMetric)]
+    values = curve_values(of_curves, targets, found, counts) if of_curves else ()
+    value_of = dict(zip(of_curves, values, strict=True))
     return np.array(
         [
-            next(shared) if isinstance(each, OfCurve) else each(targets, found, counts)
+            value_of[each] if isinstance(each, CurveMetric) else each(targets, found, counts)
             for each in metrics
         ]
     )

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from myocard.metrics.scores import Counts, Metric, Reals, bootstrap_counts
+from myocard.metrics.scores import Counts, JoinedMetrics, Reals, bootstrap_counts
 
 _CELLS = 4_000_000  # Counts that are handled at once: tens of MB.
 
 
 def resampled(
-    metrics: Metric,
+    metrics: JoinedMetrics,
     targets: Any,
     scores: Sequence[Any],
     *,

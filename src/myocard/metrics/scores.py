@@ -32,10 +32,12 @@ Targets = Flags | Reals
 Counts = NDArray[np.integer]
 Metric = Callable[[Any, Any, Counts], Reals]
 """Function of targets, scores and counts: ``(resamples, classes)``, NaN for a class without one."""
+JoinedMetrics = Callable[[Any, Any, Counts], Reals]
+"""Function of the same that gives several metrics: ``(metrics, resamples, classes)``."""
 
 
 @dataclass(frozen=True)
-class OfCurve:
+class CurveMetric:
     """A metric of the curve of hits and false alarms, from the highest score to the lowest.
 
     Attributes:
@@ -46,18 +48,20 @@ class OfCurve:
     value: Callable[[Reals, Reals], Reals]
 
     def __call__(self, targets: Flags, scores: Reals, counts: Counts) -> Reals:
-        return of_curves([self], targets, scores, counts)[0]
+        return curve_values([self], targets, scores, counts)[0]
 
 
-def of_curves(metrics: Sequence[OfCurve], targets: Flags, scores: Reals, counts: Counts) -> Reals:
+def curve_values(
+    metrics: Sequence[CurveMetric], targets: Flags, scores: Reals, counts: Counts
+) -> Reals:
     """Values of metrics ``(metrics, resamples, classes)`` from one curve for each class."""
     defined = defined_classes(targets, counts)
     found = np.full((len(metrics), *defined.shape), np.nan)
-    groups = np.array_split(counts, max(1, -(-counts.size // _CELLS)))
-    blocks = [np.ascontiguousarray(each.T, dtype=float) for each in groups if len(each)]
+    parts = np.array_split(counts, max(1, -(-counts.size // _CELLS)))
+    blocks = [np.ascontiguousarray(part.T, dtype=float) for part in parts if len(part)]
     for k in np.flatnonzero(defined.any(axis=0)):
         curves = _Curves.of(targets[:, k], scores[:, k])
-        # A resample without positives or negatives divides by none.
+        # A resample without positives or negatives divides by zero.
         with np.errstate(invalid="ignore"):
             values = [[each.value(*curve) for each in metrics] for curve in map(curves, blocks)]
         found[:, :, k] = np.where(defined[:, k], np.concatenate(values, axis=1), np.nan)
@@ -72,7 +76,7 @@ class _Curves:
 
     Attributes:
         everyone: ``(corners, records)`` ones for the records between a corner and the one before.
-        positives: Those that are positive.
+        positives: The same, of records that are positive alone.
     """
 
     everyone: "csr_array"
@@ -89,10 +93,10 @@ class _Curves:
             _sums(order[target[order]], np.add.reduceat(target[order], corners), len(order)),
         )
 
-    def __call__(self, times: Reals) -> tuple[Reals, Reals]:
-        """Return hits and misses, given the times of each record, ``(records, resamples)``."""
-        hits, everyone = self.positives @ times, self.everyone @ times
-        return _risen(hits), _risen(everyone - hits)
+    def __call__(self, counts: Reals) -> tuple[Reals, Reals]:
+        """Return hits and misses ``(points, resamples)``, of counts ``(records, resamples)``."""
+        hits, everyone = self.positives @ counts, self.everyone @ counts
+        return _from_zero(hits), _from_zero(everyone - hits)
 
 
 def _sums(members: NDArray[np.int64], sizes: NDArray[np.int64], records: int) -> "csr_array":
@@ -104,10 +108,11 @@ def _sums(members: NDArray[np.int64], sizes: NDArray[np.int64], records: int) ->
     return csr_array((np.ones(len(members)), members, ends), shape=(len(sizes), records))
 
 
-def _risen(steps: Reals) -> Reals:
-    risen = np.zeros((len(steps) + 1, steps.shape[1]))
-    np.cumsum(steps, axis=0, out=risen[1:])
-    return risen
+def _from_zero(steps: Reals) -> Reals:
+    """Add steps ``(corners, resamples)`` up, to ``(corners + 1, resamples)``."""
+    sums = np.zeros((len(steps) + 1, steps.shape[1]))
+    np.cumsum(steps, axis=0, out=sums[1:])
+    return sums
 
 
 def _area(hits: Reals, misses: Reals) -> Reals:
@@ -124,11 +129,11 @@ def _sensitivity(hits: Reals, misses: Reals) -> Reals:
     return np.where(allowed, hits, 0).max(axis=0) / hits[-1]
 
 
-auroc = OfCurve(_area)
+auroc = CurveMetric(_area)
 """Area under the receiver operating curve; tied scores count half."""
-average_precision = OfCurve(_mean_precision)
+average_precision = CurveMetric(_mean_precision)
 """Mean over the positives of the precision at their score."""
-sensitivity_at_90 = OfCurve(_sensitivity)
+sensitivity_at_90 = CurveMetric(_sensitivity)
 """Largest share of positives above a threshold that 90 % of the negatives stay below.
 
 The threshold is that of each resample; ``calibration.thresholds_at`` chooses one to be used.

@@ -74,7 +74,7 @@ class ProbeRecipe(Evaluation):
     Each is trained once for every seed and penalty; the penalty (of the squared weights of the
     head's matrices) is chosen on validation, for each seed on its own. The linear head on fixed
     features is solved; ``optimisation`` is for all else, which validation stops: ``epochs`` is the
-    most that it may take. Of many records, a batch is larger than it states
+    most that it may take, and its batch grows where there are many records
     (``optimisation_of``). Readouts of tokens are trained while the encoder runs, once a batch for
     all of them, their seeds and penalties.
     """

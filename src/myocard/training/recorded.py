@@ -5,7 +5,6 @@ recording is the list of these operations alone, in their order, with the same r
 what it computes is the same bit for bit.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-Loss = Callable[[nn.Module, Any], Tensor]
+from myocard.training.loop import Loss
 
 
 class Recorded:
@@ -53,7 +52,7 @@ class Recorded:
 
 
 class _Replayed(torch.autograd.Function):
-    """The recorded value; its gradient is there by then."""
+    """The recorded value, whose gradient is computed with it."""
 
     @staticmethod
     def forward(ctx: Any, graph: GraphModule, batch: list[Tensor], *trained: Tensor) -> Tensor:

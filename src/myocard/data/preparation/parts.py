@@ -41,7 +41,7 @@ def prepare_parts(
 ) -> list[Path]:
     """Make the missing parts; ``progress`` is called with the number of records that are done.
 
-    What a lost worker left is made again, as long as others get on.
+    A part that a lost worker left is made again, as long as others are finished.
     """
     chunks = [entries[i : i + PART] for i in range(0, len(entries), PART)]
     parts = [work / f"part-{i:06d}.npz" for i in range(len(chunks))]

@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myocard.data.store import read_mapped
 from myocard.errors import InputError
 from myocard.evaluation.embeddings.records import Records, completed
 from myocard.evaluation.embeddings.states import Embeddings, keep
 from myocard.evaluation.features import Features
+from myocard.files.arrays import read_mapped
 from myocard.tasks.own.making import make_task
 from myocard.tasks.own.settings import OwnTaskSettings
 
