@@ -126,7 +126,7 @@ def test_a_budget_that_is_too_short_is_said(features, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "steps"),
-    [({"batch": 4}, 25), ({"batch": 4, "largest_batch": 8}, 60), ({"batch": 24}, 20)],
+    [({"batch": 4}, 25), ({"batch": 4, "largest_batch": 12}, 40), ({"batch": 24}, 20)],
 )
 @pytest.mark.parametrize(("readout", "head"), [("pma", "linear"), ("last", "mlp")])
 def test_a_batch_of_many_records_grows(features, tmp_path, readout, head, changes, steps):

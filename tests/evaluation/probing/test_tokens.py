@@ -106,6 +106,18 @@ def test_streamed_and_kept_tokens_are_those_of_one_whole_pass(clean, store, stre
     assert kept.computed.sum() == 4
 
 
+def test_tokens_and_states_do_not_depend_on_the_number_of_threads(clean, store, stream):
+    rows, before, found = np.arange(30), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append([*stream[rows].values(), Stream(clean, store).states_of(rows)])
+    finally:
+        torch.set_num_threads(before)
+    for others in found[1:]:
+        assert all(map(torch.equal, found[0], others))
+
+
 def test_tokens_are_kept_only_if_all_fit(clean, store):
     size = sum(x.nbytes for x in stream_of(clean, store, keep=1e9).kept.values())
     per_record = 2 * 12 * (10 * 12 + 3 * 12 + 3 * 10 * 12)
