@@ -5,8 +5,8 @@
 500 Hz files in PTB-XL's layout, the packaged encoder and controls of its shape with random weights,
 every layer, every readout solved, two tasks, test scored: `myocard benchmark` with all cores. OUT
 is taken up again where it was stopped, and only what is done anew is timed. Seconds are of the
-clock, memory is the most that this process and its children held at once. For a flame graph:
-`py-spyrecord --subprocesses --output flame.svg -- python speed/whole.py OUT`.
+clock, memory is the most that this process and its children held at once. For a flame graph, see
+`speed/flame.py`.
 """
 
 import argparse

@@ -228,7 +228,10 @@ def _check_complete(name: Path, stores: Sequence[Store]) -> None:
     for (source, count), numbers in present.items():
         missing = next((number for number in range(1, count + 1) if number not in numbers), None)
         if missing is not None:
-            raise InputError(f"{name}: of {source}, shard {missing} of {count} is missing")
+            raise InputError(
+                f"{name}: of {source}, shard {missing} of {count} is missing; prepare it with "
+                f"--shard {missing}/{count}, or name one shard alone"
+            )
 
 
 def quantise(signal: Signal) -> tuple[NDArray[np.int16], float]:
