@@ -260,7 +260,11 @@ class _Ranges(SimpleHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        content = Path(self.translate_path(self.path)).read_bytes()
+        path = Path(self.translate_path(self.path))
+        if not path.exists():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
         asked = self.headers.get("Range")
         first, last = 0, len(content) - 1
         if asked:
