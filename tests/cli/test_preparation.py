@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from myocard import simulation
+from myocard.data.preparation import parts
 from myocard.data.store import Store
 from myocard.models.checkpoint import Checkpoint
 from myocard.tasks.own import OwnTask
@@ -30,6 +32,24 @@ def place(tmp_path, monkeypatch) -> Path:
 
 
 RENAMED = ("--rename", "MLII=II", "--rename", "ecg 1=I", "--leads", "I,II", "--jobs", "1")
+
+
+def test_no_jobs_are_refused(myocard, place):
+    code, _, err = myocard("prepare", "folder", "own", "--out", "store", *RENAMED[:-1], "0")
+    assert (code, err) == (2, "myocard: jobs 0: give 1 or more, or -1 for one a core\n")
+
+
+def test_a_process_that_the_system_kills_is_told_in_one_line(myocard, place, monkeypatch):
+    def killed(*words: object) -> None:
+        raise TerminatedWorkerError("SIGKILL(-9)")
+
+    monkeypatch.setattr(parts, "_prepare_part", killed)
+    code, _, err = myocard("prepare", "folder", "own", "--out", "store", *RENAMED)
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        "myocard: a process was killed, as the system does where memory runs out; the same "
+        "command goes on, with fewer --jobs"
+    )
 
 
 def test_leads_are_named_and_the_names_are_inputs_of_the_store(myocard, place):

@@ -1,11 +1,13 @@
 """A fingerprint is kept by a record's copies, and by nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
+from myocard.data import fingerprint as fingerprints
 from myocard.data.fingerprint import TOLERANCE, copies, fingerprint, nearest
 from myocard.leads import LEADS
 from myocard.record import Record
@@ -121,6 +123,22 @@ def test_copies_are_those_that_a_comparison_of_all_with_all_finds(records, seed)
     assert len(rows) > 0.9 * len(close)
     assert set(rows) <= set(close)
     assert np.array_equal(found, places[rows])
+
+
+def test_a_waveform_of_many_records_is_compared_once(records, monkeypatch):
+    compared: list[int] = []
+    compare = fingerprints._complete_copies
+
+    def counted(prints: Sequence[str], others: Sequence[str]) -> fingerprints.Pairs:
+        compared.append(len(prints) * len(others))
+        return compare(prints, others)
+
+    monkeypatch.setattr(fingerprints, "_complete_copies", counted)
+    one, other = (fingerprint(record) for record in records[:2])
+    rows, places = copies([one, other] * 50, [other, *[one] * 100])
+    assert rows.tolist() == list(range(100))
+    assert places.tolist() == [1, 0] * 50
+    assert compared == [4]
 
 
 def test_there_are_no_copies_among_none(records):

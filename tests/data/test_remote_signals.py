@@ -7,6 +7,7 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from shutil import make_archive
 
 import fsspec
 import numpy as np
@@ -150,6 +151,46 @@ def test_a_folder_whose_files_do_not_fit_is_told(lazy, name, content):
         Store.open(lazy)
 
 
+def test_a_process_that_was_killed_while_it_checked_the_signals_leaves_that_to_the_next(
+    local, lazy, memory
+):
+    (lazy / "signals.npy").write_bytes(memory.cat("/ecgs/store/signals.npy"))
+    (lazy / "signals.blocks").write_bytes(b"\1" * len((lazy / "signals.blocks").read_bytes()))
+    assert np.array_equal(windows(Store.open(lazy), [5]), windows(local, [5]))
+    assert {path.name for path in lazy.iterdir()} == {path.name for path in local.folder.iterdir()}
+
+
+def test_signals_that_were_not_checked_before_a_kill_are_checked(lazy, memory):
+    (lazy / "signals.npy").write_bytes(memory.cat("/ecgs/store/signals.npy")[:-1] + b"x")
+    (lazy / "signals.blocks").write_bytes(b"\1" * len((lazy / "signals.blocks").read_bytes()))
+    with pytest.raises(InputError, match="not the signals that were written"):
+        Store.open(lazy)
+    assert came(lazy) == 0
+
+
+@pytest.mark.parametrize("as_read", [True, False])
+def test_a_store_that_lacks_signals_itself_is_not_fetched(lazy, tmp_path, as_read):
+    """The first block has come, so that the rest would be read as zeros."""
+    Store.open(lazy)
+    with pytest.raises(InputError, match=r"lazy: fetched with --as-read, .* its signals.json"):
+        fetch(str(lazy), tmp_path / "other", as_read=as_read)
+
+
+def test_what_is_fetched_again_from_elsewhere_is_read_from_there(local, lazy, memory):
+    windows(Store.open(lazy), [7])
+    some = came(lazy)
+    memory.mv("/ecgs/store", "/ecgs/moved", recursive=True)
+    fetch("memory://ecgs/moved", lazy, as_read=True)
+    assert came(lazy) == some
+    assert np.array_equal(windows(Store.open(lazy), [8]), windows(local, [8]))
+
+
+def test_a_storage_that_its_address_does_not_name_is_told_at_once(local, tmp_path):
+    archive = make_archive(str(tmp_path / "all"), "zip", local.folder.parent)
+    with pytest.raises(InputError, match="signals.npy: cannot be read"):
+        fetch(f"zip://store::file://{archive}", tmp_path / "lazy", as_read=True)
+
+
 def test_a_folder_that_cannot_be_written_is_told_with_what_would_help(lazy):
     mount = ["mount", "--bind", "-o", "ro", str(lazy), str(lazy)]
     if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
@@ -219,12 +260,16 @@ class _Ranges(SimpleHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        content = Path(self.translate_path(self.path)).read_bytes()
+        path = Path(self.translate_path(self.path))
+        if not path.exists():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
         asked = self.headers.get("Range")
         first, last = 0, len(content) - 1
         if asked:
-            first, last = (int(n) for n in asked.removeprefix("bytes=").split("-"))
-            last = min(last, len(content) - 1)
+            start, end = asked.removeprefix("bytes=").split("-")
+            first, last = int(start), min(int(end or last), last)
         self.send_response(206 if asked else 200)
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(last - first + 1))
@@ -233,12 +278,28 @@ class _Ranges(SimpleHTTPRequestHandler):
         self.wfile.write(content[first : last + 1])
 
 
+class _Whole(SimpleHTTPRequestHandler):
+    """A web server that gives whole files alone."""
+
+    def log_message(self, *told) -> None:
+        pass
+
+
 @pytest.fixture
 def server(local):
     handler = partial(_Ranges, directory=str(local.folder.parent))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
         threading.Thread(target=found.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+def test_a_web_server_without_parts_is_told_when_a_store_is_fetched(local, tmp_path):
+    handler = partial(_Whole, directory=str(local.folder.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        with pytest.raises(InputError, match="signals.npy: its web server gives no parts of files"):
+            fetch(f"http://127.0.0.1:{found.server_port}/store", tmp_path / "lazy", as_read=True)
         found.shutdown()
 
 

@@ -311,6 +311,12 @@ def test_a_batch_of_pooled_states_leaves_25_steps_an_epoch(records, batch):
     assert settings.learning_rate == 8e-3 * batch / 256
 
 
+def test_a_step_of_several_passes_leaves_25_steps_an_epoch():
+    how = ProbeRecipe(task="any").optimisation.model_copy(update={"accumulate": 4})
+    assert ProbeRecipe(task="any", optimisation=how).optimisation_of(10_000).batch == 100
+    assert ProbeRecipe(task="any", optimisation=how).optimisation_of(1_000_000).batch == 128
+
+
 def test_a_batch_that_was_stated_is_not_made_smaller():
     how = ProbeRecipe(task="any").optimisation.model_copy(update={"batch": 1024})
     assert ProbeRecipe(task="any", optimisation=how).optimisation_of(100).batch == 1024

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from io import TextIOWrapper
 
 # In the order in which `myocard --help` lists their commands.
@@ -41,6 +42,10 @@ def main() -> None:
         app()
     except (InputError, OSError) as error:
         _say(" ".join(str(error).split()), style="bold red")
+        sys.exit(2)
+    except BrokenProcessPool:
+        told = "a process was killed, as the system does where memory runs out"
+        _say(f"{told}; the same command goes on, with fewer --jobs", style="bold red")
         sys.exit(2)
     except SystemExit as done:
         # Wrong words are told on standard error, by Typer.

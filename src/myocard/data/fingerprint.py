@@ -74,10 +74,24 @@ def copies(
     Returns:
         Positions in ``prints``, in order, and for each the position in ``others``.
     """
+    # A waveform that many records share, as a calibrator's, is compared once.
+    distinct, firsts = list(dict.fromkeys(prints)), dict[str, int]()
+    for place, each in enumerate(others):
+        firsts.setdefault(each, place)
+    rows, places = _copies_of_distinct(distinct, list(firsts))
+    positions = np.array(list(firsts.values()), np.int64)[places].tolist()
+    found = dict(zip([distinct[row] for row in rows.tolist()], positions, strict=True))
+    copied = [row for row, each in enumerate(prints) if each in found]
+    return np.array(copied, np.int64), np.array([found[prints[i]] for i in copied], np.int64)
+
+
+def _copies_of_distinct(
+    prints: Sequence[str], others: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     complete, complete_others = (
         np.array([_NOTHING not in each for each in some], dtype=bool) for some in (prints, others)
     )
-    pairs = [np.zeros((3, 0))]
+    pairs = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for rows, places, find in (
         (complete, complete_others, _complete_copies),
         (complete, ~complete_others, _copies),
@@ -88,11 +102,17 @@ def copies(
             row, place, share = find(
                 [prints[k] for k in i.tolist()], [others[k] for k in j.tolist()]
             )
-            pairs.append(np.array([i[row], j[place], share]))
-    row, place, share = np.concatenate(pairs, axis=1)
+            pairs.append((i[row], j[place], share))
+    row, place, _ = _closest(pairs)
+    return row, place
+
+
+def _closest(pairs: Sequence[Pairs]) -> Pairs:
+    """Return the most similar other of each print, the first of several."""
+    row, place, share = (np.concatenate(each) for each in zip(*pairs, strict=True))
     order = np.lexsort((place, share, row))
     _, first = np.unique(row[order], return_index=True)
-    return row[order][first].astype(np.int64), place[order][first].astype(np.int64)
+    return row[order][first], place[order][first], share[order][first]
 
 
 def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
@@ -109,7 +129,7 @@ def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
 
 
 def _complete_copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
-    """Find all pairs that count as one, of prints with all leads.
+    """Find each print's most similar other that counts as one with it, of those with all leads.
 
     They have one of ``_GROUPS`` groups of bits in common, and pairs that have are a small part of
     all.
@@ -134,9 +154,8 @@ def _complete_copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
             of_leads = np.bitwise_count(words) / _BITS
             shares = of_leads.mean(axis=1)
             close = (shares <= TOLERANCE) & (of_leads <= TOLERANCE_OF_LEAD).all(axis=1)
-            found.append((rows[close], places[close], shares[close]))
-    rows, places, shares = (np.concatenate(each) for each in zip(*found, strict=True))
-    return rows, places, shares
+            found.append(_closest([(rows[close], places[close], shares[close])]))
+    return _closest(found)
 
 
 def _group(packed: NDArray[np.uint8], number: int) -> NDArray[np.uint32]:

@@ -68,6 +68,10 @@ class RemoteSignals:
                     f"{folder / WHERE}: does not fit what came of the signals ({error}); {_FIX}"
                 ) from error
         found = cls(folder, url, block, came, local)
+        if came.all():  # Another process is checking them, or was killed while it did.
+            with writing(folder):
+                found._finish()
+            return None
         found._bring([0])  # with the array's header
         return found
 

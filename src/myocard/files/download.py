@@ -11,7 +11,7 @@ from fsspec import AbstractFileSystem
 from fsspec.core import has_magic
 
 from myocard.errors import InputError
-from myocard.files.atomic import writing
+from myocard.files.atomic import replace_file, writing
 from myocard.files.manifest import CAME, MANIFESTS, SIGNALS, WHERE, Manifest
 from myocard.files.progress import Progress, silent
 from myocard.files.remote import BLOCK, fetch_checked, reading, receive, size_of, storage_of
@@ -31,8 +31,8 @@ def fetch(url: str, out: Path, progress: Progress = silent, *, as_read: bool = F
         out: The folder to make, by the rule of ``files/step.py``; its inputs are the hashes.
         progress: Called as bytes arrive.
         as_read: Leave the signals of stores where they are: a block comes to ``out``, which has to
-            be writable, when it is first read, and their hash is checked when all have come.
-            Without it, a folder that lacks some is made whole.
+            be writable, when it is first read, and their hash is checked when all have come. A
+            folder that lacks some goes on from ``url``. Without it, that folder is made whole.
 
     Returns:
         The folders that are there now.
@@ -65,6 +65,8 @@ def _fetch(
         hashes = manifest.hashes(Path(temporary))
         left = {SIGNALS} & hashes.keys() if as_read else set()
         content = (Path(temporary) / manifest.file).read_bytes()
+    if SIGNALS in hashes:
+        _require_whole(storage, source)
 
     def make(fresh: Path, work: Path) -> None:
         copied = work / "fetched"
@@ -74,24 +76,47 @@ def _fetch(
             fetch_checked(storage, f"{source}/{name}", copied / name, f"sha256:{value}", progress)
         for name in wanted:
             (copied / name).replace(fresh / name)
-        for name in left:
-            _leave(storage, f"{source}/{name}", fresh)
+        if left:
+            _leave(storage, source, fresh)
         (fresh / manifest.file).write_bytes(content)
 
     def is_enough(folder: Path) -> bool:
         return as_read or not (folder / WHERE).exists()
 
-    step(out, {"files": hashes}, make, is_enough=is_enough, inputs_of=_inputs_of)
+    made = step(out, {"files": hashes}, make, is_enough=is_enough, inputs_of=_inputs_of)
+    if not made and (out / WHERE).exists():
+        _state_place(out, {**read_inputs(out, WHERE), "url": _address(storage, source)})
 
 
-def _leave(storage: AbstractFileSystem, place: str, folder: Path) -> None:
-    """Make room in ``folder`` for the signals at ``place``, and state where they are."""
-    size = size_of(storage, place)
+def _require_whole(storage: AbstractFileSystem, source: str) -> None:
+    """Refuse a store that lacks signals itself, where there are zeros in their place."""
+    with reading(source):
+        lacks_some = storage.exists(f"{source}/{WHERE}")
+    if lacks_some:
+        raise InputError(
+            f"{source}: fetched with --as-read, and not all of its signals have come; fetch the "
+            f"store from where they are, which its {WHERE} tells"
+        )
+
+
+def _leave(storage: AbstractFileSystem, source: str, folder: Path) -> None:
+    """Make room in ``folder`` for the signals of a store, and state where they are."""
+    url = _address(storage, source)
+    # Of the address, which lacks what some storages need besides it.
+    size = size_of(*storage_of(url))
     with (folder / SIGNALS).open("wb") as signals:
         signals.truncate(size)
     (folder / CAME).write_bytes(bytes(-(-size // BLOCK)))
-    where = {"url": storage.unstrip_protocol(place), "block": BLOCK}
-    (folder / WHERE).write_text(json.dumps(where), encoding="utf-8")
+    _state_place(folder, {"url": url, "block": BLOCK})
+
+
+def _address(storage: AbstractFileSystem, source: str) -> str:
+    return str(storage.unstrip_protocol(f"{source}/{SIGNALS}"))
+
+
+def _state_place(folder: Path, where: Inputs) -> None:
+    text = json.dumps(where)
+    replace_file(folder / WHERE, lambda fresh: fresh.write_text(text, encoding="utf-8"))
 
 
 def _inputs_of(folder: Path) -> Inputs:

@@ -113,21 +113,26 @@ def receive(
 
 
 def size_of(storage: AbstractFileSystem, place: str) -> int:
-    """Return the bytes of the file at ``place``.
+    """Return the bytes of the file at ``place``, which is to be read in parts.
 
     Raises:
-        InputError: When it is not there, or the storage does not say, or gives nothing for 31 s of
-            trying.
+        InputError: When it is not there, or the storage does not say or gives no parts, or gives
+            nothing for 31 s of trying.
     """
 
-    def ask() -> int | None:
+    def ask() -> tuple[int | None, bool]:
         with reading(place):
             size: int | None = storage.size(place)
-            return size
+            if size and "http" in storage.protocol:
+                with _opened(storage, place, size - 1) as stream:
+                    return size, stream.r.status == _PART
+            return size, True
 
-    size = _until_given(ask)
+    size, in_parts = _until_given(ask)
     if not size:
         raise InputError(f"{place}: its storage does not say how large it is; fetch it as a whole")
+    if not in_parts:
+        raise InputError(f"{place}: its web server gives no parts of files; fetch it as a whole")
     return size
 
 

@@ -127,7 +127,8 @@ class ProbeRecipe(Evaluation):
         steps, and the rate with it. More steps an epoch take longer to the same scores
         (docs/performance.md, "All readouts").
         """
-        batch = max(self.optimisation.batch, min(self.largest_batch, records // 25))
+        most = min(self.largest_batch, records // 25) // self.optimisation.accumulate
+        batch = max(self.optimisation.batch, most)
         return self.optimisation.model_copy(update={"batch": batch})
 
     def alone(self, readout: str, head: str) -> "ProbeRecipe":

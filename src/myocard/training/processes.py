@@ -5,9 +5,8 @@ from typing import Any
 
 from joblib import effective_n_jobs
 
-from myocard.errors import InputError
 from myocard.files.progress import Progress
-from myocard.files.workers import workers
+from myocard.files.workers import require_jobs, workers
 
 
 def processes_for(calls: int, jobs: int) -> int:
@@ -16,8 +15,7 @@ def processes_for(calls: int, jobs: int) -> int:
     Raises:
         InputError: For no jobs.
     """
-    if jobs == 0:
-        raise InputError("jobs 0: give 1 or more, or -1 for one a core")
+    require_jobs(jobs)
     return max(1, min(effective_n_jobs(jobs), calls))
 
 

@@ -33,6 +33,7 @@ from myocard.errors import InputError
 from myocard.files.manifest import file_hash
 from myocard.files.progress import Progress, silent
 from myocard.files.step import Inputs, step
+from myocard.files.workers import require_jobs
 from myocard.leads import LEADS, parse_leads
 
 _SAMPLED = 16
@@ -72,9 +73,11 @@ def prepare(
         progress: Called after every part.
 
     Raises:
-        InputError: When there is no such shard, ids repeat, folds are incomplete or divide a
-            patient, units are mixed, no record can be used, or ``out`` holds another store.
+        InputError: When there is no such shard, ``jobs`` is 0, ids repeat, folds are incomplete or
+            divide a patient, units are mixed, no record can be used, or ``out`` holds another
+            store.
     """
+    require_jobs(jobs)
     _check_entries(entries, source)
     entries = [_renamed(entry, rename or {}) for entry in of_shard(entries, *shard)]
     policy = policy.with_salt_for(entries)
