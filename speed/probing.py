@@ -200,7 +200,8 @@ def main() -> None:
     states, targets = cache(given.records, given.depth, given.width)
     print(f"{given.threads} threads, states {tuple(states.shape)}, up to {given.epochs:g} epochs")
     print(f"matrix ceiling {ceiling() / 1e9:.0f} GFLOP/s a core")
-    against_scikit_learn(states, targets)
+    if "layers" in given.readouts:
+        against_scikit_learn(states, targets)
     print("readout        probes   CPU s    wall    AUROC  certificate", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "states.npy"
@@ -227,7 +228,8 @@ def main() -> None:
         wall = time.perf_counter() - began
     memory = sum(max(of for which, of in peaks if which == each) for each in dict(peaks))
     print(f"all, {given.jobs} at a time: {wall:.0f} s; peak memory {memory:.1f} GiB")
-    against_adam(states, targets)
+    if "scalar-mix" in given.readouts:
+        against_adam(states, targets)
 
 
 if __name__ == "__main__":

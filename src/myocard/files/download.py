@@ -90,9 +90,12 @@ def _fetch(
 
 def _require_whole(storage: AbstractFileSystem, source: str) -> None:
     """Refuse a store that lacks signals itself, where there are zeros in their place."""
-    with reading(source):
-        lacks_some = storage.exists(f"{source}/{WHERE}")
-    if lacks_some:
+    try:
+        with reading(source):
+            where = json.loads(storage.cat_file(f"{source}/{WHERE}"))
+    except (InputError, ValueError):
+        return  # It is not there, or nobody may ask: a bucket can answer 403 to that.
+    if isinstance(where, dict) and "url" in where:
         raise InputError(
             f"{source}: fetched with --as-read, and not all of its signals have come; fetch the "
             f"store from where they are, which its {WHERE} tells"
