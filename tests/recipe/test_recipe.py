@@ -308,7 +308,7 @@ def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path):
 def test_a_batch_of_pooled_states_leaves_25_steps_an_epoch(records, batch):
     settings = ProbeRecipe(task="any").optimisation_of(records)
     assert settings.batch == batch
-    assert settings.learning_rate == 8e-3 * batch / 256
+    assert settings.learning_rate == pytest.approx(2e-3 * (batch / 64) ** 0.5)
 
 
 def test_a_step_of_several_passes_leaves_25_steps_an_epoch():

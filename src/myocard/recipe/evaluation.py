@@ -124,12 +124,15 @@ class ProbeRecipe(Evaluation):
         """The optimisation of readouts of pooled states that are trained on ``records``.
 
         A batch grows from that of ``optimisation`` to ``largest_batch``, as long as an epoch has 25
-        steps, and the rate with it. More steps an epoch take longer to the same scores
-        (docs/performance.md, "All readouts").
+        steps. The rate grows with its square root, as AdamW's should (Malladi et al. 2022): a rate
+        in proportion ended PMA early on wide states. More steps an epoch take longer to the same
+        scores (docs/performance.md, "All readouts").
         """
-        most = min(self.largest_batch, records // 25) // self.optimisation.accumulate
-        batch = max(self.optimisation.batch, most)
-        return self.optimisation.model_copy(update={"batch": batch})
+        stated = self.optimisation
+        most = min(self.largest_batch, records // 25) // stated.accumulate
+        batch = max(stated.batch, most)
+        base = stated.base_learning_rate * (stated.batch / batch) ** 0.5
+        return stated.model_copy(update={"batch": batch, "base_learning_rate": base})
 
     def alone(self, readout: str, head: str) -> "ProbeRecipe":
         """The recipe of one readout under one head."""
