@@ -176,6 +176,19 @@ def test_a_store_that_lacks_signals_itself_is_not_fetched(lazy, tmp_path, as_rea
         fetch(str(lazy), tmp_path / "other", as_read=as_read)
 
 
+def test_a_storage_that_refuses_what_is_not_there_is_fetched_from(
+    local, memory, tmp_path, monkeypatch
+):
+    """Buckets that may not be listed answer 403 in place of 404."""
+
+    def refused(path: str, *given: object, **named: object) -> bytes:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(memory, "cat_file", refused)
+    (folder,) = fetch("memory://ecgs/store", tmp_path / "copy")
+    assert np.array_equal(windows(Store.open(folder), [7]), windows(local, [7]))
+
+
 def test_what_is_fetched_again_from_elsewhere_is_read_from_there(local, lazy, memory):
     windows(Store.open(lazy), [7])
     some = came(lazy)
