@@ -93,8 +93,8 @@ def _require_whole(storage: AbstractFileSystem, source: str) -> None:
     try:
         with reading(source):
             where = json.loads(storage.cat_file(f"{source}/{WHERE}"))
-    except (InputError, ValueError):
-        return  # It is not there, or nobody may ask: a bucket can answer 403 to that.
+    except ValueError:
+        return  # It is not there, or nobody may ask, which a bucket can answer by 403.
     if isinstance(where, dict) and "url" in where:
         raise InputError(
             f"{source}: fetched with --as-read, and not all of its signals have come; fetch the "
