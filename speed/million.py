@@ -5,7 +5,8 @@
 Records of 2.5 s at 100 Hz, simulated as they are read; `nano` with random weights, pooled states of
 all layers; the last layer and the mean of all, probed for superclasses. All cores. A run that was
 stopped goes on where it was, by the same command. ``OUT/log.csv`` has, for every 20,000 records of
-a stage: seconds of the clock since the last line, and MiB that all processes held to themselves.
+a stage: seconds of the clock and of all processes' CPU since the last line, and MiB that all of
+them held to themselves.
 """
 
 import argparse
@@ -31,21 +32,36 @@ EVERY = 20_000
 STATED = Preprocessing(100, 250, LEADS)
 
 
+def used() -> float:
+    """Return the seconds of the CPU that this process and all that it started have taken."""
+    ticks = 0
+    for process in family(os.getpid()):
+        try:
+            stat = Path(f"/proc/{process}/stat").read_text()
+        except FileNotFoundError:
+            continue
+        # User and system time, its own and of children that ended: proc(5), fields 14 to 17.
+        ticks += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Log:
     """Lines of a table, one for every so many records of a stage."""
 
     def __init__(self, file: Path) -> None:
-        self.file, self.stage, self.told, self.last = file, "", 0, time.perf_counter()
+        self.file, self.stage, self.told = file, "", 0
+        self.clock, self.cpu = time.perf_counter(), used()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if what != self.stage:
-            self.stage, self.told, self.last = what, done, time.perf_counter()
+            self.stage, self.told = what, done
+            self.clock, self.cpu = time.perf_counter(), used()
         if done - self.told < EVERY and done < total:
             return
         held = sum(map(private, family(os.getpid()))) / 1024
-        seconds, self.last = time.perf_counter() - self.last, time.perf_counter()
-        line = f"{what},{self.told},{done},{seconds:.1f},{held:.0f}"
-        self.told = done
+        clock, cpu = time.perf_counter(), used()
+        line = f"{what},{self.told},{done},{clock - self.clock:.1f},{cpu - self.cpu:.1f},{held:.0f}"
+        self.told, self.clock, self.cpu = done, clock, cpu
         with self.file.open("a") as file:
             print(line, file=file)
         print(line, flush=True)

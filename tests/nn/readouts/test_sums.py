@@ -1,10 +1,13 @@
 """Weighted sums against einsum, alone and under every nesting of ``vmap`` that a stack has."""
 
+from functools import partial
+from itertools import product
+
 import pytest
 import torch
 from torch.func import vmap
 
-from myocard.nn.readouts.sums import weighted_sum
+from myocard.nn.readouts.sums import weighted_sum, weighted_sums
 
 BATCH, LAYERS, WIDTH = 5, 4, 6
 NESTINGS = {
@@ -19,19 +22,20 @@ NESTINGS = {
 }
 
 
-@pytest.fixture(params=NESTINGS, ids=str)
+SUMS = {"one": (weighted_sum, "bl,bld->bd", ()), "three": (weighted_sums, "bsl,bld->bsd", (3,))}
+
+
+@pytest.fixture(params=product(NESTINGS, SUMS), ids="-".join)
 def nested(request):
-    """The sum under a nesting of ``vmap``, the same by einsum, and what both are given."""
-    mine, shared, dims = NESTINGS[request.param]
-
-    def einsum(weights, states):
-        return torch.einsum("bl,bld->bd", weights, states)
-
-    ours, theirs = weighted_sum, einsum
+    """The sums under a nesting of ``vmap``, the same by einsum, and what both are given."""
+    nesting, count = request.param
+    mine, shared, dims = NESTINGS[nesting]
+    ours, subscripts, sums = SUMS[count]
+    theirs = partial(torch.einsum, subscripts)
     for dim in reversed(dims):
         ours, theirs = vmap(ours, in_dims=dim), vmap(theirs, in_dims=dim)
     torch.manual_seed(0)
-    weights = torch.randn(*mine, BATCH, LAYERS, dtype=torch.float64)
+    weights = torch.randn(*mine, BATCH, *sums, LAYERS, dtype=torch.float64)
     if dims and dims[0][0] == -1:
         weights = weights.movedim(0, -1)
     states = torch.randn(*shared, BATCH, LAYERS, WIDTH, dtype=torch.float64)

@@ -118,7 +118,11 @@ def _batches(
             torch.from_numpy(own[order.records(number)])
             for own, order in zip(train, orders, strict=True)
         ]
-        picked = [states[r] for row, r in zip(inputs, rows, strict=True) for states in row]
+        picked = [
+            states.index_select(0, r)  # Copies whole rows, which indexing does not.
+            for row, r in zip(inputs, rows, strict=True)
+            for states in row
+        ]
         targets = torch.stack([job.targets[r] for r in rows])[:, None, None]
         yield torch.stack(picked).float().unflatten(0, (len(rows), -1)), targets
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from myocard.nn.readouts.dropout import Dropout
+
 LEAST_SPREAD = 0.01
 """Deviation of features below which the 1e-5 that heads add to variances counts."""
 LARGEST = 1e15
@@ -23,11 +25,11 @@ def mlp(features: int, classes: int) -> nn.Module:
     """Build the head of ECG-Soup: two layers with batch norm and dropout."""
     return nn.Sequential(
         nn.BatchNorm1d(features),
-        nn.Dropout(0.25),
+        Dropout(0.25),
         nn.Linear(features, 256),
         nn.ReLU(),
         nn.BatchNorm1d(256),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nn.Linear(256, classes),
     )
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from myocard.nn.readouts.sums import weighted_sum
+from myocard.nn.readouts.dropout import Dropout
+from myocard.nn.readouts.sums import weighted_sum, weighted_sums
 from myocard.nn.shapes import LayerWeights, Representation, States
 
 
@@ -152,10 +153,10 @@ class PMA(LayerMixture):
             nn.LayerNorm(width),
             nn.Linear(width, 256),
             nn.GELU(),
-            nn.Dropout(0.1),
+            Dropout(0.1),
             nn.Linear(256, 128),
             nn.GELU(),
-            nn.Dropout(0.1),
+            Dropout(0.1),
             nn.Linear(128, depth),
         )
 
@@ -258,9 +259,10 @@ class AttentiveFusion(Readout):
 
     def forward(self, states: States) -> Representation:
         normed = self.norm(states[:, 1:])
-        values = normed.unflatten(-1, self.queries.shape)
-        heads = weighted_sum(self.attention(normed).movedim(2, 0), values.movedim(2, 0))
-        return heads.movedim(0, 1).flatten(1)
+        # Each head sums the whole width and keeps its slice: cheaper than to copy the slices.
+        sums = weighted_sums(self.attention(normed).mT, normed)
+        slices = sums.unflatten(-1, self.queries.shape).diagonal(dim1=1, dim2=2)
+        return slices.mT.flatten(1)
 
     def attention(self, normed: States) -> Tensor:
         # qᵀ(Wx) = (Wᵀq)ᵀx: one product a head in place of one a layer and record.

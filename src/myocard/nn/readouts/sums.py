@@ -11,8 +11,15 @@ def weighted_sum(
     weights: Float[Tensor, "*batch layers"], states: Float[Tensor, "*batch layers width"]
 ) -> Float[Tensor, "*batch width"]:
     """Compute Σ_l w_l h_l of each record; cheap to ``vmap`` over ``weights``."""
-    found: Tensor = _Sums.apply(weights[..., None, :], states)
-    return found[..., 0, :]
+    return weighted_sums(weights[..., None, :], states)[..., 0, :]
+
+
+def weighted_sums(
+    weights: Float[Tensor, "*batch sums layers"], states: Float[Tensor, "*batch layers width"]
+) -> Float[Tensor, "*batch sums width"]:
+    """Compute several such sums of the same states."""
+    found: Tensor = _Sums.apply(weights, states)
+    return found
 
 
 class _Sums(torch.autograd.Function):
