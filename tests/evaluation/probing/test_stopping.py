@@ -16,7 +16,7 @@ class Growing:
 
     def __init__(self, folder=None) -> None:
         self.step = 0
-        self.course = Course((2, 2), self.member, folder)
+        self.course = Course((2, 2), 8, self.member, folder)
 
     def member(self, index: tuple[int, ...]) -> nn.Module:
         found = nn.Linear(1, 1)
@@ -125,11 +125,16 @@ def test_a_budget_that_is_too_short_is_said(features, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "steps"),
-    [({"batch": 4}, 25), ({"batch": 4, "largest_batch": 12}, 40), ({"batch": 24}, 20)],
+    ("changes", "batch", "steps"),
+    [
+        ({"batch": 4}, 19, 25),
+        ({"batch": 4, "largest_batch": 12}, 12, 40),
+        ({"batch": 24}, 24, 20),
+        ({"batch": 24, "fraction": 0.04}, 19, 20),
+    ],
 )
 @pytest.mark.parametrize(("readout", "head"), [("pma", "linear"), ("last", "mlp")])
-def test_a_batch_of_many_records_grows(features, tmp_path, readout, head, changes, steps):
+def test_a_batch_of_many_records_grows(features, tmp_path, readout, head, changes, batch, steps):
     """The 480 training records are few enough that no training ends early, which takes 50 steps."""
     (stop,) = run_of(features, tmp_path, 1, readout, head, **changes).stops
-    assert stop.steps == steps
+    assert (stop.batch, stop.steps) == (batch, steps)

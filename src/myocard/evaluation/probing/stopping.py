@@ -38,6 +38,7 @@ class Course:
 
     Args:
         shape: Leading dimensions of the members; the last is of those to choose among.
+        batch: Records of a step.
         member: Copies one.
         folder: The folder in which the course is kept with a training that may be stopped.
     """
@@ -45,12 +46,14 @@ class Course:
     def __init__(
         self,
         shape: tuple[int, ...],
+        batch: int,
         member: Callable[[tuple[int, ...]], nn.Module],
         folder: Path | None = None,
     ) -> None:
         self.headlines = np.full(shape, -np.inf)
         self.steps = np.zeros(shape, dtype=np.int64)
         self.seen, self.settled = 0, np.ones(shape[:-1], dtype=bool)
+        self._batch = batch
         self._member = member
         self._kept: dict[tuple[int, ...], nn.Module] = {}
         self._path = folder / "course.safetensors" if folder else None
@@ -86,7 +89,13 @@ class Course:
     def stops(self, seed: int, group: tuple[int, ...]) -> list[Stop]:
         """Tell of the end of each member of a group; ``seed`` is theirs."""
         return [
-            Stop(seed=seed, step=step, steps=self.seen, settled=2 * step <= self.seen)
+            Stop(
+                seed=seed,
+                step=step,
+                steps=self.seen,
+                batch=self._batch,
+                settled=2 * step <= self.seen,
+            )
             for step in self.steps[group].tolist()
         ]
 
