@@ -48,6 +48,10 @@ def read(tmp_path):
     ("text", "message"),
     [
         ("readout = 'pma'", r"unknown key 'readout'; the keys are task, .*readouts"),
+        (
+            "batch = 2",
+            r"unknown key 'batch'; optimisation\.batch is one; the keys are task, .*readouts",
+        ),
         ("readouts = []", r"readouts: .* at least 1 item"),
         ("readouts = ['last', 'last']", r"readouts: each may be given once"),
         ("resamples = 'many'", r"resamples: .* valid integer"),

@@ -174,8 +174,14 @@ def _explain(error: ValidationError, kind: type[Settings]) -> str:
             continue  # its items were refused, each with its own message
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            choices = ", ".join(_settings_at(problem["loc"], kind).model_fields)
-            problems.append(f"unknown key {key!r}; the keys are {choices}")
+            known, name = _settings_at(problem["loc"], kind), str(problem["loc"][-1])
+            inside = [
+                s for s in known.model_fields if name in _settings_at((s,), known).model_fields
+            ]
+            meant = "".join(f"{section}.{name} is one; " for section in inside)
+            problems.append(
+                f"unknown key {key!r}; {meant}the keys are {', '.join(known.model_fields)}"
+            )
         else:
             message = problem["msg"].removeprefix("Value error, ")
             problems.append(f"{key}: ".removeprefix(": ") + message[0].lower() + message[1:])
