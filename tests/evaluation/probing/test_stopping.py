@@ -6,7 +6,7 @@ from torch import nn
 
 from myocard.errors import InputError
 from myocard.evaluation.probing import probe
-from myocard.evaluation.probing.stopping import LOOKS, MARGIN, Course
+from myocard.evaluation.probing.stopping import FEWEST, LOOKS, MARGIN, Course
 from myocard.recipe import Optimisation, ProbeRecipe
 from myocard.results.run import Run
 
@@ -58,6 +58,16 @@ def test_a_group_is_settled_at_twice_the_step_of_its_best_member():
     # The first group's other member still gains, but is not its best.
     assert growing.course.settled.tolist() == [True, False]
     assert [stop.settled for stop in growing.course.stops(0, (0,))] == [True, False]
+
+
+def test_a_score_that_stands_still_at_first_ends_nothing():
+    growing, same = Growing(), [[0.7, 0.5], [0.5, 0.7]]
+    for step in sorted(step for step in LOOKS if step <= FEWEST):
+        assert not growing.course.is_over
+        growing.go({step: same})
+        assert growing.course.settled.all() == (step >= 50)
+    assert growing.course.seen == FEWEST
+    assert growing.course.is_over
 
 
 def test_a_course_goes_on_where_it_was_stopped(tmp_path):

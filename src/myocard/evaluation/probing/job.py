@@ -176,7 +176,7 @@ class Job:
             if course.is_due(step):
                 course.look(step, headlines())
                 model.train()
-            return course.seen > 0 and bool(course.settled.all())
+            return course.is_over
 
         in_epoch = steps_per_epoch(len(self.cohort.rows["train"]), settings)
         fit(

@@ -25,6 +25,8 @@ LOOKS = frozenset(first * 2**k for first in (25, 35) for k in range(24))
 """Steps after which members are scored: twice each, there is another look."""
 MARGIN = 0.002
 """Headline score that a later step has to gain to be kept."""
+FEWEST = 400
+"""Steps before which no training ends: scores of a gate may stand still before they climb."""
 
 
 class Course:
@@ -63,6 +65,11 @@ class Course:
     def is_due(self, step: int) -> bool:
         """Tell whether members are to be scored after a step, if they were not."""
         return step > self.seen and step in LOOKS
+
+    @property
+    def is_over(self) -> bool:
+        """True if more steps are not worth their time."""
+        return self.seen >= FEWEST and bool(self.settled.all())
 
     def look(self, step: int, headlines: NDArray[np.float64]) -> None:
         """Keep the members that are better than they were."""
