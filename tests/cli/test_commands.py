@@ -293,7 +293,10 @@ def test_help_waits_for_no_torch():
         ("report nowhere[/red]:heart: --out new", "nowhere[/red]:heart:"),
         ("report own --out new", "no run.json"),
         ("benchmark nowhere --out new", "nowhere: no such file; shipped are demo"),
-        ("benchmark key.toml --out new", "unknown key 'task'; the keys are input, stores, corpora"),
+        (
+            "benchmark key.toml --out new",
+            "unknown key 'task'; layers.task is one; the keys are input",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(myocard, place, words, message):
