@@ -303,8 +303,8 @@ def test_files_are_counted_and_the_bytes_of_large_ones_too(ludb, server, tmp_pat
     assert [each for each in told if each[0] == "fetch ludb"] == [
         ("fetch ludb", done, 17) for done in range(1, 18)
     ]
-    assert ("fetch 1.dat", 120_000, 120_000) in told
-    assert {what for what, *_ in told} == {"fetch ludb", "fetch 1.dat"}
+    assert ("fetch bytes of data/1.dat", 120_000, 120_000) in told
+    assert {what for what, *_ in told} == {"fetch ludb", "fetch bytes of data/1.dat"}
 
 
 @pytest.mark.parametrize(

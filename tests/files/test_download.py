@@ -46,7 +46,7 @@ def test_a_store_arrives_whole_and_opens(bucket, store, tmp_path):
     sizes = {path.name: path.stat().st_size for path in store.folder.iterdir()}
     del sizes["store.json"]  # too small to be told of
     assert {what: done for what, done, size in told if done == size} == {
-        f"fetch {name}": size for name, size in sizes.items()
+        f"fetch bytes of store/{name}": size for name, size in sizes.items()
     }
     assert not (tmp_path / ".out.partial").exists()
 
@@ -85,7 +85,7 @@ def test_all_shards_come_by_a_pattern_and_those_there_stay(bucket, tmp_path):
 
 def stop_at(file: str) -> Progress:
     def progress(what: str, done: int, size: int) -> None:
-        if what == f"fetch {file}":
+        if what == f"fetch bytes of store/{file}":
             raise KeyboardInterrupt
 
     return progress
@@ -99,7 +99,7 @@ def test_a_copy_that_was_stopped_goes_on_with_the_files_that_are_missing(bucket,
     told = []
     fetch("memory://ecgs/store", tmp_path / "out", lambda what, *done: told.append(what))
     missing = ("records.parquet", "quarantine.csv", "unknown_codes.csv", "flags.csv", INPUTS)
-    assert set(told) == {f"fetch {name}" for name in missing}
+    assert set(told) == {f"fetch bytes of store/{name}" for name in missing}
     assert contents(tmp_path / "out") == contents(store.folder)
     assert not (tmp_path / ".out.partial").exists()
 

@@ -96,10 +96,11 @@ def receive(
     Raises:
         InputError: When the storage refuses it, or gives nothing for 31 s of trying.
     """
+    what = f"fetch bytes of {'/'.join(place.split('/')[-2:])}"
 
     def append() -> None:
         for position, content, size in _blocks(storage, place, _size(file)):
-            progress(f"fetch {file.name}", position + len(content), size)
+            progress(what, position + len(content), size)
             with file.open("r+b" if position else "wb") as target:
                 target.seek(position)
                 target.write(content)
