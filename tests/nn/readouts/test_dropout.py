@@ -1,4 +1,4 @@
-"""What dropout draws, by counting, alone and for the models of a stack."""
+"""Draws of dropout, counted: alone, and for the models of a stack."""
 
 import pytest
 import torch
