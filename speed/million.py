@@ -49,19 +49,21 @@ class Log:
     """Lines of a table, one for every so many records of a stage."""
 
     def __init__(self, file: Path) -> None:
-        self.file, self.stage, self.told = file, "", 0
-        self.clock, self.cpu = time.perf_counter(), used()
+        self.file = file
+        self._begin("", 0)
+
+    def _begin(self, stage: str, told: int) -> None:
+        self.stage, self.told, self.clock, self.cpu = stage, told, time.perf_counter(), used()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if what != self.stage:
-            self.stage, self.told = what, done
-            self.clock, self.cpu = time.perf_counter(), used()
+            self._begin(what, done)
         if done - self.told < EVERY and done < total:
             return
         held = sum(map(private, family(os.getpid()))) / 1024
-        clock, cpu = time.perf_counter(), used()
-        line = f"{what},{self.told},{done},{clock - self.clock:.1f},{cpu - self.cpu:.1f},{held:.0f}"
-        self.told, self.clock, self.cpu = done, clock, cpu
+        clock, cpu = time.perf_counter() - self.clock, used() - self.cpu
+        line = f"{what},{self.told},{done},{clock:.1f},{cpu:.1f},{held:.0f}"
+        self._begin(what, done)
         with self.file.open("a") as file:
             print(line, file=file)
         print(line, flush=True)
