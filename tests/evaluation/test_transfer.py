@@ -202,6 +202,25 @@ def test_a_record_that_encoder_or_probe_was_trained_on_is_refused_by_name(
     assert transfer(runs[:1], here, known, tmp_path, folds=(8,))
 
 
+def test_copies_are_dropped_from_the_target_where_the_probes_recipe_drops_them(
+    here, there, tmp_path
+):
+    small = {"readouts": ("last",), "heads": ("linear",), "copies": "drop"}
+    runs = probe(here, RECIPE.model_copy(update=small), tmp_path / "runs")
+    records = there.records.copy()
+    tested = records.index[records["fold"] == 10]
+    records.loc[tested[:2], "sha256"] = here.records.query("fold < 10")["sha256"].iloc[:2].array
+    known = replace(there, records=records)
+    (crossed,) = transfer(runs, here, known, tmp_path / "crossed", folds=(10,))
+    (saved,) = load_runs(crossed)
+    split = saved.info.splits["test"]
+    assert (split.records, split.copies_dropped) == (len(tested) - 2, 2)
+    assert set(saved.predictions("test").ids) == set(records["id"][tested[2:]])
+    records.loc[tested[0], "known"] = "same waveform as a b"
+    with pytest.raises(InputError, match="leak: the encoder was trained on 1 records"):
+        transfer(runs, here, known, tmp_path / "again", folds=(10,))
+
+
 def test_other_features_and_data_sets_without_a_shared_class_are_refused(
     runs, here, there, tmp_path
 ):

@@ -154,7 +154,7 @@ def test_the_same_number_is_another_patient_in_another_data_set(records):
 @pytest.mark.parametrize("hashed", ["sha256", "fingerprint"])
 def test_a_waveform_in_two_splits_is_refused_by_both_names(records, one, other, hashed):
     records.loc[other, hashed] = records.loc[one, hashed]
-    told = rf"made r{other} is in .* the same \w+ as made r{one} in .* \(1 such records\); drop"
+    told = rf"made r{other} is in .* the same \w+ as made r{one} in .* \(1 such records\); put"
     with pytest.raises(InputError, match=told):
         assembled(records)
 
@@ -163,6 +163,49 @@ def test_a_waveform_twice_in_one_split_or_in_an_unused_fold_is_no_leak(records):
     for copy, first in ((4, 0), (9, 8), (16, 0), (11, 0)):  # 11 has no label of the task
         records.loc[copy, ["sha256", "fingerprint"]] = records.loc[first, ["sha256", "fingerprint"]]
     assert len(assembled(records).rows["train"]) == 6
+
+
+def test_copies_that_are_dropped_are_dropped_where_they_teach_and_counted(records):
+    for one, other in ((0, 8), (5, 12), (10, 13)):  # of train, train, validation
+        records.loc[one, "sha256"] = records.loc[other, "sha256"]
+    found = assembled(records, copies="drop")
+    assert {name: rows.tolist() for name, rows in found.rows.items()} == {
+        "train": [1, 2, 4, 6],
+        "validation": [8, 9],
+        "test": [12, 13, 14],
+    }
+    assert found.copies_dropped == {"train": 2, "validation": 1, "test": 0}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from("pqrstuvwxyz"), min_size=16, max_size=16))
+def test_what_a_later_split_holds_is_dropped_and_nothing_else(names):
+    labels, folds = ["a", "b", "ab", "q"] * 4, [fold for fold in range(1, 5) for _ in range(4)]
+    own = [f"own {k}" for k in range(6)]  # both classes, in every split
+    records = table(["a", "b"] * 3 + labels, [1, 1, 3, 3, 4, 4] + folds)
+    prints = [shake_128(name.encode()).hexdigest(64) for name in own + names]
+    found = assembled(records.assign(fingerprint=prints), copies="drop")
+    train, validation, test = (
+        [
+            k
+            for k, fold in enumerate(records["fold"])
+            if fold in folds and records["codes"][k] != ["x:q"]
+        ]
+        for folds in (SPLIT.train, SPLIT.validation, SPLIT.test)
+    )
+    tested = {prints[k] for k in test}
+    later = tested | {prints[k] for k in validation}
+    assert {name: rows.tolist() for name, rows in found.rows.items()} == {
+        "train": [k for k in train if prints[k] not in later],
+        "validation": [k for k in validation if prints[k] not in tested],
+        "test": test,
+    }
+
+
+def test_a_patient_in_two_splits_is_refused_where_copies_are_dropped(records):
+    records.loc[[0, 8], "patient"] = "Ada"
+    with pytest.raises(InputError, match="patient made Ada is in train and in validation"):
+        assembled(records, copies="drop")
 
 
 def test_records_are_grouped_only_where_a_patient_has_several(records):

@@ -96,7 +96,11 @@ def _tell(folder: Path) -> None:
     from myocard.results.run import Run
 
     run = Run.read(folder)
-    sizes = ", ".join(f"{split} {info.records}" for split, info in run.splits.items())
+    sizes = ", ".join(
+        f"{split} {info.records}"
+        + (f" ({info.copies_dropped} copies dropped)" if info.copies_dropped else "")
+        for split, info in run.splits.items()
+    )
     left = "; ".join(f"{name} left out ({why})" for name, why in run.classes_left_out.items())
     print(f"{run.task}: {sizes} records{f'; {left}' if left else ''}", file=sys.stderr)
 

@@ -227,7 +227,12 @@ def _arrays(
 def _split(infos: Sequence[Run], table: pd.DataFrame, name: SplitName) -> SplitInfo:
     folds = tuple(sorted({fold for info in infos for fold in info.splits[name].folds}))
     rows = table[["id", "patient"]].drop_duplicates()
-    return SplitInfo(folds=folds, records=len(rows), patients=rows["patient"].nunique())
+    return SplitInfo(
+        folds=folds,
+        records=len(rows),
+        patients=rows["patient"].nunique(),
+        copies_dropped=sum(info.splits[name].copies_dropped for info in infos),
+    )
 
 
 def _mean_weights(found: Sequence[LayerWeights | None]) -> LayerWeights | None:

@@ -84,7 +84,8 @@ def transfer(
         restore(place)
         if is_kept(place, inputs):
             continue
-        key = repr((run.recipe.task, run.recipe.split, run.recipe.min_positives))
+        asked = run.recipe
+        key = repr((asked.task, asked.split, asked.min_positives, asked.copies))
         if key not in tasks:
             tasks[key] = transferred_task(run, trained, target, folds)
         if tasks[key].classes != run.classes:
@@ -130,11 +131,16 @@ def transferred_task(
         kept &= np.isin(labelled.folds, list(folds))
     records = target.records[kept]
     used = np.concatenate([origin.rows["train"], origin.rows["validation"]])
+    refuse(records["id"], target.known[kept], model="encoder", split="the target", fix=_FIX)
     by_probe = known_as(trained.records.iloc[used], records)
-    for model, known in (("encoder", target.known[kept]), ("probe", by_probe)):
-        refuse(records["id"], known, model=model, split="the target", fix=_FIX)
+    dropped = (by_probe != "").to_numpy() & (run.recipe.copies == "drop")
+    refuse(records["id"][~dropped], by_probe[~dropped], model="probe", split="the target", fix=_FIX)
+    kept[kept] = ~dropped
+    records = target.records[kept]
     some = Labelled._make(each[kept] for each in labelled)
     cohort, columns = _across(origin, trained.records, records, predicted, some, fewest)
+    counts = cohort.copies_dropped | {"test": int(dropped.sum())}
+    cohort = replace(cohort, copies_dropped=counts)
     test = np.flatnonzero(kept)[cohort.rows["test"] - len(trained.records)]
     states: dict[SplitName, Tensor] = {
         "validation": trained.pooled()[cohort.rows["validation"]].float(),

@@ -60,6 +60,11 @@ class Evaluation(Settings):
     min_positives: int = Field(
         default=1, ge=1, description="in each of train, validation and test, to keep a class"
     )
+    copies: Literal["refuse", "drop"] = Field(
+        default="refuse",
+        description="of a record in two splits: refuse the task, or drop the copy that is trained "
+        "on, before the one that is chosen on, and count it",
+    )
     resamples: int = Field(default=1000, gt=0, description="of the bootstrap")
 
     @property

@@ -46,11 +46,12 @@ class ClassifierShape(Frozen):
 
 
 class SplitInfo(Frozen):
-    """The size of a split."""
+    """The size of a split, and how many more were dropped as copies of records of others."""
 
     folds: tuple[int, ...]
     records: int
     patients: int
+    copies_dropped: int = 0
 
 
 SHAPE = tuple(ClassifierShape.model_fields)

@@ -33,7 +33,10 @@ def scored(
     measured = measure(cohort, scores, resamples)
     splits = {
         name: SplitInfo(
-            folds=cohort.folds[name], records=len(rows), patients=len(set(cohort.patients[rows]))
+            folds=cohort.folds[name],
+            records=len(rows),
+            patients=len(set(cohort.patients[rows])),
+            copies_dropped=cohort.copies_dropped.get(name, 0),
         )
         for name, rows in cohort.rows.items()
     }

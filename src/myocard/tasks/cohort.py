@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,7 @@ class Cohort:
         ids: Ids of all records of the table.
         patients: Patients of all records of the table.
         folds: Folds of each split.
+        copies_dropped: Count of each split's records that were dropped as copies of another's.
         traits: The ``TRAITS`` that the table has, of all its records.
     """
 
@@ -57,6 +58,7 @@ class Cohort:
     ids: NDArray[np.object_]
     patients: NDArray[np.object_]
     folds: dict[str, tuple[int, ...]]
+    copies_dropped: dict[str, int] = field(default_factory=dict)
     traits: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def in_units(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -86,7 +88,13 @@ class Cohort:
 
 
 def assemble(
-    records: pd.DataFrame, task: Task, split: Split, *, known: pd.Series, min_positives: int = 1
+    records: pd.DataFrame,
+    task: Task,
+    split: Split,
+    *,
+    known: pd.Series,
+    min_positives: int = 1,
+    copies: Literal["refuse", "drop"] = "refuse",
 ) -> Cohort:
     """Assemble the cohort of ``task`` among ``records``, and refuse leaks.
 
@@ -102,11 +110,13 @@ def assemble(
         known: Words that say how each record is known to the encoder; empty where it is not
             (``PretrainedOn.known``, or ``nothing_known`` for a model without an encoder).
         min_positives: Fewest positives in each split that keep a class.
+        copies: What becomes of a record of two splits: the task is refused, or the copy that is
+            trained on is dropped, before the one that is chosen on.
 
     Raises:
-        InputError: When a patient or a waveform is in two splits, no class is left (or one, where
-            classes exclude each other), or the encoder was trained on a record of the validation or
-            test folds.
+        InputError: When a patient is in two splits, or a waveform that is not dropped, no class is
+            left (or one, where classes exclude each other), or the encoder was trained on a record
+            of the validation or test folds.
     """
     targets, keep, fold, patients = task.label(records)
     ids = records["id"].to_numpy(dtype=object)
@@ -125,7 +135,11 @@ def assemble(
     for name in ("validation", "test"):
         fix = "pretrain without them; `myocard audit leak` lists them all"
         refuse(ids[rows[name]], words[rows[name]], model="encoder", split=name, fix=fix)
+    labelled_rows = rows
+    if copies == "drop":
+        rows = _without_copies(records, rows)
     _refuse_copies(records, rows)
+    dropped = {name: len(labelled_rows[name]) - len(which) for name, which in rows.items()}
     left_out = _too_rare(targets, rows, task.classes, task.outcome, min_positives)
     kept = [name not in left_out for name in task.classes]
     if sum(kept) < (2 if task.outcome == "one" else 1):
@@ -149,15 +163,20 @@ def assemble(
         ids=ids,
         patients=patients,
         folds=folds,
+        copies_dropped=dropped,
         traits={name: records[name].to_numpy() for name in TRAITS if name in records},
     )
 
 
 def assemble_for(recipe: Evaluation, records: pd.DataFrame, known: pd.Series) -> Cohort:
     """Assemble the cohort of a recipe's task and folds, as ``assemble``."""
-    fewest = recipe.min_positives
     return assemble(
-        records, task_named(recipe.task), recipe.split, known=known, min_positives=fewest
+        records,
+        task_named(recipe.task),
+        recipe.split,
+        known=known,
+        min_positives=recipe.min_positives,
+        copies=recipe.copies,
     )
 
 
@@ -195,6 +214,17 @@ def _tell_unused(task: Task, folds: NDArray[np.int64], split: Split) -> None:
         _LOG.warning(told, task.name, len(unused), numbers)
 
 
+def _without_copies(
+    records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]
+) -> dict[str, NDArray[np.int64]]:
+    """Drop the records of each split that a later one holds under any name."""
+    kept = dict(rows)
+    for one, other in _PAIRS:
+        copies = recognise(records.iloc[kept[other]], records.iloc[kept[one]])
+        kept[one] = np.delete(kept[one], copies["row"])
+    return kept
+
+
 def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) -> None:
     for one, other in _PAIRS:
         here = records.iloc[rows[other]]
@@ -204,8 +234,8 @@ def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) ->
             source, known, how = copies.loc[0, ["source", "id", "how"]]
             raise InputError(
                 f"{here['source'].iloc[row]} {here['id'].iloc[row]} is in {other}, and has the "
-                f"{how} {source} {known} in {one} ({len(copies)} such records); drop the copy, "
-                "or put both into one fold"
+                f"{how} {source} {known} in {one} ({len(copies)} such records); put both "
+                f'into one fold, or set copies = "drop", which drops such records from {one}'
             )
 
 

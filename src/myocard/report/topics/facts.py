@@ -30,7 +30,8 @@ def _facts(section: Section) -> Iterable[str]:
     patients = "" if metrics.patients is None else f" of {metrics.patients} patients"
     interval = metrics.interval
     splits = " ".join(
-        f"{name.capitalize()}: {size.records} records, folds {', '.join(map(str, size.folds))}."
+        f"{name.capitalize()}: {size.records} records, folds {', '.join(map(str, size.folds))}"
+        f"{f', {size.copies_dropped} copies dropped' if size.copies_dropped else ''}."
         for name, size in info.splits.items()
     )
     yield (
