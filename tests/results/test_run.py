@@ -81,7 +81,8 @@ def test_a_run_says_what_it_was_made_of(made, tmp_path, monkeypatch):
     assert (stated["task"], stated["source"], stated["seeds"]) == ("any", "made", [5, 6, 7])
     assert stated["classes"] == ["a", "b"]
     assert stated["classes_left_out"] == {"c": "0 positives in test"}
-    assert stated["splits"]["train"] == {"folds": [1], "records": 20, "patients": 10}
+    size = {"folds": [1], "records": 20, "patients": 10, "copies_dropped": 0}
+    assert stated["splits"]["train"] == size
     assert {"python", "torch", "numpy", "myocard"} <= stated["versions"].keys()
     assert stated["command"] == "myocard probe 'a recipe.toml'"
     assert stated["recipe"]["task"] == "any"
