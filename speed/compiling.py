@@ -2,7 +2,8 @@
 
     python speed/compiling.py [size …]
 
-Both take turns on one batch; times are the least of several, the first call apart.
+The model takes turns with itself compiled, on one batch; times are the least of several. The first
+call, which compiles, is apart.
 """
 
 import sys

@@ -34,7 +34,7 @@ EVERY = 20_000
 STATED = Preprocessing(100, 250, LEADS)
 
 
-def used() -> float:
+def cpu_seconds() -> float:
     """Return the seconds of the CPU that this process and all that it started have taken."""
     ticks = 0
     for process in family(os.getpid()):
@@ -55,7 +55,8 @@ class Log:
         self._begin("", 0)
 
     def _begin(self, stage: str, told: int) -> None:
-        self.stage, self.told, self.clock, self.cpu = stage, told, time.perf_counter(), used()
+        self.stage, self.told = stage, told
+        self.clock, self.cpu = time.perf_counter(), cpu_seconds()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if what != self.stage:
@@ -63,7 +64,7 @@ class Log:
         if done - self.told < EVERY and done < total:
             return
         held = sum(map(private, family(os.getpid()))) / 1024
-        clock, cpu = time.perf_counter() - self.clock, used() - self.cpu
+        clock, cpu = time.perf_counter() - self.clock, cpu_seconds() - self.cpu
         line = f"{what},{self.told},{done},{clock:.1f},{cpu:.1f},{held:.0f}"
         self._begin(what, done)
         with self.file.open("a") as file:

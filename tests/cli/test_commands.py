@@ -287,6 +287,10 @@ def test_help_waits_for_no_torch():
         ),
         ("transfer nowhere nowhere nowhere --out new", "nowhere: no such folder; "),
         ("layers encoder store --task mi --out new", "unknown task 'mi'; the tasks are ptbxl-all"),
+        (
+            "layers encoder store --task ptbxl-all --set copies='keep' --out new",
+            "layers: copies: input should be 'refuse' or 'drop'",
+        ),
         ("encoders nowhere", "nowhere: no such file or folder"),
         ("delineate encoder store --annotations nowhere --out new", "nowhere: no such folder; giv"),
         ("layers faster store --task ptbxl-all --out new", "the rate is 100 Hz, not 500 Hz"),

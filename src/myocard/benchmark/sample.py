@@ -177,8 +177,10 @@ def _kind(of: Any) -> str:
     """All that the time of a piece depends on."""
     if not isinstance(of, Settings):
         return f"{shape_of(of)} {of.input}"
-    without_effect = {"name", "corpus", "watch", "split", "task", "fraction"}
-    kept = of.model_dump(exclude=without_effect | {"min_positives", "copies"})
+    without_effect = {
+        "name", "corpus", "watch", "split", "task", "fraction", "min_positives", "copies",
+    }  # fmt: skip
+    kept = of.model_dump(exclude=without_effect)
     classes = len(task(of.task).classes) > _MANY if hasattr(of, "task") else None
     return f"{kept} {classes}"
 

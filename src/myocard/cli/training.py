@@ -108,6 +108,7 @@ def layers(
     out: Annotated[Path, Option("--out", "-o", help="Folder to write")] = Path("layers"),
     random: Annotated[int, Option(help="Seed of the random weights beside it")] = 0,
     records: Annotated[int, Option(min=10, help="Most records of each split")] = 512,
+    change: options.Changes = None,
     test: options.Test = False,
 ) -> None:
     """Measure what every layer is like.
@@ -121,11 +122,12 @@ def layers(
     from myocard.evaluation.layers import measure_layers
     from myocard.evaluation.probing import probe
     from myocard.recipe import ProbeRecipe, check
+    from myocard.recipe.settings import changed
     from myocard.tasks.registry import task as task_named
 
     task_named(task)
     asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
-    recipe = check(ProbeRecipe, asked, "layers")
+    recipe = check(ProbeRecipe, changed(asked, change or ()), "layers")
     trained, opened = encoder_named(checkpoint), Store.open(store)
     made = []
     with occupied(out), shown() as progress:

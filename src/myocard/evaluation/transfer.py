@@ -134,7 +134,8 @@ def transferred_task(
     refuse(records["id"], target.known[kept], model="encoder", split="the target", fix=_FIX)
     by_probe = known_as(trained.records.iloc[used], records)
     dropped = (by_probe != "").to_numpy() & (run.recipe.copies == "drop")
-    refuse(records["id"][~dropped], by_probe[~dropped], model="probe", split="the target", fix=_FIX)
+    fix = f'{_FIX}, or probe anew with copies = "drop"'
+    refuse(records["id"][~dropped], by_probe[~dropped], model="probe", split="the target", fix=fix)
     kept[kept] = ~dropped
     records = target.records[kept]
     some = Labelled._make(each[kept] for each in labelled)

@@ -104,6 +104,15 @@ def read_content(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable TOML recipe ({error})") from error
+    return changed(content, changes)
+
+
+def changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Put ``changes`` over settings.
+
+    Raises:
+        InputError: When a change is no TOML.
+    """
     for change in changes:
         try:
             content = merged(content, tomllib.loads(change))

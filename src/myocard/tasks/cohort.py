@@ -135,11 +135,11 @@ def assemble(
     for name in ("validation", "test"):
         fix = "pretrain without them; `myocard audit leak` lists them all"
         refuse(ids[rows[name]], words[rows[name]], model="encoder", split=name, fix=fix)
-    labelled_rows = rows
+    before = rows
     if copies == "drop":
-        rows = _without_copies(records, rows)
+        rows = _without_copies(records, before)
     _refuse_copies(records, rows)
-    dropped = {name: len(labelled_rows[name]) - len(which) for name, which in rows.items()}
+    dropped = {name: len(before[name]) - len(rows[name]) for name in SPLITS}
     left_out = _too_rare(targets, rows, task.classes, task.outcome, min_positives)
     kept = [name not in left_out for name in task.classes]
     if sum(kept) < (2 if task.outcome == "one" else 1):

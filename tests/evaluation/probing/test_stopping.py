@@ -145,6 +145,6 @@ def test_a_budget_that_is_too_short_is_said(features, tmp_path):
 )
 @pytest.mark.parametrize(("readout", "head"), [("pma", "linear"), ("last", "mlp")])
 def test_a_batch_of_many_records_grows(features, tmp_path, readout, head, changes, batch, steps):
-    """The 480 training records are few enough that no training ends early, which takes 50 steps."""
+    """The 480 training records are few enough that an epoch has less than ``FEWEST`` steps."""
     (stop,) = run_of(features, tmp_path, 1, readout, head, **changes).stops
     assert (stop.batch, stop.steps) == (batch, steps)

@@ -13,9 +13,11 @@ def test_a_share_of_the_values_is_zero_and_the_others_keep_the_mean(share):
     found = Dropout(share)(torch.ones(999, 1001))
     zeros = (found == 0).float()
     assert zeros.mean().item() == pytest.approx(share, abs=0.002)
-    # No row, column or offset within a draw of 64 bits is favoured.
     columns = zeros.mean(dim=0)
     assert columns.std().item() == pytest.approx((share * (1 - share) / 999) ** 0.5, rel=0.1)
+    for place in range(4):  # of a value's 16 bits among the 64 of a draw
+        own = zeros.flatten()[place::4].mean().item()
+        assert own == pytest.approx(share, abs=0.004), place
     assert torch.unique(found[found > 0]).tolist() == pytest.approx([1 / (1 - share)])
 
 

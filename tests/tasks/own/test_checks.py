@@ -232,8 +232,8 @@ def test_copies_across_splits_are_told_once_for_each_way(records):
     records.loc[5, "fingerprint"] = records.loc[0, "fingerprint"]
     assert list(copies(records, rows)) == [
         "1 records of validation are known in train: 6 is the same fingerprint as 1; put them into "
-        'one split, or drop them (copies = "drop")',
+        'one split, or drop them (copies = "drop" in a recipe)',
         "2 records of test are known in train: 10 is the same waveform as 1; put them into one "
-        'split, or drop them (copies = "drop")',
+        'split, or drop them (copies = "drop" in a recipe)',
     ]
     assert list(copies(records.drop(columns="sha256"), rows)) == []

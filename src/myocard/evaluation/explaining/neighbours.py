@@ -17,7 +17,10 @@ States = NDArray[np.floating]
 
 
 class TrainingRecords:
-    """States and labels of the records that a model was trained on.
+    """States and labels of the records of a model's training folds.
+
+    Those that it was not trained on are among them: copies that were dropped, and what a
+    ``fraction`` left out.
 
     Args:
         model: A model with a decision.

@@ -161,9 +161,9 @@ class Job:
         Returns:
             The members as they were at the steps that are kept.
         """
-        of_seed = self.cohort.training_rows(self.recipe.fraction, self.recipe.seeds[0])
-        batch = min(settings.batch, len(of_seed)) * settings.accumulate
-        course = Course(members.shape, batch, lambda index: members.member(*index), folder)
+        rows = self.cohort.training_rows(self.recipe.fraction, self.recipe.seeds[0])
+        in_step = min(settings.batch, len(rows)) * settings.accumulate
+        course = Course(members.shape, in_step, lambda index: members.member(*index), folder)
         penalties = torch.tensor(self.recipe.penalties)
 
         def loss(module: nn.Module, batch: tuple[Any, Tensor]) -> Tensor:

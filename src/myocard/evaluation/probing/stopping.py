@@ -2,9 +2,9 @@
 
 Members that are trained together are scored on validation after a growing number of steps. Each
 keeps the step at which it was best; when the best of every group was found within the first half of
-all steps, doubling them has changed nothing, and the training ends. Early stopping is what holds
-back a gate or a perceptron, so the step that is kept is a setting, chosen on validation as a
-penalty is.
+all steps, doubling them has changed nothing, and the training ends, from step ``FEWEST`` on. Early
+stopping is what holds back a gate or a perceptron, so the step that is kept is a setting, chosen on
+validation as a penalty is.
 """
 
 from collections.abc import Callable

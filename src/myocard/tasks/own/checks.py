@@ -129,5 +129,6 @@ def copies(records: pd.DataFrame, rows: Mapping[str, NDArray[np.int64]]) -> Iter
             name = here["id"].iloc[first["row"]]
             yield (
                 f"{count} records of {other} are known in {one}: {name} is the {how} "
-                f'{first["id"]}; put them into one split, or drop them (copies = "drop")'
+                f"{first['id']}; put them into one split, or drop them "
+                '(copies = "drop" in a recipe)'
             )
