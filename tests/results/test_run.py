@@ -17,7 +17,6 @@ from myocard.results.run import (
     Hashes,
     LayerWeights,
     Run,
-    Stop,
     TransferInfo,
 )
 from myocard.results.scoring import scored
@@ -72,19 +71,6 @@ def test_a_run_is_read_as_it_was_written(made, tmp_path, recipe):
     found = Run.read(tmp_path)
     assert found == run
     assert type(found.recipe) is type(recipe)
-
-
-def test_a_run_that_tells_no_batch_and_no_copies_is_read(made, tmp_path):
-    stop = Stop(seed=5, step=100, steps=400, batch=64, settled=True)
-    made(stops=(stop,)).write(tmp_path)
-    stated = json.loads((tmp_path / "run.json").read_text())
-    del stated["stops"][0]["batch"], stated["splits"]["train"]["copies_dropped"]
-    del stated["recipe"]["copies"]
-    (tmp_path / "run.json").write_text(json.dumps(stated))
-    found = Run.read(tmp_path)
-    assert found.stops == (stop.model_copy(update={"batch": None}),)
-    assert found.splits["train"].copies_dropped == 0
-    assert found.recipe.copies == "refuse"
 
 
 def test_a_run_says_what_it_was_made_of(made, tmp_path, monkeypatch):

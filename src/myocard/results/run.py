@@ -78,14 +78,14 @@ class Stop(Frozen):
         seed: Its seed.
         step: The step that was kept.
         steps: All steps that were made.
-        batch: Records of a step (``largest_batch`` lets it grow); None in runs of before.
+        batch: Records of a step (``largest_batch`` lets it grow).
         settled: True if that step is in their first half: twice the steps changed nothing.
     """
 
     seed: int
     step: int
     steps: int
-    batch: int | None = None
+    batch: int
     settled: bool
 
 
