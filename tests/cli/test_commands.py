@@ -291,6 +291,22 @@ def test_help_waits_for_no_torch():
             "layers encoder store --task ptbxl-all --set copies='keep' --out new",
             "layers: copies: input should be 'refuse' or 'drop'",
         ),
+        (
+            "layers encoder store --task ptbxl-all --set readouts=['last'] --out new",
+            "layers: measures the readout layers under one head, for --task; leave task and",
+        ),
+        (
+            "layers encoder store --task ptbxl-all --set heads=['linear','mlp'] --out new",
+            "layers: measures the readout layers under one head",
+        ),
+        (
+            "layers encoder store --task ptbxl-all --set task='ptbxl-form' --out new",
+            "layers: measures the readout layers under one head",
+        ),
+        (
+            "layers encoder store --task ptbxl-all --set heads=['svm'] --out new",
+            "no head 'svm'; there are ",
+        ),
         ("encoders nowhere", "nowhere: no such file or folder"),
         ("delineate encoder store --annotations nowhere --out new", "nowhere: no such folder; giv"),
         ("layers faster store --task ptbxl-all --out new", "the rate is 100 Hz, not 500 Hz"),

@@ -8,7 +8,7 @@ import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from myocard.data import fingerprint as fingerprints
-from myocard.data.fingerprint import TOLERANCE, copies, fingerprint, nearest
+from myocard.data.fingerprint import TOLERANCE, TOLERANCE_OF_LEAD, copies, fingerprint, nearest
 from myocard.leads import LEADS
 from myocard.record import Record
 from myocard.simulation import simulate
@@ -123,6 +123,51 @@ def test_copies_are_those_that_a_comparison_of_all_with_all_finds(records, seed)
     assert len(rows) > 0.9 * len(close)
     assert set(rows) <= set(close)
     assert np.array_equal(found, places[rows])
+
+
+def _spoiled(text: str, rng: np.random.Generator) -> str:
+    """Alter about as many bits of a print, and of one of its leads, as copies may differ in."""
+    rows = np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8)).reshape(8, 64)
+    rows ^= rng.random((8, 64)) < rng.choice([0.01, 0.04, 0.075])
+    rows[rng.integers(8)] ^= rng.random(64) < rng.choice([0, 0.1, 0.2])
+    leads = [row.tobytes().hex() for row in np.packbits(rows, axis=1)]
+    missing = rng.random(8) < rng.choice([0, 0.3, 0.7])
+    return "".join("-" * 16 if gone else lead for gone, lead in zip(missing, leads, strict=True))
+
+
+def _are_one(one: str, other: str) -> tuple[bool, float]:
+    """Compare two prints lead by lead; return whether they count as one, and what differs."""
+    leads = [(one[k : k + 16], other[k : k + 16]) for k in range(0, 128, 16)]
+    bits = [(int(a, 16) ^ int(b, 16)).bit_count() for a, b in leads if "-" not in a + b]
+    if len(bits) < 2:
+        return False, 1.0
+    share = sum(bits) / (64 * len(bits))
+    return share <= TOLERANCE and max(bits) <= 64 * TOLERANCE_OF_LEAD, share
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_leads_that_are_missing_change_nothing_in_which_pairs_are_copies(seed):
+    rng = np.random.default_rng(seed)
+    first = [rng.bytes(64).hex() for _ in range(2)]
+    prints, others = ([_spoiled(rng.choice(first), rng) for _ in range(40)] for _ in range(2))
+    for here, there in ((prints, others), (others, prints)):
+        all_with_all = [[_are_one(one, other) for other in there] for one in here]
+        pairs = [
+            (row, min((share, place) for place, (is_one, share) in enumerate(found) if is_one)[1])
+            for row, found in enumerate(all_with_all)
+            if any(is_one for is_one, _ in found)
+        ]
+        assert 0 < len(pairs) < 40
+        assert list(zip(*map(np.ndarray.tolist, copies(here, there)), strict=True)) == pairs
+
+
+def test_a_copy_is_found_beside_a_more_similar_print_that_is_none(records):
+    one = fingerprint(records[0])[:-16] + "-" * 16
+    a_lead = format(int(one[:16], 16) ^ (2**11 - 1), "016x") + one[16:]
+    all_leads = "".join(format(int(one[k : k + 16], 16) ^ 3, "016x") for k in range(0, 112, 16))
+    all_leads += "-" * 16
+    assert [each.tolist() for each in copies([one], [a_lead, all_leads])] == [[0], [1]]
+    assert [each.tolist() for each in copies([a_lead, all_leads], [one])] == [[1], [0]]
 
 
 def test_a_waveform_of_many_records_is_compared_once(records, monkeypatch):

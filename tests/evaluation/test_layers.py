@@ -165,6 +165,14 @@ def test_probes_of_another_encoder_or_store_are_refused(encoder, store, probes, 
     assert not (tmp_path / "out").exists()
 
 
+def test_probes_under_two_heads_are_refused(encoder, store, probes, tmp_path):
+    features = extract(encoder, store, tmp_path / "features")
+    changes = {"heads": ("mlp",), "readouts": ("layers",)}
+    others = probe(features, RECIPE.model_copy(update=changes), tmp_path / "others")
+    with pytest.raises(InputError, match=r"layer-00-mlp: a probe under the head mlp, not linear"):
+        measure_layers(encoder, store, [*probes, *others], tmp_path / "out")
+
+
 def test_probes_of_labels_that_their_task_no_longer_has_are_refused(
     encoder, store, probes, tmp_path
 ):

@@ -17,6 +17,7 @@ from myocard.errors import InputError
 from myocard.files.download import fetch
 from myocard.files.manifest import altered
 from myocard.files.progress import Progress
+from myocard.files.remote import receive, storage_of
 from myocard.files.step import INPUTS, read_inputs
 from myocard.leads import LEADS
 from myocard.models.checkpoint import Checkpoint
@@ -177,6 +178,30 @@ def test_a_plain_web_server_will_do(store, tmp_path):
         fetch(f"http://127.0.0.1:{server.server_port}/{store.folder.name}/", tmp_path / "out")
         server.shutdown()
     assert contents(tmp_path / "out") == contents(store.folder)
+
+
+def test_a_server_that_tells_no_length_is_told_of_as_whole_at_the_end_alone(
+    store, tmp_path, monkeypatch
+):
+    class Silent(SimpleHTTPRequestHandler):
+        def log_message(self, *said: object) -> None:
+            pass
+
+        def send_header(self, name: str, value: str) -> None:
+            if name != "Content-Length":
+                super().send_header(name, value)
+
+    monkeypatch.setattr("myocard.files.remote.BLOCK", 1000)
+    told = []
+    handler = partial(Silent, directory=store.folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        storage, place = storage_of(f"http://127.0.0.1:{server.server_port}/signals.npy")
+        receive(storage, place, tmp_path / "signals", lambda *each: told.append(each))
+        server.shutdown()
+    size = (store.folder / "signals.npy").stat().st_size
+    assert (tmp_path / "signals").stat().st_size == size > 2000
+    assert [done for _, done, of in told if done >= of] == [size]
 
 
 @pytest.mark.parametrize("name", ["../stolen", "/etc/passwd", "..", "", ".hidden", "a/b"])

@@ -9,6 +9,7 @@ from myocard.cli import options
 from myocard.cli.options import app
 from myocard.cli.output import tell
 from myocard.cli.progress import shown
+from myocard.errors import InputError
 from myocard.files.atomic import occupied
 
 
@@ -120,7 +121,7 @@ def layers(
     from myocard.data.store import Store
     from myocard.evaluation.features import extract
     from myocard.evaluation.layers import measure_layers
-    from myocard.evaluation.probing import probe
+    from myocard.evaluation.probing import check_names, probe
     from myocard.recipe import ProbeRecipe, check
     from myocard.recipe.settings import changed
     from myocard.tasks.registry import task as task_named
@@ -128,6 +129,12 @@ def layers(
     task_named(task)
     asked = {"task": task, "readouts": ["layers"], "heads": ["linear"]}
     recipe = check(ProbeRecipe, changed(asked, change or ()), "layers")
+    check_names(recipe)
+    if (recipe.task, recipe.readouts, len(recipe.heads)) != (task, ("layers",), 1):
+        raise InputError(
+            "layers: measures the readout layers under one head, for --task; leave task and "
+            "readouts out of --set, and name one head"
+        )
     trained, opened = encoder_named(checkpoint), Store.open(store)
     made = []
     with occupied(out), shown() as progress:

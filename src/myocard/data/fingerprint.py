@@ -11,7 +11,7 @@ than 9.7 % and 15.6 % of a lead's. Copies that start later, or were cut, are not
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -116,15 +116,9 @@ def _closest(pairs: Sequence[Pairs]) -> Pairs:
 
 
 def _copies(prints: Sequence[str], others: Sequence[str]) -> Pairs:
-    """Find each print's most similar other, where they count as one."""
-    places, shares = nearest(prints, others)
+    """Find each print's most similar other that counts as one with it."""
+    places, shares = _nearest(prints, others, _differing_of_copies)
     rows = np.flatnonzero(shares <= TOLERANCE)
-    one, other = (
-        _signs([some[k] for k in of.tolist()])
-        for some, of in ((prints, rows), (others, places[rows]))
-    )
-    of_leads = (one * other < 0).reshape(len(rows), len(_LEADS), _BITS).mean(axis=2)
-    rows = rows[(of_leads <= TOLERANCE_OF_LEAD).all(axis=1)]
     return rows, places[rows], shares[rows]
 
 
@@ -175,17 +169,21 @@ def nearest(
         Its position, and the share of bits that differ, of the leads that both have: from 0, and 1
         where they share less than two leads.
     """
+    return _nearest(prints, others, _differing)
+
+
+def _nearest(
+    prints: Sequence[str],
+    others: Sequence[str],
+    compare: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     there = _signs(others)
     places, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
     for first in range(0, len(prints), _CHUNK):
         here = _signs(prints[first : first + _CHUNK])
         best, share = np.zeros(len(here), np.int64), np.ones(len(here))
         for start in range(0, len(there), _CHUNK):
-            part = there[start : start + _CHUNK]
-            common = np.abs(here) @ np.abs(part).T
-            differing = np.where(
-                common < _FEWEST, 1, (1 - here @ part.T / np.maximum(common, 1)) / 2
-            )
+            differing = compare(here, there[start : start + _CHUNK])
             place = differing.argmin(axis=1)
             found = np.take_along_axis(differing, place[:, None], axis=1)[:, 0]
             best = np.where(found < share, start + place, best)
@@ -193,6 +191,27 @@ def nearest(
         places.append(best)
         shares.append(share)
     return np.concatenate(places), np.concatenate(shares)
+
+
+def _differing(here: NDArray[np.float32], there: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the share of bits that differ between each of two lists of signs, as ``nearest``."""
+    common = np.abs(here) @ np.abs(there).T
+    shares = (1 - here @ there.T / np.maximum(common, 1)) / 2
+    return np.where(common < _FEWEST, np.float32(1), shares)
+
+
+def _differing_of_copies(
+    here: NDArray[np.float32], there: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return ``_differing``, and 1 where a lead of two that are similar differs too much."""
+    shares = _differing(here, there)
+    rows = np.flatnonzero((shares <= TOLERANCE).any(axis=1))
+    for first in range(0, len(_LEADS) * _BITS, _BITS):
+        one, other = here[rows, first : first + _BITS], there[:, first : first + _BITS]
+        # Twice the bits that differ, of a lead that both have.
+        twice = np.abs(one) @ np.abs(other).T - one @ other.T
+        shares[rows] = np.where(twice > 2 * _BITS * TOLERANCE_OF_LEAD, 1, shares[rows])
+    return shares
 
 
 def _conform(record: Record, rows: list[int]) -> NDArray[np.float32]:

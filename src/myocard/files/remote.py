@@ -194,7 +194,8 @@ def _blocks(
 ) -> Iterator[tuple[int, bytes, int]]:
     """Yield positions, what lies there, and the size of all as far as it is known.
 
-    They begin at ``start``, or at 0 where a web server sends whole files alone.
+    They begin at ``start``, or at 0 where a web server sends whole files alone. Where more comes
+    than was announced, or nothing was, it is a byte more than has come until the end.
     """
     with reading(place), _opened(storage, place, start) as stream:
         position, size = start, stream.size or 0
@@ -202,8 +203,11 @@ def _blocks(
             position = start if stream.r.status == _PART else 0
             size = position + (stream.r.content_length or 0)
         while content := stream.read(BLOCK):
-            yield position, content, max(size, position + len(content))
-            position += len(content)
+            end = position + len(content)
+            yield position, content, size if end <= size else end + 1
+            position = end
+        if position > size:
+            yield position, b"", position
 
 
 def _opened(storage: AbstractFileSystem, place: str, start: int) -> Any:

@@ -42,6 +42,12 @@ def test_nothing_is_dropped_in_evaluation():
     assert Dropout(0.5).eval()(values) is values
 
 
+@pytest.mark.parametrize("share", [0.0, 1e-9, 1 - 1e-9, 1.0])
+def test_nothing_or_all_may_be_dropped(share):
+    values = torch.ones(5, 3)
+    assert torch.equal(Dropout(share)(values), values * round(1 - share))
+
+
 def test_models_of_a_stack_draw_their_own():
     torch.manual_seed(0)
     found = vmap(Dropout(0.5), randomness="different")(torch.ones(3, 4000))

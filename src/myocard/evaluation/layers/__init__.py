@@ -61,8 +61,9 @@ def measure_layers(
 
     Raises:
         InputError: For a leak, too few records, a run that is no probe of a single layer of this
-            encoder on this store, has not scored the split or is of labels that its task no longer
-            has, or an ``out`` that holds measures of something else.
+            encoder on this store, is under another head than the others, has not scored the split
+            or is of labels that its task no longer has, or an ``out`` that holds measures of
+            something else.
     """
     probes = [Run.read(folder) for folder in runs]
     first = probes[0]
@@ -71,6 +72,11 @@ def measure_layers(
             raise InputError(
                 f"{folder}: a probe of another encoder or store than {encoder.info.name} on "
                 f"{store.folder}; probe these first"
+            )
+        if run.head != first.head:
+            raise InputError(
+                f"{folder}: a probe under the head {run.head}, not {first.head} as {runs[0]}; give "
+                "the probes of one head"
             )
         require_labels(run.recipe, run.labels, folder)
     split: SplitName = "test" if test else "validation"

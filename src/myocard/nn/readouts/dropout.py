@@ -12,10 +12,11 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, values: Tensor) -> Tensor:
-        if not self.training or values.device.type != "cpu":
+        zeros = round(self.p * 2**16)
+        if not self.training or values.device.type != "cpu" or zeros == 2**16:
             return super().forward(values)
         count = values.numel()
         bits = torch.randint(-(2**63), 2**63 - 1, (-(-count // 4),))
         drawn = bits.view(torch.int16)[:count].view(values.shape)
-        kept = drawn >= round(self.p * 2**16) - 2**15
+        kept = drawn >= zeros - 2**15
         return values * kept / (1 - self.p)
