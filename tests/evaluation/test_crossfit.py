@@ -1,5 +1,7 @@
 """Cross-fitting tests every record once, by probes that did not train on it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,6 +119,24 @@ def test_a_class_that_some_rotation_lacks_is_left_out_with_the_reason(
     assert "CD" in run.classes_left_out
     assert "is tested" in run.classes_left_out["CD"]
     assert run.seeds == (0, 1)
+
+
+def test_a_copy_in_another_fold_is_never_trained_on_where_it_is_tested(features, recipe, tmp_path):
+    records = features.records.copy()
+    one, other = (records.index[records["fold"] == fold][0] for fold in FOLDS[:2])
+    records.loc[other, "sha256"] = records["sha256"][one]
+    known, dropping = (
+        replace(features, records=records),
+        recipe.model_copy(update={"copies": "drop"}),
+    )
+    (pooled,) = cross_fit(
+        known, dropping.alone("last", "linear"), FOLDS, tmp_path / "rotations", tmp_path / "results"
+    )
+    for fold in FOLDS[:2]:
+        run = Run.read(next((tmp_path / "rotations" / f"{fold:02d}").rglob("last-linear")))
+        assert sum(split.copies_dropped for split in run.splits.values()) == 1
+    tested = Run.read(pooled).splits["test"]
+    assert (tested.records, tested.copies_dropped) == (records["fold"].isin(FOLDS).sum(), 0)
 
 
 def test_no_threshold_and_no_probability_is_told_of_pooled_scores(fitted, tmp_path):

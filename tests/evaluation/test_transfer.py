@@ -219,6 +219,9 @@ def test_copies_are_dropped_from_the_target_where_the_probes_recipe_drops_them(
     records.loc[tested[0], "known"] = "same waveform as a b"
     with pytest.raises(InputError, match="leak: the encoder was trained on 1 records"):
         transfer(runs, here, known, tmp_path / "again", folds=(10,))
+    same = there.records.assign(sha256=here.records["sha256"].to_numpy())
+    with pytest.raises(InputError, match=r"no record is left to score \(\d+ are copies"):
+        transfer(runs, here, replace(there, records=same), tmp_path / "again", folds=(8,))
 
 
 def test_other_features_and_data_sets_without_a_shared_class_are_refused(

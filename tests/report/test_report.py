@@ -101,6 +101,7 @@ def test_the_page_asks_for_no_script_font_or_style_from_elsewhere(report):
 def test_the_page_tells_what_a_reader_needs_to_judge_it(page):
     text = " ".join(page.text.split())
     assert "Scored on test: 80 records of 40 patients." in text
+    assert "Train: 200 records (3 copies dropped), folds 1, 2. Validation: " in text
     assert "50 bootstrap resamples by patient, macro over defined classes." in text
     assert "HYP (no positive in test)." in text
     assert "mean weight of every layer, on test." in text

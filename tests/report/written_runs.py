@@ -70,6 +70,7 @@ def cohort_of(
         ids=np.array(ids, dtype=object),
         patients=np.array([f"{source} {name}{k // 2}" for name, k in places], dtype=object),
         folds={"train": (1, 2), "validation": (3,), "test": (4,)},
+        copies_dropped={"train": 3},
         traits={"sex": np.array(sexes, object), "age": np.array(ages)} if traits else {},
     )
 

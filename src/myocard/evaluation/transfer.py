@@ -138,6 +138,11 @@ def transferred_task(
     refuse(records["id"][~dropped], by_probe[~dropped], model="probe", split="the target", fix=fix)
     kept[kept] = ~dropped
     records = target.records[kept]
+    if records.empty:
+        raise InputError(
+            f"{target.folder}: no record is left to score ({dropped.sum()} are copies of the "
+            f"probe's); {_FIX}"
+        )
     some = Labelled._make(each[kept] for each in labelled)
     cohort, columns = _across(origin, trained.records, records, predicted, some, fewest)
     counts = cohort.copies_dropped | {"test": int(dropped.sum())}

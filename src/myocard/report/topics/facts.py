@@ -30,8 +30,9 @@ def _facts(section: Section) -> Iterable[str]:
     patients = "" if metrics.patients is None else f" of {metrics.patients} patients"
     interval = metrics.interval
     splits = " ".join(
-        f"{name.capitalize()}: {size.records} records, folds {', '.join(map(str, size.folds))}"
-        f"{f', {size.copies_dropped} copies dropped' if size.copies_dropped else ''}."
+        f"{name.capitalize()}: {size.records} records"
+        f"{f' ({size.copies_dropped} copies dropped)' if size.copies_dropped else ''}, "
+        f"folds {', '.join(map(str, size.folds))}."
         for name, size in info.splits.items()
     )
     yield (
