@@ -138,7 +138,8 @@ def assemble(
     before = rows
     if copies == "drop":
         rows = _without_copies(records, before)
-    _refuse_copies(records, rows)
+    else:
+        _refuse_copies(records, rows)
     dropped = {name: len(before[name]) - len(rows[name]) for name in SPLITS}
     left_out = _too_rare(targets, rows, task.classes, task.outcome, min_positives)
     kept = [name not in left_out for name in task.classes]
