@@ -154,7 +154,9 @@ def test_the_same_number_is_another_patient_in_another_data_set(records):
 @pytest.mark.parametrize("hashed", ["sha256", "fingerprint"])
 def test_a_waveform_in_two_splits_is_refused_by_both_names(records, one, other, hashed):
     records.loc[other, hashed] = records.loc[one, hashed]
-    told = rf"made r{other} is in .* the same \w+ as made r{one} in .* \(1 such records\); put"
+    told = (
+        rf"r{other} of made is in .* the same \w+ as r{one} of made in .* \(1 such records\); put"
+    )
     with pytest.raises(InputError, match=told):
         assembled(records)
 

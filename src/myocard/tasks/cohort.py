@@ -234,8 +234,8 @@ def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) ->
             row = int(copies["row"].iloc[0])
             source, known, how = copies.loc[0, ["source", "id", "how"]]
             raise InputError(
-                f"{here['source'].iloc[row]} {here['id'].iloc[row]} is in {other}, and has the "
-                f"{how} {source} {known} in {one} ({len(copies)} such records); put both "
+                f"{here['id'].iloc[row]} of {here['source'].iloc[row]} is in {other}, and has the "
+                f"{how} {known} of {source} in {one} ({len(copies)} such records); put both "
                 f'into one fold, or set copies = "drop", which drops such records from {one}'
             )
 
