@@ -236,7 +236,8 @@ def _refuse_copies(records: pd.DataFrame, rows: dict[str, NDArray[np.int64]]) ->
             raise InputError(
                 f"{here['id'].iloc[row]} of {here['source'].iloc[row]} is in {other}, and has the "
                 f"{how} {known} of {source} in {one} ({len(copies)} such records); put both "
-                f'into one fold, or set copies = "drop", which drops such records from {one}'
+                "into one fold, or drop such records from "
+                f'{one}: copies = "drop" in the recipe (--set \'copies = "drop"\')'
             )
 
 
