@@ -62,8 +62,8 @@ class Evaluation(Settings):
     )
     copies: Literal["refuse", "drop"] = Field(
         default="refuse",
-        description="of a record in two splits: refuse the task, or drop the copy that is trained "
-        "on, before the one that is chosen on, and count it",
+        description="of records in two splits: refuse the task, or drop them from train, and from "
+        "validation where test has them, and count them",
     )
     resamples: int = Field(default=1000, gt=0, description="of the bootstrap")
 

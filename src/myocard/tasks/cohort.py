@@ -110,8 +110,8 @@ def assemble(
         known: Words that say how each record is known to the encoder; empty where it is not
             (``PretrainedOn.known``, or ``nothing_known`` for a model without an encoder).
         min_positives: Fewest positives in each split that keep a class.
-        copies: What becomes of a record of two splits: the task is refused, or the copy that is
-            trained on is dropped, before the one that is chosen on.
+        copies: Treatment of records that two splits hold: refuse the task, or drop them from train,
+            and from validation where test has them.
 
     Raises:
         InputError: When a patient is in two splits, or a waveform that is not dropped, no class is
